@@ -19,6 +19,93 @@ pub enum Error {
         /// What the operating system said.
         source: std::io::Error,
     },
+    /// The operating system did not give the memory that the plan asks for.
+    #[error("cannot map {bytes} bytes of memory for {part}: {source}; a smaller --memory may help")]
+    Memory {
+        /// Which part of the plan.
+        part: &'static str,
+        /// How much it asked for.
+        bytes: usize,
+        /// What the operating system said.
+        source: std::io::Error,
+    },
+    /// Another process has the index open.
+    #[error("the index {} is in use by another blkdex: wait for it to end", path.display())]
+    IndexInUse {
+        /// The index file.
+        path: PathBuf,
+    },
+    /// A writer was killed; a reader cannot repair.
+    #[error(
+        "the index {} was left open by a killed import: run `blkdex import` again, which repairs it in a moment",
+        path.display()
+    )]
+    NeedsRecovery {
+        /// The index file.
+        path: PathBuf,
+    },
+    /// The file is something else.
+    #[error("{} is not a blkdex index: {why}", path.display())]
+    NotAnIndex {
+        /// The file.
+        path: PathBuf,
+        /// How that was seen.
+        why: &'static str,
+    },
+    /// redb, the store, failed: a full disk, a damaged file, or a file in use.
+    #[error("the index {}: {source}", path.display())]
+    Store {
+        /// The index file.
+        path: PathBuf,
+        /// What redb said.
+        source: Box<redb::Error>,
+    },
+    /// A page of the index does not hold what was written there.
+    #[error(
+        "the index {}: {relation} run {run}, page {key:#034x}: {damage}; run `blkdex rebuild`",
+        path.display()
+    )]
+    Damaged {
+        /// The index file.
+        path: PathBuf,
+        /// The relation.
+        relation: &'static str,
+        /// The run.
+        run: u32,
+        /// Key of the page.
+        key: u128,
+        /// What is wrong with it.
+        damage: Damage,
+    },
+}
+
+/// How stored rows can be seen to be damaged.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum Damage {
+    /// A page has a length that no page has.
+    #[error("a page of {0} bytes")]
+    PageLength(usize),
+    /// The bytes do not match their checksum.
+    #[error("the checksum is wrong")]
+    Checksum,
+    /// The page belongs to another run or another key.
+    #[error("the page belongs elsewhere")]
+    Misplaced,
+    /// The head contradicts itself.
+    #[error("the page's head cannot be right")]
+    PageHead,
+    /// Rows run past the end, or are out of order.
+    #[error("the page's rows cannot be right")]
+    PageRows,
+    /// A page that the one before names is not there, or one is there that is not named.
+    #[error("a page is missing")]
+    PageMissing,
+    /// The same key stands in two runs.
+    #[error("a row is there twice")]
+    RepeatedRow,
+    /// A coin ends that was never made.
+    #[error("a coin was spent that is not there")]
+    DeleteWithoutPut,
 }
 
 /// What every fallible function of the library returns.

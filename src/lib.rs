@@ -3,5 +3,10 @@
 pub mod error;
 pub mod limits;
 pub mod position;
+pub mod region;
+pub mod runs;
+pub mod store;
+pub mod table;
+pub mod wire;
 
 pub use error::{Error, Result};

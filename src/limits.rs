@@ -17,3 +17,53 @@ pub const HEADER_BYTES: usize = 80;
 
 /// Scripts longer than this can never be spent (Bitcoin Core, `script/script.h`: `MAX_SCRIPT_SIZE`).
 pub const SCRIPT_BYTES_MAX: usize = 10_000;
+
+/// Transactions a block can hold: a transaction takes at least 60 bytes, each of weight 4.
+pub const BLOCK_TXS_MAX: usize = (BLOCK_WEIGHT_MAX / (4 * 60)) as usize;
+
+/// Inputs a block can hold: at least 41 bytes each.
+pub const BLOCK_INPUTS_MAX: usize = (BLOCK_WEIGHT_MAX / (4 * 41)) as usize;
+
+/// Outputs a block can hold: at least 9 bytes each.
+pub const BLOCK_OUTPUTS_MAX: usize = (BLOCK_WEIGHT_MAX / (4 * 9)) as usize;
+
+/// Positions stay below this, so that a txo and a flag fit into 40 bits. At mainnet's pace of 2026
+/// that is enough for some thousand years.
+pub const TXO_MAX: u64 = 1 << 39;
+
+/// Blocks below the best header that a reorganisation may still replace. Core has never seen one of
+/// more than a few dozen; it keeps undo data of 288 for pruning (`MIN_BLOCKS_TO_KEEP`).
+pub const UNSETTLED_BLOCKS: u32 = 100;
+
+/// Every 16th transaction's byte offset is stored: the others are found by walking from there.
+pub const OFFSET_EVERY_TXS: usize = 16;
+
+/// The table is full at this load. Sorted clusters stay short up to about here.
+pub const TABLE_LOAD_MAX_PERCENT: usize = 75;
+
+/// Home slots with which a table starts; it doubles inside its map.
+pub const TABLE_SLOTS_FIRST: usize = 1 << 16;
+
+/// A redb page with its 16-byte key takes this much from a value that is to fill it exactly
+/// (redb 4.5, leaf page: 4 bytes of head, 16 of key, 4 of value end).
+pub const REDB_LEAF_BYTES: usize = 24;
+
+/// Pages of coins: small, because a spend looks up one row.
+pub const COINS_PAGE_BYTES: usize = 4 * 4096 - REDB_LEAF_BYTES;
+
+/// Pages of the other relations: read in sequence far more often than at a point.
+pub const PAGE_BYTES: usize = 8 * 4096 - REDB_LEAF_BYTES;
+
+/// Bytes of pages gathered before they are given to redb in one transaction without a flush.
+/// 2 to 4 MB keep redb's cache small and cost little (measured in the design).
+pub const STAGING_BYTES: usize = 2 << 20;
+
+/// Runs of one relation that may exist at once: bounds what a merge keeps open.
+pub const RUNS_MAX: usize = 512;
+
+/// A merged base is cut into about this many segments, so that a merge needs that part of its size
+/// as additional disk...
+pub const SEGMENTS_WANTED: u64 = 32;
+
+/// ...but a segment, which costs a durable commit, has at least this many bytes.
+pub const SEGMENT_BYTES_MIN: u64 = 32 << 20;

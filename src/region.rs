@@ -1,0 +1,76 @@
+//! A region: an anonymous memory map seen as a slice of plain values.
+//!
+//! Invariant: its length never changes after it was made, so what the plan gave is what is used.
+//! Pages that were never touched take no memory; huge pages are asked for.
+
+use crate::Error;
+use bytemuck::Pod;
+use memmap2::{Advice, MmapMut};
+use std::marker::PhantomData;
+use std::ops::{Deref, DerefMut};
+
+/// A slice of `T` in a map of its own, zeroed when made.
+pub struct Region<T> {
+    map: MmapMut,
+    count: usize,
+    element: PhantomData<T>,
+}
+
+impl<T: Pod> Region<T> {
+    /// Maps room for `count` values; `part` names it in errors.
+    ///
+    /// # Errors
+    /// [`Error::Memory`] if the operating system refuses.
+    pub fn new(part: &'static str, count: usize) -> crate::Result<Region<T>> {
+        let bytes = (count * size_of::<T>()).max(1);
+        let refused = |source| Error::Memory {
+            part,
+            bytes,
+            source,
+        };
+        let map = MmapMut::map_anon(bytes).map_err(refused)?;
+        // Huge pages are a wish: a kernel built without them says no, and all still works.
+        let _ = map.advise(Advice::HugePage);
+        assert!(
+            map.as_ptr().cast::<T>().is_aligned(),
+            "a map starts at a page"
+        );
+        Ok(Region {
+            map,
+            count,
+            element: PhantomData,
+        })
+    }
+
+    /// Asks the processor to fetch the value at `index` (inside the region) ahead of its use.
+    #[inline(always)]
+    pub fn prefetch(&self, index: usize) {
+        debug_assert!(index < self.count);
+        #[cfg(target_arch = "x86_64")]
+        {
+            use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+            let address = self.map.as_ptr().wrapping_add(index * size_of::<T>());
+            // SAFETY: a prefetch reads nothing and cannot fault, whatever the address.
+            unsafe { _mm_prefetch::<_MM_HINT_T0>(address.cast::<i8>()) };
+        }
+    }
+}
+
+impl<T: Pod> Deref for Region<T> {
+    type Target = [T];
+
+    #[inline(always)]
+    fn deref(&self) -> &[T] {
+        // SAFETY: the map holds `count` values (made so in `new`), is aligned (asserted there), and
+        // every bit pattern is a `T`, since `T` is `Pod`.
+        unsafe { std::slice::from_raw_parts(self.map.as_ptr().cast(), self.count) }
+    }
+}
+
+impl<T: Pod> DerefMut for Region<T> {
+    #[inline(always)]
+    fn deref_mut(&mut self) -> &mut [T] {
+        // SAFETY: as in `deref`; `&mut self` makes the borrow unique.
+        unsafe { std::slice::from_raw_parts_mut(self.map.as_mut_ptr().cast(), self.count) }
+    }
+}

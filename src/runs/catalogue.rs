@@ -1,0 +1,201 @@
+//! The catalogue: which runs are real.
+//!
+//! Invariant: of one relation, the runs that cover a key cover, taken together, all heights up to
+//! the tip, none twice. A table that the catalogue does not name is rubbish, whatever is in it.
+//!
+//! Entry, under the key relation · 2^32 + run (u64), little-endian:
+//!
+//! | offset | bytes | field |
+//! | --- | --- | --- |
+//! | 0 | 4 | first height |
+//! | 4 | 4 | last height |
+//! | 8 | 16 | lowest key; rows below it have moved to another run |
+//! | 24 | 16 | end of the keys, exclusive |
+//! | 40 | 8 | rows |
+//! | 48 | 8 | pages |
+
+use super::row::Relation;
+use crate::position::Height;
+use crate::store::Store;
+use crate::{Error, Result};
+use byteorder::{ByteOrder, LittleEndian};
+use redb::{ReadTransaction, TableDefinition};
+
+/// The redb table that holds the catalogue.
+pub const RUNS: TableDefinition<'static, u64, &[u8]> = TableDefinition::new("runs");
+
+/// Bytes of an entry.
+pub const ENTRY_BYTES: usize = 56;
+const _: () = assert!(4 + 4 + 16 + 16 + 8 + 8 == ENTRY_BYTES);
+
+/// A run that is, or will be, named.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Run {
+    /// Its relation.
+    pub relation: Relation,
+    /// Its number, unique in the index.
+    pub id: u32,
+    /// First height whose rows it has.
+    pub from: Height,
+    /// Last height whose rows it has.
+    pub to: Height,
+    /// Rows with a smaller key are not its own any more.
+    pub low_key: u128,
+    /// All its keys are smaller.
+    pub end_key: u128,
+    /// Rows, those below `low_key` included.
+    pub rows: u64,
+    /// Pages, likewise.
+    pub pages: u64,
+}
+
+impl Run {
+    /// Key of its entry.
+    pub fn entry_key(&self) -> u64 {
+        (self.relation as u64) << 32 | u64::from(self.id)
+    }
+
+    /// Name of the redb table with its pages.
+    pub fn table_name(&self) -> String {
+        format!("{}.{}", self.relation.name(), self.id)
+    }
+
+    /// Whether it may hold a row with this key.
+    pub fn covers(&self, key: u128) -> bool {
+        self.low_key <= key && key < self.end_key
+    }
+
+    /// Bytes of its pages.
+    pub fn bytes(&self) -> u64 {
+        self.pages * super::page_bytes(self.relation) as u64
+    }
+
+    /// The entry's bytes.
+    pub fn encode(&self) -> [u8; ENTRY_BYTES] {
+        let mut bytes = [0; ENTRY_BYTES];
+        LittleEndian::write_u32(&mut bytes[0..], self.from.0);
+        LittleEndian::write_u32(&mut bytes[4..], self.to.0);
+        LittleEndian::write_u128(&mut bytes[8..], self.low_key);
+        LittleEndian::write_u128(&mut bytes[24..], self.end_key);
+        LittleEndian::write_u64(&mut bytes[40..], self.rows);
+        LittleEndian::write_u64(&mut bytes[48..], self.pages);
+        bytes
+    }
+
+    /// The run of an entry; `None` if it is no entry.
+    pub fn decode(key: u64, bytes: &[u8]) -> Option<Run> {
+        let relation = *Relation::ALL.get((key >> 32) as usize)?;
+        if bytes.len() != ENTRY_BYTES {
+            return None;
+        }
+        Some(Run {
+            relation,
+            id: key as u32,
+            from: Height(LittleEndian::read_u32(&bytes[0..])),
+            to: Height(LittleEndian::read_u32(&bytes[4..])),
+            low_key: LittleEndian::read_u128(&bytes[8..]),
+            end_key: LittleEndian::read_u128(&bytes[24..]),
+            rows: LittleEndian::read_u64(&bytes[40..]),
+            pages: LittleEndian::read_u64(&bytes[48..]),
+        })
+    }
+}
+
+/// The catalogue in memory.
+#[derive(Default)]
+pub struct Catalogue {
+    runs: Vec<Run>,
+    next_id: u32,
+}
+
+impl Catalogue {
+    /// What `snapshot` says is real.
+    ///
+    /// # Errors
+    /// [`Error::Store`], or [`Error::NotAnIndex`] for an entry that is none.
+    pub fn load(store: &Store, snapshot: &ReadTransaction) -> Result<Catalogue> {
+        let table = match snapshot.open_table(RUNS) {
+            Err(redb::TableError::TableDoesNotExist(_)) => return Ok(Catalogue::default()),
+            other => store.check(other)?,
+        };
+        let mut catalogue = Catalogue::default();
+        for entry in store.check(table.range::<u64>(..))? {
+            let (key, bytes) = store.check(entry)?;
+            let not_an_index = || Error::NotAnIndex {
+                path: store.path().to_owned(),
+                why: "an entry of its catalogue cannot be read",
+            };
+            catalogue.add(Run::decode(key.value(), bytes.value()).ok_or_else(not_an_index)?);
+        }
+        Ok(catalogue)
+    }
+
+    /// An id that no run has had.
+    pub fn new_id(&mut self) -> u32 {
+        self.next_id += 1;
+        self.next_id - 1
+    }
+
+    /// Notes a run that was named.
+    pub fn add(&mut self, run: Run) {
+        self.next_id = self.next_id.max(run.id + 1);
+        self.runs.push(run);
+    }
+
+    /// Forgets a run.
+    pub fn remove(&mut self, run: &Run) {
+        self.runs
+            .retain(|other| other.entry_key() != run.entry_key());
+    }
+
+    /// Replaces what is known of the run with the same relation and id.
+    pub fn update(&mut self, run: Run) {
+        for other in self
+            .runs
+            .iter_mut()
+            .filter(|other| other.entry_key() == run.entry_key())
+        {
+            *other = run;
+        }
+    }
+
+    /// All runs.
+    pub fn runs(&self) -> &[Run] {
+        &self.runs
+    }
+
+    /// The runs of one relation.
+    pub fn of(&self, relation: Relation) -> Vec<Run> {
+        self.runs
+            .iter()
+            .filter(|run| run.relation == relation)
+            .copied()
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_entry_reads_back_and_one_byte_less_does_not() {
+        let run = Run {
+            relation: Relation::Spending,
+            id: 0xAABB_CCDD,
+            from: Height(1),
+            to: Height(2),
+            low_key: 3,
+            end_key: 4,
+            rows: 5,
+            pages: 6,
+        };
+        let bytes = run.encode();
+        assert_eq!(Run::decode(run.entry_key(), &bytes), Some(run));
+        assert_eq!(Run::decode(run.entry_key(), &bytes[1..]), None);
+        assert_eq!(Run::decode(4 << 32, &bytes), None);
+        let golden = [1, 0, 0, 0, 2, 0, 0, 0, 3, 0, 0, 0];
+        assert_eq!(bytes[..12], golden);
+        assert_eq!((bytes[24], bytes[40], bytes[48]), (4, 5, 6));
+    }
+}

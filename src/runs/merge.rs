@@ -1,0 +1,207 @@
+//! Merging runs into one, segment by segment.
+//!
+//! Invariant: at every durable commit each row is live in exactly one place. The result is cut into
+//! segments; the commit that names a segment also moves the lowest key of every input up to the
+//! segment's end and frees the input pages below it. So the file never holds the rows twice, a kill
+//! loses one segment of work, and [`Unfinished`] says what to go on with.
+//!
+//! Memory: none of its own; the buffer is lent.
+
+use super::catalogue::{Catalogue, RUNS, Run};
+use super::gather::{Gather, Source};
+use super::page::NO_NEXT;
+use super::row::{Relation, Row};
+use super::table_of;
+use super::write::{RunWriter, Staging};
+use crate::Result;
+use crate::limits::{SEGMENT_BYTES_MIN, SEGMENTS_WANTED};
+use crate::position::Height;
+use crate::store::Store;
+use byteorder::{ByteOrder, LittleEndian};
+use redb::{ReadableTable, TableDefinition, WriteTransaction};
+
+/// Merges that were begun: relation → first height, last height (u32), key reached (u128),
+/// whether the oldest run takes part (u8); little-endian.
+const MERGES: TableDefinition<'static, u8, &[u8]> = TableDefinition::new("merges");
+
+/// A merge, from the first time until its last segment is named.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Unfinished {
+    /// The relation.
+    pub relation: Relation,
+    /// First and last height of the merged runs, and of the result.
+    pub heights: (Height, Height),
+    /// Rows with smaller keys are in the result.
+    pub key: u128,
+    /// Whether no older run exists.
+    pub with_oldest: bool,
+}
+
+impl Unfinished {
+    /// The merge of `relation` that was cut off, if there is one.
+    ///
+    /// # Errors
+    /// [`crate::Error::Store`].
+    pub fn load(store: &Store, relation: Relation) -> Result<Option<Unfinished>> {
+        let snapshot = store.read()?;
+        let Some(entry) = store.get(&snapshot, MERGES, relation as u8)? else {
+            return Ok(None);
+        };
+        let bytes = entry.value();
+        Ok((bytes.len() == 25).then(|| Unfinished {
+            relation,
+            heights: (
+                Height(LittleEndian::read_u32(bytes)),
+                Height(LittleEndian::read_u32(&bytes[4..])),
+            ),
+            key: LittleEndian::read_u128(&bytes[8..]),
+            with_oldest: bytes[24] == 1,
+        }))
+    }
+
+    fn save(&self, store: &Store, transaction: &WriteTransaction) -> Result<()> {
+        let mut bytes = [0; 25];
+        LittleEndian::write_u32(&mut bytes, self.heights.0.0);
+        LittleEndian::write_u32(&mut bytes[4..], self.heights.1.0);
+        LittleEndian::write_u128(&mut bytes[8..], self.key);
+        bytes[24] = u8::from(self.with_oldest);
+        let mut table = store.check(transaction.open_table(MERGES))?;
+        match self.key {
+            NO_NEXT => store.check(table.remove(self.relation as u8)).map(drop),
+            _ => store
+                .check(table.insert(self.relation as u8, &bytes[..]))
+                .map(drop),
+        }
+    }
+
+    /// The runs that still have rows to give.
+    pub fn inputs(&self, catalogue: &Catalogue) -> Vec<Run> {
+        let is_input = |run: &Run| {
+            run.from >= self.heights.0 && run.to <= self.heights.1 && run.end_key > self.key
+        };
+        catalogue
+            .of(self.relation)
+            .into_iter()
+            .filter(is_input)
+            .collect()
+    }
+}
+
+/// What a merge works with.
+pub struct Merger<'a, R> {
+    /// The index file.
+    pub store: &'a Store,
+    /// What is real; kept up to date with every segment.
+    pub catalogue: &'a mut Catalogue,
+    /// Pages on their way out.
+    pub staging: &'a mut Staging,
+    /// Rows being sorted; room for [`fan_in`] runs.
+    pub buffer: &'a mut [R],
+    /// All positions are smaller.
+    pub positions_end: u64,
+}
+
+impl<R: Row> Merger<'_, R> {
+    /// Merges the inputs of `task` to the end, or until `is_over` says so after a segment.
+    ///
+    /// # Errors
+    /// [`crate::Error::Damaged`] if rows contradict each other, [`crate::Error::Store`]. Segments
+    /// that were named stay.
+    pub fn run(&mut self, mut task: Unfinished, is_over: &dyn Fn() -> bool) -> Result<()> {
+        let inputs = task.inputs(self.catalogue);
+        let segment_bytes = inputs.iter().map(Run::bytes).sum::<u64>() / SEGMENTS_WANTED;
+        let segment_bytes = segment_bytes.max(SEGMENT_BYTES_MIN);
+        let mut gather = Gather::new(inputs, task.with_oldest, self.buffer);
+        while task.key != NO_NEXT {
+            let low_key = task.key;
+            let mut writer = RunWriter::new::<R>(
+                self.store,
+                self.staging,
+                self.catalogue.new_id(),
+                task.heights,
+                self.positions_end,
+            );
+            let pages = gather.open(self.store)?;
+            while task.key != NO_NEXT && writer.bytes() < segment_bytes {
+                let (rows, end) = gather.next(&pages)?;
+                for row in rows {
+                    writer.push(*row)?;
+                }
+                task.key = end;
+            }
+            drop(pages);
+            let segment = writer.finish()?.map(|run| Run {
+                low_key,
+                end_key: task.key,
+                ..run
+            });
+            name_segment(
+                self.store,
+                self.catalogue,
+                &task,
+                segment,
+                gather.sources_mut(),
+            )?;
+            if is_over() {
+                break;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Names a segment, and takes its rows from the inputs, in one durable commit.
+fn name_segment(
+    store: &Store,
+    catalogue: &mut Catalogue,
+    task: &Unfinished,
+    segment: Option<Run>,
+    inputs: &mut Vec<Source>,
+) -> Result<()> {
+    store.durable(|transaction| {
+        task.save(store, transaction)?;
+        let mut runs = store.check(transaction.open_table(RUNS))?;
+        if let Some(segment) = segment {
+            store.check(runs.insert(segment.entry_key(), &segment.encode()[..]))?;
+        }
+        for input in inputs.iter_mut() {
+            if input.run.end_key <= task.key {
+                store.check(runs.remove(input.run.entry_key()))?;
+                store.check(transaction.delete_table(table_of(&input.run.table_name())))?;
+            } else if input.run.low_key < task.key {
+                input.run.low_key = task.key;
+                store.check(runs.insert(input.run.entry_key(), &input.run.encode()[..]))?;
+                free_pages_below(store, transaction, &input.run)?;
+            }
+        }
+        Ok(())
+    })?;
+    for input in inputs.iter() {
+        match input.run.end_key <= task.key {
+            true => catalogue.remove(&input.run),
+            false => catalogue.update(input.run),
+        }
+    }
+    inputs.retain(|input| input.run.end_key > task.key);
+    if let Some(segment) = segment {
+        catalogue.add(segment);
+    }
+    Ok(())
+}
+
+/// Frees the pages whose rows are all below the run's lowest key: all that start below it but the last.
+fn free_pages_below(store: &Store, transaction: &WriteTransaction, run: &Run) -> Result<()> {
+    let name = run.table_name();
+    let mut table = store.check(transaction.open_table(table_of(&name)))?;
+    let last = match store.check(table.range(..run.low_key))?.next_back() {
+        Some(last) => store.check(last)?.0.value(),
+        None => return Ok(()),
+    };
+    loop {
+        match store.check(table.first())? {
+            Some((key, _)) if key.value() < last => {}
+            _ => return Ok(()),
+        }
+        store.check(table.pop_first())?;
+    }
+}

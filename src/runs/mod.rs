@@ -1,0 +1,42 @@
+//! Sorted runs in redb: the only module that knows how the rows of the four big relations are kept.
+//!
+//! Invariant: a run is immutable. It is written once, front to back, and later read, merged and
+//! dropped; a merge that consumes it only moves its lowest key up.
+//!
+//! | file | what |
+//! | --- | --- |
+//! | `row.rs` | the row types |
+//! | `page.rs` | rows packed into pages |
+//! | `sort.rs` | sorting rows in memory |
+//! | `catalogue.rs` | which runs are real |
+//! | `write.rs` | a run from rows in ascending order |
+//! | `read.rs` | looking rows up in runs |
+//! | `gather.rs` | the rows of many runs as one sorted stream |
+//! | `merge.rs` | several runs into one |
+//! | `policy.rs` | when to merge which runs |
+
+pub mod catalogue;
+pub mod gather;
+pub mod merge;
+pub mod page;
+pub mod policy;
+pub mod read;
+pub mod row;
+pub mod sort;
+pub mod write;
+
+use crate::limits::{COINS_PAGE_BYTES, PAGE_BYTES};
+use row::Relation;
+
+/// Bytes of a page of this relation.
+pub const fn page_bytes(relation: Relation) -> usize {
+    match relation {
+        Relation::Coins => COINS_PAGE_BYTES,
+        _ => PAGE_BYTES,
+    }
+}
+
+/// The redb table of a run.
+fn table_of(name: &str) -> redb::TableDefinition<'_, u128, &'static [u8]> {
+    redb::TableDefinition::new(name)
+}

@@ -1,0 +1,165 @@
+//! When to merge which runs.
+//!
+//! Invariant: only neighbours in height merge, and never across the settled line (the caller gives
+//! settled generations only). A generation is all runs of one relation with the same heights: the
+//! spills of a batch, or the segments of a merged base.
+
+use super::catalogue::Run;
+
+/// Runs of one relation and the same heights.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Generation {
+    /// Its runs, by lowest key.
+    pub runs: Vec<Run>,
+    /// Rows of all of them.
+    pub rows: u64,
+    /// Bytes of their pages.
+    pub bytes: u64,
+    /// How many of its runs may cover the same key.
+    pub overlap: usize,
+}
+
+/// Groups runs into generations, oldest first.
+pub fn generations(runs: &[Run]) -> Vec<Generation> {
+    let mut sorted = runs.to_vec();
+    sorted.sort_by_key(|run| (run.from, run.to, run.low_key, run.id));
+    let mut generations: Vec<Generation> = Vec::new();
+    for run in sorted {
+        let same = |g: &&mut Generation| g.runs[0].from == run.from && g.runs[0].to == run.to;
+        match generations.last_mut().filter(same) {
+            Some(generation) => {
+                let end_before = generation.runs.iter().map(|run| run.end_key).max();
+                let follows = end_before.is_some_and(|end| end <= run.low_key);
+                generation.overlap += usize::from(!follows);
+                generation.rows += run.rows;
+                generation.bytes += run.bytes();
+                generation.runs.push(run);
+            }
+            None => generations.push(Generation {
+                runs: vec![run],
+                rows: run.rows,
+                bytes: run.bytes(),
+                overlap: 1,
+            }),
+        }
+    }
+    generations
+}
+
+/// How eagerly to merge.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct Appetite {
+    /// Nothing is merged as long as no more than this many runs cover a key.
+    pub overlap_free: usize,
+    /// An older generation joins if it has at most this many times the rows of all younger ones.
+    pub times_younger: f64,
+    /// A merge reads at most this many bytes...
+    pub bytes_max: u64,
+    /// ...unless more than this many runs cover a key.
+    pub overlap_max: usize,
+}
+
+/// The index of the first of the generations (oldest first) that are to become one; `None` if there
+/// is nothing to do.
+pub fn first_to_merge(generations: &[Generation], appetite: Appetite) -> Option<usize> {
+    let overlap: usize = generations
+        .iter()
+        .map(|generation| generation.overlap)
+        .sum();
+    if overlap <= appetite.overlap_free.max(1) {
+        return None;
+    }
+    let bytes_max = if overlap > appetite.overlap_max {
+        u64::MAX
+    } else {
+        appetite.bytes_max
+    };
+    let (mut younger_rows, mut bytes, mut first) = (0, 0, None);
+    for (index, generation) in generations.iter().enumerate().rev() {
+        bytes += generation.bytes;
+        if bytes > bytes_max {
+            break;
+        }
+        let is_small = generation.rows as f64 <= appetite.times_younger * younger_rows as f64;
+        if is_small || generation.overlap > 1 {
+            first = Some(index);
+        }
+        younger_rows += generation.rows;
+    }
+    first
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::position::Height;
+    use crate::runs::row::Relation;
+
+    fn run(id: u32, heights: (u32, u32), keys: (u128, u128), rows: u64) -> Run {
+        Run {
+            relation: Relation::Funding,
+            id,
+            from: Height(heights.0),
+            to: Height(heights.1),
+            low_key: keys.0,
+            end_key: keys.1,
+            rows,
+            pages: rows.div_ceil(1000),
+        }
+    }
+
+    const ALL: (u128, u128) = (0, u128::MAX);
+    const EAGER: Appetite = Appetite {
+        overlap_free: 1,
+        times_younger: 4.0,
+        bytes_max: u64::MAX,
+        overlap_max: 512,
+    };
+
+    #[test]
+    fn segments_of_a_base_do_not_overlap_and_spills_do() {
+        let runs = [
+            run(1, (0, 9), (0, 50), 10),
+            run(2, (0, 9), (50, u128::MAX), 10),
+            run(3, (10, 19), ALL, 1),
+            run(4, (10, 19), ALL, 1),
+        ];
+        let found = generations(&runs);
+        assert_eq!(found.iter().map(|g| g.overlap).collect::<Vec<_>>(), [1, 2]);
+        assert_eq!(found.iter().map(|g| g.rows).collect::<Vec<_>>(), [20, 2]);
+    }
+
+    #[test]
+    fn a_base_is_left_alone_until_the_younger_runs_are_worth_it() {
+        let small = generations(&[run(1, (0, 9), ALL, 1000), run(2, (10, 19), ALL, 100)]);
+        assert_eq!(first_to_merge(&small, EAGER), None);
+        let large = generations(&[run(1, (0, 9), ALL, 1000), run(2, (10, 19), ALL, 250)]);
+        assert_eq!(first_to_merge(&large, EAGER), Some(0));
+    }
+
+    #[test]
+    fn the_spills_of_a_batch_merge_without_the_base() {
+        let runs = [
+            run(1, (0, 9), ALL, 1000),
+            run(2, (10, 19), ALL, 1),
+            run(3, (10, 19), ALL, 1),
+        ];
+        assert_eq!(first_to_merge(&generations(&runs), EAGER), Some(1));
+    }
+
+    #[test]
+    fn too_many_bytes_wait_until_there_are_too_many_runs() {
+        let runs: Vec<Run> = (0..6).map(|n| run(n, (n, n), ALL, 1000)).collect();
+        let appetite = Appetite {
+            bytes_max: 10,
+            overlap_max: 6,
+            ..EAGER
+        };
+        assert_eq!(first_to_merge(&generations(&runs), appetite), None);
+        let appetite = Appetite {
+            overlap_max: 5,
+            ..appetite
+        };
+        assert_eq!(first_to_merge(&generations(&runs), appetite), Some(0));
+    }
+}

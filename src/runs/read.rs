@@ -1,0 +1,195 @@
+//! Reading runs: pages that are checked, rows from a key on.
+//!
+//! Invariant: a row is handed out only from a page whose checksum, run and key are right, and pages
+//! follow each other as each one says of the next.
+
+use super::catalogue::Run;
+use super::page::{NO_NEXT, PageHead, RowCursor};
+use super::row::Row;
+use super::table_of;
+use crate::error::Damage;
+use crate::store::{PageGuard, Store};
+use crate::{Error, Result};
+use redb::{ReadOnlyTable, ReadTransaction};
+use std::path::PathBuf;
+
+/// A page that was checked.
+pub struct Page {
+    /// Its head.
+    pub head: PageHead,
+    guard: PageGuard,
+}
+
+impl Page {
+    /// Its bytes.
+    pub fn bytes(&self) -> &[u8] {
+        self.guard.value()
+    }
+}
+
+/// The pages of one run, in a snapshot.
+pub struct RunPages {
+    run: Run,
+    table: ReadOnlyTable<u128, &'static [u8]>,
+    path: PathBuf,
+}
+
+impl RunPages {
+    /// Opens the run's table in `snapshot`.
+    ///
+    /// # Errors
+    /// [`Error::Damaged`] if the table is not there, [`Error::Store`].
+    pub fn open(store: &Store, snapshot: &ReadTransaction, run: Run) -> Result<RunPages> {
+        let path = store.path().to_owned();
+        match snapshot.open_table(table_of(&run.table_name())) {
+            Ok(table) => Ok(RunPages { run, table, path }),
+            Err(redb::TableError::TableDoesNotExist(_)) => {
+                Err(damaged(path, &run, run.low_key, Damage::PageMissing))
+            }
+            Err(error) => store.check(Err(error)),
+        }
+    }
+
+    /// The run.
+    pub fn run(&self) -> &Run {
+        &self.run
+    }
+
+    /// The error for damage seen in the page under `key`.
+    pub fn damaged(&self, key: u128, damage: Damage) -> Error {
+        damaged(self.path.clone(), &self.run, key, damage)
+    }
+
+    fn check<T>(&self, result: std::result::Result<T, redb::StorageError>) -> Result<T> {
+        result.map_err(|source| Error::Store {
+            path: self.path.clone(),
+            source: Box::new(source.into()),
+        })
+    }
+
+    /// The page stored under `key`.
+    ///
+    /// # Errors
+    /// [`Error::Damaged`], [`Error::Store`].
+    pub fn page(&self, key: u128) -> Result<Page> {
+        match self.check(self.table.get(key))? {
+            Some(guard) => self.checked(key, guard),
+            None => Err(self.damaged(key, Damage::PageMissing)),
+        }
+    }
+
+    /// The page in which a row with `key` would be: the last that starts at or below it, else the first.
+    ///
+    /// # Errors
+    /// [`Error::Damaged`], [`Error::Store`].
+    pub fn page_for(&self, key: u128) -> Result<Page> {
+        let before = self.check(self.table.range(..=key))?.next_back();
+        let found = match before {
+            Some(found) => Some(found),
+            None => self.check(self.table.range::<u128>(..))?.next(),
+        };
+        match found {
+            Some(found) => {
+                let (key, guard) = self.check(found)?;
+                self.checked(key.value(), guard)
+            }
+            None => Err(self.damaged(key, Damage::PageMissing)),
+        }
+    }
+
+    fn checked(&self, key: u128, guard: PageGuard) -> Result<Page> {
+        let head = PageHead::read(guard.value(), self.run.id, key)
+            .map_err(|damage| self.damaged(key, damage))?;
+        Ok(Page { head, guard })
+    }
+}
+
+fn damaged(path: PathBuf, run: &Run, key: u128, damage: Damage) -> Error {
+    Error::Damaged {
+        path,
+        relation: run.relation.name(),
+        run: run.id,
+        key,
+        damage,
+    }
+}
+
+/// Walks one run forwards: to the first row at or above a key, then row by row.
+pub struct Walk<R> {
+    pages: RunPages,
+    page: Page,
+    rows: RowCursor,
+    row: Option<R>,
+}
+
+impl<R: Row> Walk<R> {
+    /// A walk that stands at the run's first row.
+    ///
+    /// # Errors
+    /// [`Error::Damaged`], [`Error::Store`].
+    pub fn new(store: &Store, snapshot: &ReadTransaction, run: Run) -> Result<Walk<R>> {
+        let pages = RunPages::open(store, snapshot, run)?;
+        let page = pages.page_for(run.low_key)?;
+        let rows = page.head.cursor();
+        let mut walk = Walk {
+            pages,
+            page,
+            rows,
+            row: None,
+        };
+        walk.advance()?;
+        walk.seek(run.low_key)?;
+        Ok(walk)
+    }
+
+    /// The row it stands at; `None` behind the last.
+    #[inline]
+    pub fn row(&self) -> Option<R> {
+        self.row
+    }
+
+    /// Goes to the next row.
+    ///
+    /// # Errors
+    /// [`Error::Damaged`], [`Error::Store`].
+    #[inline]
+    pub fn advance(&mut self) -> Result<()> {
+        self.row = match self.rows.next(self.page.bytes()) {
+            Ok(Some(row)) => Some(row),
+            Ok(None) if self.page.head.next_key == NO_NEXT => None,
+            Ok(None) => {
+                self.enter(self.pages.page(self.page.head.next_key)?)?;
+                return Ok(());
+            }
+            Err(damage) => return Err(self.pages.damaged(self.pages.run.low_key, damage)),
+        };
+        Ok(())
+    }
+
+    fn enter(&mut self, page: Page) -> Result<()> {
+        self.rows = page.head.cursor();
+        self.page = page;
+        self.row = self
+            .rows
+            .next(self.page.bytes())
+            .map_err(|damage| self.pages.damaged(self.pages.run.low_key, damage))?;
+        Ok(())
+    }
+
+    /// Goes forward to the first row with a key of at least `key`; pages between are not read.
+    ///
+    /// # Errors
+    /// [`Error::Damaged`], [`Error::Store`].
+    #[inline]
+    pub fn seek(&mut self, key: u128) -> Result<()> {
+        let stands_before = |row: Option<R>| row.is_some_and(|row| row.key() < key);
+        if stands_before(self.row) && self.page.head.next_key <= key {
+            let page = self.pages.page_for(key)?;
+            self.enter(page)?;
+        }
+        while stands_before(self.row) {
+            self.advance()?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,162 @@
+//! Writing a run: rows in ascending order become pages, pages go to redb a few megabytes at a time.
+//!
+//! Invariant: what is written is a run only once the catalogue names it.
+//!
+//! Memory: the [`Staging`] area, made once and lent to one writer after the other.
+
+use super::catalogue::Run;
+use super::page::{NO_NEXT, PageWriter};
+use super::row::Row;
+use super::{page_bytes, table_of};
+use crate::Result;
+use crate::limits::{COINS_PAGE_BYTES, STAGING_BYTES};
+use crate::position::Height;
+use crate::region::Region;
+use crate::store::Store;
+use std::ops::Bound::Unbounded;
+
+/// Pages on their way to redb.
+pub struct Staging {
+    bytes: Region<u8>,
+    keys: Vec<u128>,
+}
+
+impl Staging {
+    /// Bytes of memory it takes.
+    pub const BYTES: usize = STAGING_BYTES;
+
+    /// The area, empty.
+    ///
+    /// # Errors
+    /// [`crate::Error::Memory`].
+    pub fn new() -> Result<Staging> {
+        let keys = Vec::with_capacity(STAGING_BYTES / COINS_PAGE_BYTES);
+        Ok(Staging {
+            bytes: Region::new("page staging", STAGING_BYTES)?,
+            keys,
+        })
+    }
+}
+
+/// Writes one run. Rows must come in strictly ascending order of their keys.
+pub struct RunWriter<'a> {
+    store: &'a Store,
+    staging: &'a mut Staging,
+    packer: PageWriter,
+    page_bytes: usize,
+    last_key: u128,
+    run: Run,
+}
+
+impl<'a> RunWriter<'a> {
+    /// Begins the run `id` of relation `R` for the heights `from..=to`. All its positions stay below
+    /// `positions_end`.
+    pub fn new<R: Row>(
+        store: &'a Store,
+        staging: &'a mut Staging,
+        id: u32,
+        heights: (Height, Height),
+        positions_end: u64,
+    ) -> RunWriter<'a> {
+        staging.keys.clear();
+        let run = Run {
+            relation: R::RELATION,
+            id,
+            from: heights.0,
+            to: heights.1,
+            low_key: 0,
+            end_key: NO_NEXT,
+            rows: 0,
+            pages: 0,
+        };
+        let packer = PageWriter::new(id, positions_end);
+        RunWriter {
+            store,
+            staging,
+            packer,
+            page_bytes: page_bytes(R::RELATION),
+            last_key: 0,
+            run,
+        }
+    }
+
+    /// Appends a row.
+    ///
+    /// # Errors
+    /// [`crate::Error::Store`] if redb cannot write.
+    #[inline(always)]
+    pub fn push<R: Row>(&mut self, row: R) -> Result<()> {
+        debug_assert_eq!(R::RELATION, self.run.relation);
+        assert!(
+            row.key() > self.last_key,
+            "rows are sorted before a run is written"
+        );
+        self.last_key = row.key();
+        self.run.rows += 1;
+        let start = self.staging.keys.len() * self.page_bytes;
+        if self
+            .packer
+            .push(&mut self.staging.bytes[start..start + self.page_bytes], row)
+        {
+            return Ok(());
+        }
+        self.finish_page(row.key())?;
+        let start = self.staging.keys.len() * self.page_bytes;
+        let page = &mut self.staging.bytes[start..start + self.page_bytes];
+        assert!(self.packer.push(page, row), "an empty page takes a row");
+        Ok(())
+    }
+
+    fn finish_page(&mut self, next_key: u128) -> Result<()> {
+        let start = self.staging.keys.len() * self.page_bytes;
+        let page = &mut self.staging.bytes[start..start + self.page_bytes];
+        self.staging.keys.push(self.packer.finish(page, next_key));
+        self.run.pages += 1;
+        let room = STAGING_BYTES / self.page_bytes;
+        if self.staging.keys.len() == room || next_key == NO_NEXT {
+            self.flush()
+        } else {
+            Ok(())
+        }
+    }
+
+    fn flush(&mut self) -> Result<()> {
+        let (store, staging) = (self.store, &mut *self.staging);
+        let name = self.run.table_name();
+        store.volatile(|transaction| {
+            let mut table = store.check(transaction.open_table(table_of(&name)))?;
+            let mut end = store.check(table.upper_bound_mut(Unbounded::<u128>))?;
+            for (key, page) in staging
+                .keys
+                .iter()
+                .zip(staging.bytes.chunks(self.page_bytes))
+            {
+                store.check(end.insert_before(*key, page))?;
+            }
+            store.check(end.close())
+        })?;
+        staging.keys.clear();
+        Ok(())
+    }
+
+    /// Rows so far.
+    pub fn rows(&self) -> u64 {
+        self.run.rows
+    }
+
+    /// Bytes of the pages that are complete.
+    pub fn bytes(&self) -> u64 {
+        self.run.bytes()
+    }
+
+    /// Completes the run; `None` if it got no row. It is not named yet.
+    ///
+    /// # Errors
+    /// [`crate::Error::Store`] if redb cannot write.
+    pub fn finish(mut self) -> Result<Option<Run>> {
+        if self.packer.has_rows() {
+            self.finish_page(NO_NEXT)?;
+        }
+        Ok((self.run.rows > 0).then_some(self.run))
+    }
+}

@@ -1,0 +1,199 @@
+//! The redb file: opening it, transactions, and what redb's errors mean.
+//!
+//! Invariant: redb's cache size is always given, and only [`Store::durable`] makes anything real.
+
+use crate::{Error, Result};
+use redb::{
+    AccessGuard, Builder, Database, Durability, Key, ReadOnlyDatabase, ReadTransaction,
+    ReadableDatabase, TableDefinition, Value, WriteTransaction,
+};
+use std::path::{Path, PathBuf};
+
+/// A page as redb holds it.
+pub type PageGuard = AccessGuard<'static, &'static [u8]>;
+
+enum Handle {
+    Writer(Database),
+    Reader(ReadOnlyDatabase),
+}
+
+/// An open index file.
+pub struct Store {
+    path: PathBuf,
+    handle: Handle,
+}
+
+impl Store {
+    /// Opens `path` for writing and makes it (mode 0600) if it is not there.
+    ///
+    /// # Errors
+    /// [`Error::Store`], [`Error::IndexInUse`] or [`Error::NotAnIndex`].
+    pub fn create(path: &Path, cache_bytes: usize) -> Result<Store> {
+        let handle = builder(cache_bytes)
+            .create_with_backend(redb::backends::FileBackend::new(open_private(path)?).map_err(|error| open_error(path, error.into()))?)
+            .map_err(|source| open_error(path, source.into()))?;
+        Ok(Store {
+            path: path.to_owned(),
+            handle: Handle::Writer(handle),
+        })
+    }
+
+    /// Opens `path` for reading only. Several processes may do so at once, but not beside a writer.
+    ///
+    /// # Errors
+    /// [`Error::Io`], [`Error::Store`], [`Error::IndexInUse`], [`Error::NotAnIndex`], or
+    /// [`Error::NeedsRecovery`] after a writer was killed.
+    pub fn open_read_only(path: &Path, cache_bytes: usize) -> Result<Store> {
+        std::fs::File::open(path).map_err(|source| Error::Io {
+            action: "open",
+            path: path.to_owned(),
+            source,
+        })?;
+        let handle = builder(cache_bytes)
+            .open_read_only(path)
+            .map_err(|source| open_error(path, source.into()))?;
+        Ok(Store {
+            path: path.to_owned(),
+            handle: Handle::Reader(handle),
+        })
+    }
+
+    /// Where the file is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Bytes that the file takes on disk (allocated blocks, not its apparent length).
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn allocated_bytes(&self) -> Result<u64> {
+        use std::os::unix::fs::MetadataExt;
+        let metadata = std::fs::metadata(&self.path);
+        let metadata = metadata.map_err(|source| Error::Io {
+            action: "look at",
+            path: self.path.clone(),
+            source,
+        })?;
+        Ok(metadata.blocks() * 512)
+    }
+
+    /// A snapshot for reading: what was committed before, durable or not.
+    ///
+    /// # Errors
+    /// [`Error::Store`].
+    pub fn read(&self) -> Result<ReadTransaction> {
+        match &self.handle {
+            Handle::Writer(handle) => self.check(handle.begin_read()),
+            Handle::Reader(handle) => self.check(handle.begin_read()),
+        }
+    }
+
+    /// Runs `work` in a transaction that is visible afterwards, but not yet safe from a power cut.
+    ///
+    /// # Errors
+    /// What `work` returns, or [`Error::Store`]; then nothing has changed.
+    pub fn volatile<T>(&self, work: impl FnOnce(&WriteTransaction) -> Result<T>) -> Result<T> {
+        let mut transaction = self.begin_write()?;
+        self.check(transaction.set_durability(Durability::None))?;
+        self.finish(transaction, work)
+    }
+
+    /// Runs `work` in a transaction after which everything, earlier volatile work included, is on
+    /// disk. A file killed later reopens without reading it whole (`set_quick_repair`).
+    ///
+    /// # Errors
+    /// What `work` returns, or [`Error::Store`]; then nothing has changed.
+    pub fn durable<T>(&self, work: impl FnOnce(&WriteTransaction) -> Result<T>) -> Result<T> {
+        let mut transaction = self.begin_write()?;
+        transaction.set_quick_repair(true);
+        self.finish(transaction, work)
+    }
+
+    fn begin_write(&self) -> Result<WriteTransaction> {
+        match &self.handle {
+            Handle::Writer(handle) => self.check(handle.begin_write()),
+            Handle::Reader(_) => unreachable!("the callers of writes open the store for writing"),
+        }
+    }
+
+    fn finish<T>(
+        &self,
+        transaction: WriteTransaction,
+        work: impl FnOnce(&WriteTransaction) -> Result<T>,
+    ) -> Result<T> {
+        let done = work(&transaction)?;
+        self.check(transaction.commit())?;
+        Ok(done)
+    }
+
+    /// Reads one value of a table; `None` if the key, or the whole table, is not there.
+    ///
+    /// # Errors
+    /// [`Error::Store`].
+    pub fn get<K: Key + 'static, V: Value + 'static>(
+        &self,
+        transaction: &ReadTransaction,
+        table: TableDefinition<'_, K, V>,
+        key: K::SelfType<'_>,
+    ) -> Result<Option<AccessGuard<'static, V>>> {
+        match transaction.open_table(table) {
+            Ok(table) => self.check(table.get(key)),
+            Err(redb::TableError::TableDoesNotExist(_)) => Ok(None),
+            Err(error) => self.check(Err(error)),
+        }
+    }
+
+    /// Names the file in an error of redb's.
+    ///
+    /// # Errors
+    /// [`Error::Store`].
+    pub fn check<T, E: Into<redb::Error>>(&self, result: std::result::Result<T, E>) -> Result<T> {
+        result.map_err(|source| Error::Store {
+            path: self.path.clone(),
+            source: Box::new(source.into()),
+        })
+    }
+}
+
+fn builder(cache_bytes: usize) -> Builder {
+    let mut builder = Builder::new();
+    builder.set_cache_size(cache_bytes);
+    builder
+}
+
+fn open_private(path: &Path) -> Result<std::fs::File> {
+    use std::os::unix::fs::OpenOptionsExt;
+    let mut options = std::fs::OpenOptions::new();
+    options
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600);
+    options.open(path).map_err(|source| Error::Io {
+        action: "open",
+        path: path.to_owned(),
+        source,
+    })
+}
+
+fn open_error(path: &Path, error: redb::Error) -> Error {
+    let path = path.to_owned();
+    match error {
+        redb::Error::DatabaseAlreadyOpen => Error::IndexInUse { path },
+        redb::Error::RepairAborted => Error::NeedsRecovery { path },
+        redb::Error::UpgradeRequired(_) => Error::NotAnIndex {
+            path,
+            why: "an older redb format",
+        },
+        redb::Error::Io(io) if io.kind() == std::io::ErrorKind::InvalidData => Error::NotAnIndex {
+            path,
+            why: "not a redb file",
+        },
+        source => Error::Store {
+            path,
+            source: Box::new(source),
+        },
+    }
+}

@@ -1,0 +1,342 @@
+//! The UTXO table: coins by the fingerprint of their outpoint, open addressing, fixed capacity.
+//!
+//! Invariant: the slots in use, read from the first to the last, are in ascending order. A coin's
+//! home slot grows with its fingerprint, each cluster is kept sorted, and probing never wraps, so
+//! what a spill writes needs no sort, and growing or evicting is one sweep in place.
+//!
+//! Memory: one anonymous map of `slots_max` + [`TAIL_SLOTS`] slots of 16 bytes, made once. Only the
+//! part in use is touched: the table starts small and doubles inside its map.
+//!
+//! Deleting shifts the rest of the cluster back, so there are no tombstones.
+
+use crate::limits::{TABLE_LOAD_MAX_PERCENT, TABLE_SLOTS_FIRST};
+use crate::position::Txo;
+use crate::region::Region;
+use crate::runs::row::CoinRow;
+
+/// Slots behind the last home slot, for the clusters at the end.
+const TAIL_SLOTS: usize = 64;
+
+const EMPTY: u128 = 0;
+
+/// See the module documentation.
+pub struct Table {
+    slots: Region<u128>,
+    homes: usize,
+    homes_max: usize,
+    count: usize,
+}
+
+impl Table {
+    /// Bytes of memory that a table of `slots` home slots takes.
+    pub const fn bytes_for(slots: usize) -> usize {
+        (slots + TAIL_SLOTS) * size_of::<u128>()
+    }
+
+    /// The number of home slots that fit into `bytes`.
+    pub const fn slots_in(bytes: usize) -> usize {
+        (bytes / size_of::<u128>()).saturating_sub(TAIL_SLOTS)
+    }
+
+    /// An empty table of at most `slots_max` home slots (at least 16).
+    ///
+    /// # Errors
+    /// [`crate::Error::Io`] if the operating system does not give the memory.
+    pub fn new(slots_max: usize) -> crate::Result<Table> {
+        let homes_max = slots_max.max(16);
+        let slots = Region::new("table", homes_max + TAIL_SLOTS)?;
+        Ok(Table {
+            slots,
+            homes: homes_max.min(TABLE_SLOTS_FIRST),
+            homes_max,
+            count: 0,
+        })
+    }
+
+    /// Coins in the table.
+    pub fn count(&self) -> usize {
+        self.count
+    }
+
+    /// The most coins it takes.
+    pub fn coins_max(&self) -> usize {
+        Self::load_max(self.homes_max)
+    }
+
+    /// Home slots at full size.
+    pub fn slots_max(&self) -> usize {
+        self.homes_max
+    }
+
+    const fn load_max(homes: usize) -> usize {
+        homes * TABLE_LOAD_MAX_PERCENT / 100
+    }
+
+    /// Whether one more coin fits, after growing inside the map if need be. If not, the caller
+    /// spills and evicts.
+    #[inline]
+    pub fn has_room(&mut self) -> bool {
+        while self.is_crowded() {
+            if self.homes == self.homes_max {
+                return false;
+            }
+            self.grow();
+        }
+        true
+    }
+
+    #[inline]
+    fn is_crowded(&self) -> bool {
+        self.count >= Self::load_max(self.homes) || self.slots[self.homes + TAIL_SLOTS - 1] != EMPTY
+    }
+
+    #[inline(always)]
+    fn home(&self, row: u128) -> usize {
+        Self::home_of(row, self.homes)
+    }
+
+    #[inline(always)]
+    fn home_of(row: u128, homes: usize) -> usize {
+        (((row >> 64) * homes as u128) >> 64) as usize
+    }
+
+    /// Asks the processor for the slots that an operation on `row` will read.
+    #[inline(always)]
+    pub fn prefetch(&self, row: CoinRow) {
+        self.slots.prefetch(self.home(row.0));
+    }
+
+    /// Adds a coin; [`Table::has_room`] must have said yes. If one with the same fingerprint is there, it is replaced and returned.
+    #[inline]
+    pub fn insert(&mut self, coin: CoinRow) -> Option<CoinRow> {
+        debug_assert!(!self.is_crowded(), "the caller makes room first");
+        debug_assert!(!coin.is_delete());
+        let mut at = self.home(coin.0);
+        loop {
+            let slot = self.slots[at];
+            if slot == EMPTY {
+                self.slots[at] = coin.0;
+                self.count += 1;
+                return None;
+            }
+            if CoinRow(slot).fingerprint() >= coin.fingerprint() {
+                break;
+            }
+            at += 1;
+        }
+        if CoinRow(self.slots[at]).fingerprint() == coin.fingerprint() {
+            return Some(CoinRow(std::mem::replace(&mut self.slots[at], coin.0)));
+        }
+        self.count += 1;
+        let mut carried = coin.0;
+        while carried != EMPTY {
+            std::mem::swap(&mut carried, &mut self.slots[at]);
+            at += 1;
+        }
+        None
+    }
+
+    /// Removes and returns the coin with the fingerprint of `wanted`.
+    #[inline]
+    pub fn take(&mut self, wanted: CoinRow) -> Option<CoinRow> {
+        let mut at = self.home(wanted.0);
+        loop {
+            let slot = self.slots[at];
+            if slot == EMPTY || CoinRow(slot).fingerprint() > wanted.fingerprint() {
+                return None;
+            }
+            if CoinRow(slot).fingerprint() == wanted.fingerprint() {
+                self.close_gap(at);
+                self.count -= 1;
+                return Some(CoinRow(slot));
+            }
+            at += 1;
+        }
+    }
+
+    #[inline]
+    fn close_gap(&mut self, mut gap: usize) {
+        let end = self.homes + TAIL_SLOTS;
+        while gap + 1 < end {
+            let next = self.slots[gap + 1];
+            if next == EMPTY || self.home(next) == gap + 1 {
+                break;
+            }
+            self.slots[gap] = next;
+            gap += 1;
+        }
+        self.slots[gap] = EMPTY;
+    }
+
+    /// All coins, in ascending order.
+    pub fn coins(&self) -> impl Iterator<Item = CoinRow> + '_ {
+        let used = &self.slots[..self.homes + TAIL_SLOTS];
+        used.iter()
+            .filter(|slot| **slot != EMPTY)
+            .map(|slot| CoinRow(*slot))
+    }
+
+    /// Drops the oldest coins, so that at most `keep` are left. Every coin must be on disk.
+    /// Returns how many were dropped.
+    pub fn evict(&mut self, keep: usize) -> usize {
+        if self.count <= keep {
+            return 0;
+        }
+        let oldest_kept = self.txo_of_rank(self.count - keep);
+        let before = self.count;
+        self.respread(self.homes, |coin| coin.txo() >= oldest_kept);
+        before - self.count
+    }
+
+    /// A position such that at least `rank` coins, and hardly more, are older. A histogram narrows
+    /// the range until the part that the rank falls into holds few coins.
+    fn txo_of_rank(&self, rank: usize) -> Txo {
+        const PARTS: usize = 4096;
+        let newest = self.coins().map(|coin| coin.txo().0).max().unwrap_or(0);
+        let (mut low, mut width, mut older) = (0, (newest + 1).next_power_of_two(), 0);
+        loop {
+            let part_width = (width / PARTS as u64).max(1);
+            let mut counts = [0usize; PARTS];
+            for coin in self.coins().filter(|coin| coin.txo().0 >= low) {
+                let part = ((coin.txo().0 - low) / part_width) as usize;
+                if part < PARTS {
+                    counts[part] += 1;
+                }
+            }
+            let mut part = 0;
+            while older + counts[part] < rank {
+                older += counts[part];
+                part += 1;
+            }
+            low += part as u64 * part_width;
+            if part_width == 1 || counts[part] <= self.count / 64 {
+                return Txo(low + part_width);
+            }
+            width = part_width;
+        }
+    }
+
+    fn grow(&mut self) {
+        let homes = (self.homes * 2).min(self.homes_max);
+        let (old_end, new_end) = (self.homes + TAIL_SLOTS, homes + TAIL_SLOTS);
+        let mut to = new_end;
+        for from in (0..old_end).rev() {
+            let slot = std::mem::replace(&mut self.slots[from], EMPTY);
+            if slot != EMPTY {
+                to -= 1;
+                self.slots[to] = slot;
+            }
+        }
+        self.respread(homes, |_| true);
+    }
+
+    /// Moves every coin that `keeps` accepts as near to its home among `homes` as the order allows,
+    /// and forgets the others. Coins only ever move towards the front.
+    fn respread(&mut self, homes: usize, keeps: impl Fn(CoinRow) -> bool) {
+        let end = homes + TAIL_SLOTS;
+        let (mut free, mut kept) = (0, 0);
+        for from in 0..end {
+            let slot = std::mem::replace(&mut self.slots[from], EMPTY);
+            if slot != EMPTY && keeps(CoinRow(slot)) {
+                let to = free.max(Self::home_of(slot, homes));
+                assert!(to <= from, "a sweep writes behind its reader");
+                self.slots[to] = slot;
+                free = to + 1;
+                kept += 1;
+            }
+        }
+        self.homes = homes;
+        self.count = kept;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::collections::BTreeMap;
+
+    fn coin(fingerprint: u128, txo: u64) -> CoinRow {
+        CoinRow::put(fingerprint, Txo(txo))
+    }
+
+    #[test]
+    fn a_full_table_drops_the_oldest_coins() {
+        let mut table = Table::new(1000).unwrap();
+        let mut txo = 0;
+        while table.has_room() {
+            txo += 1;
+            table.insert(coin(
+                u128::from(txo).wrapping_mul(0x9E37_79B9_7F4A_7C15_F39C_C060) >> 40,
+                txo,
+            ));
+        }
+        let dropped = table.evict(100);
+        assert_eq!(dropped as u64, txo - table.count() as u64);
+        assert_eq!(table.count(), 100);
+        assert!(table.coins().all(|kept| kept.txo().0 > txo - 100));
+    }
+
+    #[test]
+    fn a_coin_with_the_same_fingerprint_is_replaced_and_returned() {
+        let mut table = Table::new(64).unwrap();
+        assert_eq!(table.insert(coin(7, 1)), None);
+        assert_eq!(table.insert(coin(7, 2)), Some(coin(7, 1)));
+        assert_eq!(table.count(), 1);
+        assert_eq!(table.take(coin(7, 99)), Some(coin(7, 2)));
+        assert_eq!(table.take(coin(7, 99)), None);
+    }
+
+    #[derive(Clone, Debug)]
+    enum Op {
+        Insert(u128),
+        Take(u128),
+        Evict(usize),
+    }
+
+    fn ops() -> impl Strategy<Value = Vec<Op>> {
+        // Fingerprints crowd at both ends, so that clusters are long and reach the tail.
+        let fingerprint = prop_oneof![0u128..400, (1u128 << 88) - 200..1u128 << 88, 0u128..1 << 88];
+        let op = prop_oneof![
+            6 => fingerprint.clone().prop_map(Op::Insert),
+            4 => fingerprint.prop_map(Op::Take),
+            1 => (0usize..300).prop_map(Op::Evict),
+        ];
+        prop::collection::vec(op, 1..1500)
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+        #[test]
+        fn it_answers_as_a_map_does(ops in ops(), slots in 16usize..600) {
+            let mut table = Table::new(slots).unwrap();
+            let mut model: BTreeMap<u128, u64> = BTreeMap::new();
+            for (txo, op) in (1u64..).zip(ops) {
+                match op {
+                    Op::Insert(fingerprint) => {
+                        while !table.has_room() {
+                            table.evict(table.count() / 2);
+                            model = table.coins().map(|c| (c.fingerprint(), c.txo().0)).collect();
+                        }
+                        let old = table.insert(coin(fingerprint, txo)).map(|c| c.txo().0);
+                        prop_assert_eq!(old, model.insert(fingerprint, txo));
+                    }
+                    Op::Take(fingerprint) => {
+                        let taken = table.take(coin(fingerprint, 0)).map(|c| c.txo().0);
+                        prop_assert_eq!(taken, model.remove(&fingerprint));
+                    }
+                    Op::Evict(keep) => {
+                        table.evict(keep);
+                        let mut youngest: Vec<_> = model.iter().map(|(f, t)| (*t, *f)).collect();
+                        youngest.sort_unstable();
+                        let gone = youngest.len().saturating_sub(keep);
+                        model = youngest[gone..].iter().map(|(t, f)| (*f, *t)).collect();
+                    }
+                }
+                prop_assert_eq!(table.count(), model.len());
+            }
+            let held: Vec<_> = table.coins().map(|c| (c.fingerprint(), c.txo().0)).collect();
+            prop_assert_eq!(held, model.into_iter().collect::<Vec<_>>());
+        }
+    }
+}
