@@ -52,6 +52,29 @@ pub enum Error {
         /// How that was seen.
         why: &'static str,
     },
+    /// The index was written by another version of blkdex.
+    #[error(
+        "the index {} has format {found}, this blkdex reads format {expected}: use the version that made it, or `blkdex rebuild`",
+        path.display()
+    )]
+    OtherFormat {
+        /// The index file.
+        path: PathBuf,
+        /// Its format.
+        found: u32,
+        /// The one format that is read.
+        expected: u32,
+    },
+    /// The index holds another network's chain.
+    #[error("the index {} holds {found}, not {expected}: give another file with --index", path.display())]
+    IndexOfOtherNetwork {
+        /// The index file.
+        path: PathBuf,
+        /// Its network.
+        found: String,
+        /// The network of the block files.
+        expected: String,
+    },
     /// redb, the store, failed: a full disk, a damaged file, or a file in use.
     #[error("the index {}: {source}", path.display())]
     Store {

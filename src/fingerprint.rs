@@ -23,7 +23,9 @@ pub struct Fingerprints {
 impl Fingerprints {
     /// Under this key.
     pub fn new(key: &[u8; 16]) -> Fingerprints {
-        Fingerprints { hasher: SipHasher24::new_with_key(key) }
+        Fingerprints {
+            hasher: SipHasher24::new_with_key(key),
+        }
     }
 
     /// Of an outpoint as serialized: txid, then vout in little-endian ([`OUTPOINT_BITS`]).
@@ -73,8 +75,14 @@ mod tests {
         let mut outpoint = [0xAB; 36];
         for vout in [0u32, 1, 300, u32::MAX] {
             outpoint[32..].copy_from_slice(&vout.to_le_bytes());
-            assert_eq!(fingerprints.outputs_of(&txid).outpoint(vout), fingerprints.outpoint(&outpoint));
+            assert_eq!(
+                fingerprints.outputs_of(&txid).outpoint(vout),
+                fingerprints.outpoint(&outpoint)
+            );
         }
-        assert_ne!(Fingerprints::new(&[8; 16]).outpoint(&outpoint), fingerprints.outpoint(&outpoint));
+        assert_ne!(
+            Fingerprints::new(&[8; 16]).outpoint(&outpoint),
+            fingerprints.outpoint(&outpoint)
+        );
     }
 }

@@ -1,6 +1,8 @@
 //! blkdex: the block files of a Bitcoin Core datadir, turned into one file that answers.
 
 pub mod error;
+pub mod fingerprint;
+pub mod index;
 pub mod limits;
 pub mod position;
 pub mod region;

@@ -30,7 +30,10 @@ impl Store {
     /// [`Error::Store`], [`Error::IndexInUse`] or [`Error::NotAnIndex`].
     pub fn create(path: &Path, cache_bytes: usize) -> Result<Store> {
         let handle = builder(cache_bytes)
-            .create_with_backend(redb::backends::FileBackend::new(open_private(path)?).map_err(|error| open_error(path, error.into()))?)
+            .create_with_backend(
+                redb::backends::FileBackend::new(open_private(path)?)
+                    .map_err(|error| open_error(path, error.into()))?,
+            )
             .map_err(|source| open_error(path, source.into()))?;
         Ok(Store {
             path: path.to_owned(),

@@ -37,6 +37,6 @@ pub const fn page_bytes(relation: Relation) -> usize {
 }
 
 /// The redb table of a run.
-fn table_of(name: &str) -> redb::TableDefinition<'_, u128, &'static [u8]> {
+pub(crate) fn table_of(name: &str) -> redb::TableDefinition<'_, u128, &'static [u8]> {
     redb::TableDefinition::new(name)
 }

@@ -1,0 +1,272 @@
+//! What the index keeps of each block: its header, its place among all outputs, and where its
+//! transactions begin.
+//!
+//! Invariant: rows at heights above the tip are left over from work that was never committed, and
+//! mean nothing; every reader stops at the tip.
+//!
+//! `blocks`, height (u32) → little-endian:
+//!
+//! | offset | bytes | field |
+//! | --- | --- | --- |
+//! | 0 | 80 | header |
+//! | 80 | 32 | hash |
+//! | 112 | 8 | txo of the block's first output |
+//! | 120 | 8 | transactions through this block |
+//! | 128 | 8 | inputs through this block, coinbases' not counted |
+//! | 136 | 8 | outputs through this block |
+//! | 144 | 8 | coins after this block |
+//!
+//! `offsets`, height → for every 16th transaction but the first, two LEB128 numbers: bytes, and
+//! outputs, since the one before. `hashes`: hash (32 bytes) → height. `positions`: height → file
+//! (u32), offset of the block's first byte (u64), bytes (u32).
+
+use crate::limits::{HEADER_BYTES, OFFSET_EVERY_TXS};
+use crate::position::{Place, Txo};
+use crate::wire::Hash32;
+use byteorder::{ByteOrder, LittleEndian};
+use redb::TableDefinition;
+
+/// Height → [`BlockRow`].
+pub const BLOCKS: TableDefinition<'static, u32, &[u8]> = TableDefinition::new("blocks");
+/// Height → [`TxMarks`].
+pub const OFFSETS: TableDefinition<'static, u32, &[u8]> = TableDefinition::new("offsets");
+/// Block hash → height.
+pub const HASHES: TableDefinition<'static, &[u8; 32], u32> = TableDefinition::new("hashes");
+/// Height → [`Place`].
+pub const POSITIONS: TableDefinition<'static, u32, &[u8]> = TableDefinition::new("positions");
+
+/// Bytes of a [`BlockRow`].
+pub const BLOCK_ROW_BYTES: usize = 152;
+const _: () = assert!(HEADER_BYTES + 32 + 5 * 8 == BLOCK_ROW_BYTES);
+
+/// Bytes of a stored [`Place`].
+pub const PLACE_BYTES: usize = 16;
+const _: () = assert!(4 + 8 + 4 == PLACE_BYTES);
+
+/// A block of the indexed chain.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct BlockRow {
+    /// The serialized header.
+    pub header: [u8; HEADER_BYTES],
+    /// Its hash, in internal byte order.
+    pub hash: Hash32,
+    /// Position of the block's first output, and name of its coinbase.
+    pub first_txo: Txo,
+    /// Transactions from genesis through this block.
+    pub txs: u64,
+    /// Inputs likewise; the null inputs of coinbases are not counted.
+    pub inputs: u64,
+    /// Outputs likewise, which makes it the first position of the next block.
+    pub outputs: u64,
+    /// Unspent, spendable outputs after this block.
+    pub coins: u64,
+}
+
+impl BlockRow {
+    /// The row's bytes.
+    pub fn encode(&self) -> [u8; BLOCK_ROW_BYTES] {
+        let mut bytes = [0; BLOCK_ROW_BYTES];
+        bytes[..80].copy_from_slice(&self.header);
+        bytes[80..112].copy_from_slice(&self.hash);
+        let numbers = [
+            self.first_txo.0,
+            self.txs,
+            self.inputs,
+            self.outputs,
+            self.coins,
+        ];
+        LittleEndian::write_u64_into(&numbers, &mut bytes[112..]);
+        bytes
+    }
+
+    /// The row of these bytes; `None` if they are none.
+    pub fn decode(bytes: &[u8]) -> Option<BlockRow> {
+        if bytes.len() != BLOCK_ROW_BYTES {
+            return None;
+        }
+        let mut numbers = [0; 5];
+        LittleEndian::read_u64_into(&bytes[112..], &mut numbers);
+        Some(BlockRow {
+            header: bytes[..80].try_into().expect("length checked above"),
+            hash: bytes[80..112].try_into().expect("length checked above"),
+            first_txo: Txo(numbers[0]),
+            txs: numbers[1],
+            inputs: numbers[2],
+            outputs: numbers[3],
+            coins: numbers[4],
+        })
+    }
+}
+
+/// The stored form of a place.
+pub fn encode_place(place: &Place) -> [u8; PLACE_BYTES] {
+    let mut bytes = [0; PLACE_BYTES];
+    LittleEndian::write_u32(&mut bytes, place.file);
+    LittleEndian::write_u64(&mut bytes[4..], place.offset_bytes);
+    LittleEndian::write_u32(&mut bytes[12..], place.bytes);
+    bytes
+}
+
+/// The place of these bytes; `None` if they are none.
+pub fn decode_place(bytes: &[u8]) -> Option<Place> {
+    (bytes.len() == PLACE_BYTES).then(|| Place {
+        file: LittleEndian::read_u32(bytes),
+        offset_bytes: LittleEndian::read_u64(&bytes[4..]),
+        bytes: LittleEndian::read_u32(&bytes[12..]),
+    })
+}
+
+/// Collects where every 16th transaction of a block begins.
+#[derive(Default)]
+pub struct TxMarks {
+    bytes: Vec<u8>,
+    txs: usize,
+    last: (u64, u64),
+}
+
+impl TxMarks {
+    /// An empty collection that never grows beyond what one block can need.
+    pub fn new() -> TxMarks {
+        // Two LEB128 numbers a mark, of at most 4 bytes each, since a block has 4 MB.
+        let marks_max = crate::limits::BLOCK_TXS_MAX / OFFSET_EVERY_TXS + 1;
+        TxMarks {
+            bytes: Vec::with_capacity(marks_max * 8),
+            ..TxMarks::default()
+        }
+    }
+
+    /// Begins with a new block.
+    pub fn clear(&mut self) {
+        self.bytes.clear();
+        self.txs = 0;
+    }
+
+    /// Notes the next transaction: its first byte in the block, and its first output's position.
+    pub fn add(&mut self, offset_bytes: usize, first_txo: Txo) {
+        let here = (offset_bytes as u64, first_txo.0);
+        if self.txs % OFFSET_EVERY_TXS == 0 {
+            if self.txs > 0 {
+                push_leb128(&mut self.bytes, here.0 - self.last.0);
+                push_leb128(&mut self.bytes, here.1 - self.last.1);
+            }
+            self.last = here;
+        }
+        self.txs += 1;
+    }
+
+    /// The stored form.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+/// Where to begin walking for the transaction at, or the last that begins before, `wanted`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Mark {
+    /// Index of the transaction in its block.
+    pub tx_index: usize,
+    /// Its first byte in the block.
+    pub offset_bytes: usize,
+    /// Position of its first output.
+    pub first_txo: Txo,
+}
+
+/// The last mark at or before `wanted`, given the first transaction of the block as a mark.
+/// `None` if the bytes are no marks.
+pub fn mark_before(bytes: &[u8], first: Mark, wanted: Txo) -> Option<Mark> {
+    let (mut mark, mut rest) = (first, bytes);
+    while !rest.is_empty() {
+        let offset = mark.offset_bytes as u64 + take_leb128(&mut rest)?;
+        let txo = Txo(mark.first_txo.0 + take_leb128(&mut rest)?);
+        if txo > wanted {
+            break;
+        }
+        mark = Mark {
+            tx_index: mark.tx_index + OFFSET_EVERY_TXS,
+            offset_bytes: offset as usize,
+            first_txo: txo,
+        };
+    }
+    Some(mark)
+}
+
+fn push_leb128(bytes: &mut Vec<u8>, mut number: u64) {
+    while number >= 0x80 {
+        bytes.push(number as u8 | 0x80);
+        number >>= 7;
+    }
+    bytes.push(number as u8);
+}
+
+fn take_leb128(bytes: &mut &[u8]) -> Option<u64> {
+    let mut number = 0;
+    for shift in (0..35).step_by(7) {
+        let (first, rest) = bytes.split_first()?;
+        *bytes = rest;
+        number |= u64::from(first & 0x7f) << shift;
+        if first & 0x80 == 0 {
+            return Some(number);
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_block_row_reads_back_and_one_byte_less_does_not() {
+        let row = BlockRow {
+            header: [1; 80],
+            hash: [2; 32],
+            first_txo: Txo(3),
+            txs: 4,
+            inputs: 5,
+            outputs: 6,
+            coins: 7,
+        };
+        let bytes = row.encode();
+        assert_eq!(BlockRow::decode(&bytes), Some(row));
+        assert_eq!(BlockRow::decode(&bytes[..151]), None);
+        assert_eq!(
+            [bytes[112], bytes[120], bytes[128], bytes[136], bytes[144]],
+            [3, 4, 5, 6, 7]
+        );
+    }
+
+    #[test]
+    fn a_place_reads_back() {
+        let place = Place {
+            file: 12,
+            offset_bytes: 1 << 33,
+            bytes: 81,
+        };
+        assert_eq!(decode_place(&encode_place(&place)), Some(place));
+        assert_eq!(decode_place(&[0; 15]), None);
+    }
+
+    #[test]
+    fn a_mark_is_found_at_or_before_every_transaction() {
+        let mut marks = TxMarks::new();
+        let tx = |n: usize| (81 + 300 * n, Txo(1000 + 3 * n as u64));
+        for n in 0..100 {
+            marks.add(tx(n).0, tx(n).1);
+        }
+        let first = Mark {
+            tx_index: 0,
+            offset_bytes: 81,
+            first_txo: Txo(1000),
+        };
+        for n in 0..100 {
+            let mark = mark_before(marks.bytes(), first, Txo(tx(n).1.0 + 2)).unwrap();
+            assert_eq!(mark.tx_index, n / 16 * 16);
+            assert_eq!((mark.offset_bytes, mark.first_txo), tx(mark.tx_index));
+        }
+        assert_eq!(
+            mark_before(&[0x80], first, Txo(5000)),
+            None,
+            "cut in the middle of a number"
+        );
+    }
+}

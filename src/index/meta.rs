@@ -1,0 +1,112 @@
+//! What an index says of itself.
+//!
+//! Invariant: read and checked before anything else in the file is believed.
+//!
+//! Table `meta`, name → bytes, numbers little-endian: `format` (u32), `network` (name), `magic`
+//! (4 bytes), `fingerprint_key` (16 random bytes), `blocks_dir` (path), and, from the first commit on,
+//! `tip` and `settled` (u32).
+
+use crate::position::Height;
+use crate::store::Store;
+use crate::{Error, Result};
+use byteorder::{ByteOrder, LittleEndian};
+use redb::{TableDefinition, WriteTransaction};
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
+
+const META: TableDefinition<'static, &str, &[u8]> = TableDefinition::new("meta");
+
+/// The format this program writes, and the only one it reads.
+pub const FORMAT: u32 = 1;
+
+/// See the module documentation.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Meta {
+    /// Name of the network: `main`, `test`, `testnet4`, `signet`, `regtest`.
+    pub network: String,
+    /// The network's magic, which tells custom signets apart.
+    pub magic: [u8; 4],
+    /// Key of the fingerprints.
+    pub fingerprint_key: [u8; 16],
+    /// Folder of the block files.
+    pub blocks_dir: PathBuf,
+    /// Height of the last committed block.
+    pub tip: Option<Height>,
+    /// Blocks at or below this height are never rolled back.
+    pub settled: Option<Height>,
+}
+
+impl Meta {
+    /// Reads it; `None` if the file has none.
+    ///
+    /// # Errors
+    /// [`Error::OtherFormat`], [`Error::NotAnIndex`], [`Error::Store`].
+    pub fn load(store: &Store) -> Result<Option<Meta>> {
+        let snapshot = store.read()?;
+        let field = |name| -> Result<Option<Vec<u8>>> {
+            let value = store.get(&snapshot, META, name)?;
+            Ok(value.map(|value| value.value().to_vec()))
+        };
+        let Some(format) = field("format")? else {
+            return Ok(None);
+        };
+        let unreadable = || not_an_index(store, "its meta table cannot be read");
+        let number = |bytes: Vec<u8>| {
+            (bytes.len() == 4)
+                .then(|| LittleEndian::read_u32(&bytes))
+                .ok_or_else(unreadable)
+        };
+        let format = number(format)?;
+        if format != FORMAT {
+            return Err(Error::OtherFormat {
+                path: store.path().to_owned(),
+                found: format,
+                expected: FORMAT,
+            });
+        }
+        let needed = |name| field(name)?.ok_or_else(unreadable);
+        let height = |name| field(name)?.map(number).transpose();
+        Ok(Some(Meta {
+            network: String::from_utf8(needed("network")?).map_err(|_| unreadable())?,
+            magic: needed("magic")?.try_into().map_err(|_| unreadable())?,
+            fingerprint_key: needed("fingerprint_key")?
+                .try_into()
+                .map_err(|_| unreadable())?,
+            blocks_dir: OsStr::from_bytes(&needed("blocks_dir")?).into(),
+            tip: height("tip")?.map(Height),
+            settled: height("settled")?.map(Height),
+        }))
+    }
+
+    /// Writes it.
+    ///
+    /// # Errors
+    /// [`Error::Store`].
+    pub fn save(&self, store: &Store, transaction: &WriteTransaction) -> Result<()> {
+        let mut table = store.check(transaction.open_table(META))?;
+        let mut put = |name: &str, bytes: &[u8]| store.check(table.insert(name, bytes)).map(drop);
+        put("format", &FORMAT.to_le_bytes())?;
+        put("network", self.network.as_bytes())?;
+        put("magic", &self.magic)?;
+        put("fingerprint_key", &self.fingerprint_key)?;
+        put("blocks_dir", self.blocks_dir.as_os_str().as_bytes())?;
+        for (name, height) in [("tip", self.tip), ("settled", self.settled)] {
+            match height {
+                Some(height) => store
+                    .check(table.insert(name, &height.0.to_le_bytes()[..]))
+                    .map(drop)?,
+                None => store.check(table.remove(name)).map(drop)?,
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The error for a file in which something cannot be read.
+pub fn not_an_index(store: &Store, why: &'static str) -> Error {
+    Error::NotAnIndex {
+        path: store.path().to_owned(),
+        why,
+    }
+}

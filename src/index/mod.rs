@@ -1,0 +1,332 @@
+//! The index: one redb file, opened, committed to, rolled back.
+//!
+//! Invariant: the state after [`Index::commit`] is exactly "imported up to the tip". The tip and the
+//! catalogue change together, in one durable transaction; what they do not name does not exist.
+//!
+//! | file | what |
+//! | --- | --- |
+//! | `meta.rs` | format, network, key, tip: what the index says of itself |
+//! | `blocks.rs` | the rows of the tables that go by height |
+//! | `snapshot.rs` | reading: blocks, positions, rows of runs |
+
+pub mod blocks;
+pub mod meta;
+pub mod snapshot;
+
+use crate::fingerprint::Fingerprints;
+use crate::position::{Height, Place, Txo};
+use crate::runs::catalogue::{Catalogue, RUNS, Run};
+use crate::runs::row::Relation;
+use crate::store::Store;
+use crate::{Error, Result};
+use blocks::{BLOCKS, BlockRow, HASHES, OFFSETS, POSITIONS, encode_place};
+use meta::Meta;
+use redb::{ReadableTable, TableHandle};
+use snapshot::Snapshot;
+use std::path::Path;
+
+/// An open index.
+pub struct Index {
+    store: Store,
+    meta: Meta,
+    tip: Option<(Height, BlockRow)>,
+    catalogue: Catalogue,
+}
+
+/// A block about to be written to the tables that go by height.
+pub struct NewBlock<'a> {
+    /// Its height.
+    pub height: Height,
+    /// Its row.
+    pub row: BlockRow,
+    /// Its transactions' marks ([`blocks::TxMarks`]).
+    pub marks: &'a [u8],
+    /// Where its bytes are.
+    pub place: Place,
+}
+
+impl Index {
+    /// Opens the index at `path` for writing; makes it, for the network of `fresh`, if it is not there.
+    ///
+    /// # Errors
+    /// [`Error::IndexInUse`], [`Error::NotAnIndex`], [`Error::OtherFormat`],
+    /// [`Error::IndexOfOtherNetwork`], [`Error::Store`], [`Error::Io`].
+    pub fn open_or_create(path: &Path, cache_bytes: usize, fresh: Meta) -> Result<Index> {
+        let store = Store::create(path, cache_bytes)?;
+        let meta = match Meta::load(&store)? {
+            Some(meta) => meta,
+            None => {
+                refuse_foreign_tables(&store)?;
+                store.durable(|transaction| fresh.save(&store, transaction))?;
+                fresh.clone()
+            }
+        };
+        if (&meta.network, meta.magic) != (&fresh.network, fresh.magic) {
+            return Err(Error::IndexOfOtherNetwork {
+                path: path.to_owned(),
+                found: meta.network,
+                expected: fresh.network,
+            });
+        }
+        let mut index = Index::load(store, meta)?;
+        index.sweep()?;
+        Ok(index)
+    }
+
+    /// Opens an index for reading. Several processes may at once, but not beside an import.
+    ///
+    /// # Errors
+    /// As [`Index::open_or_create`], and [`Error::NeedsRecovery`] after an import was killed.
+    pub fn open(path: &Path, cache_bytes: usize) -> Result<Index> {
+        let store = Store::open_read_only(path, cache_bytes)?;
+        let foreign = || meta::not_an_index(&store, "blkdex did not make it");
+        let meta = Meta::load(&store)?.ok_or_else(foreign)?;
+        Index::load(store, meta)
+    }
+
+    fn load(store: Store, meta: Meta) -> Result<Index> {
+        let snapshot = store.read()?;
+        let catalogue = Catalogue::load(&store, &snapshot)?;
+        let mut index = Index {
+            store,
+            meta,
+            tip: None,
+            catalogue,
+        };
+        if let Some(height) = index.meta.tip {
+            let row = index.snapshot()?.block(height)?;
+            index.tip = Some((height, row));
+        }
+        Ok(index)
+    }
+
+    /// Drops tables of runs that the catalogue does not name: work that was cut off.
+    fn sweep(&mut self) -> Result<()> {
+        let named: Vec<String> = self.catalogue.runs().iter().map(Run::table_name).collect();
+        let is_rubbish = |name: &str| {
+            let relation = name.split_once('.').map(|(relation, _)| relation);
+            Relation::ALL
+                .iter()
+                .any(|known| Some(known.name()) == relation)
+                && !named.iter().any(|known| known == name)
+        };
+        self.store.durable(|transaction| {
+            let tables = self.store.check(transaction.list_tables())?;
+            let rubbish: Vec<_> = tables.filter(|table| is_rubbish(table.name())).collect();
+            for table in rubbish {
+                self.store.check(transaction.delete_table(table))?;
+            }
+            Ok(())
+        })
+    }
+
+    /// The file under it.
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// What it says of itself.
+    pub fn meta(&self) -> &Meta {
+        &self.meta
+    }
+
+    /// Height and row of the last committed block.
+    pub fn tip(&self) -> Option<(Height, BlockRow)> {
+        self.tip
+    }
+
+    /// Position that the first output of the next block gets.
+    pub fn next_txo(&self) -> Txo {
+        self.tip.map_or(Txo(0), |(_, row)| Txo(row.outputs))
+    }
+
+    /// The fingerprints under its key.
+    pub fn fingerprints(&self) -> Fingerprints {
+        Fingerprints::new(&self.meta.fingerprint_key)
+    }
+
+    /// The runs that are real.
+    pub fn catalogue(&self) -> &Catalogue {
+        &self.catalogue
+    }
+
+    /// The store, and the catalogue to change, for a merge.
+    pub fn for_merge(&mut self) -> (&Store, &mut Catalogue) {
+        (&self.store, &mut self.catalogue)
+    }
+
+    /// Id for a run to be written.
+    pub fn new_run_id(&mut self) -> u32 {
+        self.catalogue.new_id()
+    }
+
+    /// A view of what was committed, volatile work of this process included.
+    ///
+    /// # Errors
+    /// [`Error::Store`].
+    pub fn snapshot(&self) -> Result<Snapshot<'_>> {
+        Snapshot::new(self)
+    }
+
+    /// Writes blocks above the tip. They mean nothing until [`Index::commit`].
+    ///
+    /// # Errors
+    /// [`Error::Store`].
+    pub fn write_blocks<'b>(&self, new: impl Iterator<Item = NewBlock<'b>>) -> Result<()> {
+        let store = &self.store;
+        store.volatile(|transaction| {
+            let mut blocks = store.check(transaction.open_table(BLOCKS))?;
+            let mut offsets = store.check(transaction.open_table(OFFSETS))?;
+            let mut hashes = store.check(transaction.open_table(HASHES))?;
+            let mut positions = store.check(transaction.open_table(POSITIONS))?;
+            for block in new {
+                let height = block.height.0;
+                store.check(blocks.insert(height, &block.row.encode()[..]))?;
+                store.check(offsets.insert(height, block.marks))?;
+                store.check(hashes.insert(&block.row.hash, height))?;
+                store.check(positions.insert(height, &encode_place(&block.place)[..]))?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Notes that from `first` to `last` there is one coin less than was written: an overwrite that
+    /// was found late.
+    ///
+    /// # Errors
+    /// [`Error::Store`].
+    pub fn take_coin_from(&self, first: Height, last: Height) -> Result<()> {
+        let store = &self.store;
+        store.volatile(|transaction| {
+            let mut blocks = store.check(transaction.open_table(BLOCKS))?;
+            for height in first.0..=last.0 {
+                let row = store.check(blocks.get(height))?;
+                let Some(mut row) = row.and_then(|row| BlockRow::decode(row.value())) else {
+                    return Err(meta::not_an_index(store, "a block's row cannot be read"));
+                };
+                row.coins -= 1;
+                store.check(blocks.insert(height, &row.encode()[..]))?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Makes everything up to `tip` real: names the runs, and moves the tip and the settled line.
+    ///
+    /// # Errors
+    /// [`Error::Store`]; then the last commit stands.
+    pub fn commit(&mut self, tip: Height, settled: Height, runs: &[Run]) -> Result<()> {
+        let meta = Meta {
+            tip: Some(tip),
+            settled: Some(settled.max(self.meta.settled.unwrap_or(settled))),
+            ..self.meta.clone()
+        };
+        self.store.durable(|transaction| {
+            let mut table = self.store.check(transaction.open_table(RUNS))?;
+            for run in runs {
+                self.store
+                    .check(table.insert(run.entry_key(), &run.encode()[..]))?;
+            }
+            meta.save(&self.store, transaction)
+        })?;
+        for run in runs {
+            self.catalogue.add(*run);
+        }
+        self.meta = meta;
+        self.tip = Some((tip, self.snapshot()?.block(tip)?));
+        Ok(())
+    }
+
+    /// Remembers where the block files are.
+    ///
+    /// # Errors
+    /// [`Error::Store`].
+    pub fn set_blocks_dir(&mut self, dir: &Path) -> Result<()> {
+        if self.meta.blocks_dir != dir {
+            let meta = Meta {
+                blocks_dir: dir.to_owned(),
+                ..self.meta.clone()
+            };
+            self.store
+                .durable(|transaction| meta.save(&self.store, transaction))?;
+            self.meta = meta;
+        }
+        Ok(())
+    }
+
+    /// The highest commit boundary at or below `height`: where a rollback to it ends.
+    /// `None`: before the genesis block.
+    pub fn boundary_at_or_below(&self, height: Height) -> Option<Height> {
+        // Every block has a coinbase, so every batch has a run of txids.
+        let ends = self
+            .catalogue
+            .of(Relation::Txids)
+            .into_iter()
+            .map(|run| run.to);
+        ends.filter(|end| *end <= height).max()
+    }
+
+    /// Drops everything above the boundary at or below `height`, in one durable commit.
+    ///
+    /// # Errors
+    /// [`Error::Store`]; then nothing has changed.
+    pub fn roll_back(&mut self, height: Height) -> Result<()> {
+        let boundary = self.boundary_at_or_below(height);
+        let old_tip = self.meta.tip;
+        let is_above = |run: &&Run| boundary.is_none_or(|boundary| run.to > boundary);
+        let dropped: Vec<Run> = self
+            .catalogue
+            .runs()
+            .iter()
+            .filter(is_above)
+            .copied()
+            .collect();
+        let meta = Meta {
+            tip: boundary,
+            ..self.meta.clone()
+        };
+        let store = &self.store;
+        store.durable(|transaction| {
+            let mut runs = store.check(transaction.open_table(RUNS))?;
+            for run in &dropped {
+                assert!(
+                    boundary.is_none_or(|boundary| run.from > boundary),
+                    "runs keep to batches"
+                );
+                store.check(runs.remove(run.entry_key()))?;
+                store.check(transaction.delete_table(crate::runs::table_of(&run.table_name())))?;
+            }
+            let mut blocks = store.check(transaction.open_table(BLOCKS))?;
+            let mut offsets = store.check(transaction.open_table(OFFSETS))?;
+            let mut hashes = store.check(transaction.open_table(HASHES))?;
+            let first = boundary.map_or(0, |boundary| boundary.0 + 1);
+            for height in first..=old_tip.map_or(0, |tip| tip.0) {
+                let row = store.check(blocks.remove(height))?;
+                if let Some(row) = row.and_then(|row| BlockRow::decode(row.value())) {
+                    store.check(hashes.remove(&row.hash))?;
+                }
+                store.check(offsets.remove(height))?;
+            }
+            meta.save(store, transaction)
+        })?;
+        for run in &dropped {
+            self.catalogue.remove(run);
+        }
+        self.meta = meta;
+        self.tip = match boundary {
+            Some(height) => Some((height, self.snapshot()?.block(height)?)),
+            None => None,
+        };
+        Ok(())
+    }
+}
+
+/// A redb file with tables, but without our meta table, belongs to another program.
+fn refuse_foreign_tables(store: &Store) -> Result<()> {
+    let snapshot = store.read()?;
+    let is_empty = store.check(snapshot.list_tables())?.next().is_none();
+    match is_empty {
+        true => Ok(()),
+        false => Err(meta::not_an_index(store, "a redb file of another program")),
+    }
+}

@@ -1,0 +1,211 @@
+//! Reading an index: blocks, their places, and rows of runs, as of one moment.
+//!
+//! Invariant: nothing above the tip is ever handed out.
+
+use super::Index;
+use super::blocks::{
+    BLOCKS, BlockRow, HASHES, Mark, OFFSETS, POSITIONS, decode_place, mark_before,
+};
+use super::meta::not_an_index;
+use crate::limits::{BLOCK_TXS_MAX, HEADER_BYTES};
+use crate::position::{Height, Place, Txo};
+use crate::runs::read::Walk;
+use crate::runs::row::{Row, SpendingRow};
+use crate::store::Store;
+use crate::wire::Hash32;
+use crate::{Error, Result};
+use redb::{ReadOnlyTable, ReadTransaction};
+
+type ByHeight = ReadOnlyTable<u32, &'static [u8]>;
+
+/// See the module documentation.
+pub struct Snapshot<'i> {
+    index: &'i Index,
+    transaction: ReadTransaction,
+    blocks: Option<ByHeight>,
+    offsets: Option<ByHeight>,
+}
+
+/// A transaction, found.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct TxPlace {
+    /// Height of its block.
+    pub height: Height,
+    /// The last stored mark at or before it.
+    pub mark: Mark,
+}
+
+impl<'i> Snapshot<'i> {
+    pub(super) fn new(index: &'i Index) -> Result<Snapshot<'i>> {
+        let transaction = index.store().read()?;
+        let open = |definition| match transaction.open_table(definition) {
+            Ok(table) => Ok(Some(table)),
+            Err(redb::TableError::TableDoesNotExist(_)) => Ok(None),
+            Err(error) => index.store().check(Err(error)),
+        };
+        let (blocks, offsets) = (open(BLOCKS)?, open(OFFSETS)?);
+        Ok(Snapshot {
+            index,
+            transaction,
+            blocks,
+            offsets,
+        })
+    }
+
+    /// The index it shows.
+    pub fn index(&self) -> &'i Index {
+        self.index
+    }
+
+    fn store(&self) -> &'i Store {
+        self.index.store()
+    }
+
+    fn unreadable(&self, why: &'static str) -> Error {
+        not_an_index(self.store(), why)
+    }
+
+    /// The block at `height`, also one above the tip that is being imported.
+    ///
+    /// # Errors
+    /// [`Error::NotAnIndex`] if it is not there, [`Error::Store`].
+    pub fn block(&self, height: Height) -> Result<BlockRow> {
+        let missing = || self.unreadable("a block's row is missing or cannot be read");
+        let blocks = self.blocks.as_ref().ok_or_else(missing)?;
+        let row = self.store().check(blocks.get(height.0))?;
+        row.and_then(|row| BlockRow::decode(row.value()))
+            .ok_or_else(missing)
+    }
+
+    /// Where the block at `height` is.
+    ///
+    /// # Errors
+    /// [`Error::NotAnIndex`] if that was not stored, [`Error::Store`].
+    pub fn place(&self, height: Height) -> Result<Place> {
+        let stored = self.store().get(&self.transaction, POSITIONS, height.0)?;
+        stored
+            .and_then(|bytes| decode_place(bytes.value()))
+            .ok_or_else(|| self.unreadable("a block's position is missing or cannot be read"))
+    }
+
+    /// Height of a block of the chain, by its hash.
+    ///
+    /// # Errors
+    /// [`Error::Store`], [`Error::NotAnIndex`].
+    pub fn height_of(&self, hash: &Hash32) -> Result<Option<Height>> {
+        let Some((tip, _)) = self.index.tip() else {
+            return Ok(None);
+        };
+        let stored = self.store().get(&self.transaction, HASHES, hash)?;
+        let height = stored
+            .map(|height| Height(height.value()))
+            .filter(|height| *height <= tip);
+        match height {
+            Some(height) => Ok((self.block(height)?.hash == *hash).then_some(height)),
+            None => Ok(None),
+        }
+    }
+
+    /// The block in which output `txo` was made: the last that begins at or below it, up to `last`.
+    /// `from` is a height at or below the one looked for; the nearer, the faster.
+    ///
+    /// # Errors
+    /// [`Error::Store`], [`Error::NotAnIndex`].
+    pub fn height_at(&self, txo: Txo, from: Height, last: Height) -> Result<Height> {
+        let (mut low, mut step) = (from.0, 1);
+        let mut high = loop {
+            let probe = low.saturating_add(step).min(last.0 + 1);
+            if probe > last.0 || self.block(Height(probe))?.first_txo > txo {
+                break probe;
+            }
+            (low, step) = (probe, step * 2);
+        };
+        while high - low > 1 {
+            let middle = low + (high - low) / 2;
+            match self.block(Height(middle))?.first_txo > txo {
+                true => high = middle,
+                false => low = middle,
+            }
+        }
+        Ok(Height(low))
+    }
+
+    /// Where to look in the block at `height` for the transaction that `txo` belongs to.
+    ///
+    /// # Errors
+    /// [`Error::Store`], [`Error::NotAnIndex`].
+    pub fn mark_before(
+        &self,
+        height: Height,
+        block: &BlockRow,
+        txs: u64,
+        txo: Txo,
+    ) -> Result<Mark> {
+        let missing = || self.unreadable("a block's marks are missing or cannot be read");
+        let offsets = self.offsets.as_ref().ok_or_else(missing)?;
+        let stored = self
+            .store()
+            .check(offsets.get(height.0))?
+            .ok_or_else(missing)?;
+        let count_bytes = if txs < 0xfd { 1 } else { 3 };
+        const _: () = assert!(BLOCK_TXS_MAX <= u16::MAX as usize);
+        let offset_bytes = HEADER_BYTES + count_bytes;
+        let first = Mark {
+            tx_index: 0,
+            offset_bytes,
+            first_txo: block.first_txo,
+        };
+        mark_before(stored.value(), first, txo).ok_or_else(missing)
+    }
+
+    /// All rows with keys in `low..=high`, of all runs, sorted by key.
+    ///
+    /// # Errors
+    /// [`Error::Damaged`], [`Error::Store`].
+    pub fn rows<R: Row>(&self, low: u128, high: u128) -> Result<Vec<R>> {
+        let mut rows = Vec::new();
+        for run in self.index.catalogue().of(R::RELATION) {
+            if run.low_key > high || run.end_key <= low {
+                continue;
+            }
+            let mut walk = Walk::<R>::new(self.store(), &self.transaction, run)?;
+            walk.seek(low)?;
+            while let Some(row) = walk.row().filter(|row| row.key() <= high) {
+                rows.push(row);
+                walk.advance()?;
+            }
+        }
+        rows.sort_by_key(|row| row.key());
+        Ok(rows)
+    }
+
+    /// Who spent each of `txos` (ascending), up to the last block below `end` (a position);
+    /// `None` for what is unspent there.
+    ///
+    /// # Errors
+    /// [`Error::Damaged`], [`Error::Store`].
+    pub fn spenders(&self, txos: &[Txo], end: Txo) -> Result<Vec<Option<Txo>>> {
+        let mut spenders = vec![None; txos.len()];
+        for run in self.index.catalogue().of(SpendingRow::RELATION) {
+            let first = txos.partition_point(|txo| u128::from(txo.0) < run.low_key);
+            let wanted = txos[first..]
+                .iter()
+                .take_while(|txo| u128::from(txo.0) < run.end_key);
+            let mut walk: Option<Walk<SpendingRow>> = None;
+            for (spender, txo) in spenders[first..].iter_mut().zip(wanted) {
+                let walk = match &mut walk {
+                    Some(walk) => walk,
+                    None => walk.insert(Walk::new(self.store(), &self.transaction, run)?),
+                };
+                walk.seek(u128::from(txo.0))?;
+                let found = walk
+                    .row()
+                    .filter(|row| row.txo() == *txo && row.spender() < end);
+                if let Some(row) = found {
+                    *spender = Some(row.spender());
+                }
+            }
+        }
+        Ok(spenders)
+    }
+}
