@@ -3,5 +3,6 @@
 pub mod error;
 pub mod limits;
 pub mod position;
+pub mod verify;
 
 pub use error::{Error, Result};
