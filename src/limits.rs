@@ -28,6 +28,12 @@ pub const INPUT_BYTES_MIN: u32 = 41;
 /// Most inputs a block can have: every one of their bytes weighs four (BIP 141).
 pub const BLOCK_INPUTS_MAX: u32 = (BLOCK_WEIGHT_MAX / 4) as u32 / INPUT_BYTES_MIN;
 
+/// Smallest serialized output: amount, empty script.
+pub const OUTPUT_BYTES_MIN: u32 = 9;
+
+/// Most outputs a block can have.
+pub const BLOCK_OUTPUTS_MAX: u32 = (BLOCK_WEIGHT_MAX / 4) as u32 / OUTPUT_BYTES_MIN;
+
 /// Largest coin in Core's compressed form (Bitcoin Core, `undo.h`, `compressor.h`): height and
 /// coinbase 5, version dummy 1, amount 10, length 3, script.
 pub const COMPRESSED_COIN_BYTES_MAX: u32 = 5 + 1 + 10 + 3 + SCRIPT_BYTES_MAX as u32;

@@ -22,7 +22,10 @@ const CODE_AT: usize = 36;
 const AMOUNT_AT: usize = 40;
 const LENGTH_AT: usize = 48;
 const HEAD_BYTES_MAX: usize = LENGTH_AT + 5;
-const _: () = assert!(HEAD_BYTES_MAX == 53, "32 + 4 + 4 + 8 + a compact size of at most 5");
+const _: () = assert!(
+    HEAD_BYTES_MAX == 53,
+    "32 + 4 + 4 + 8 + a compact size of at most 5"
+);
 
 /// What a coin weighs in Core's "bogosize" besides its script: outpoint, code, amount, and 2 for
 /// the length.
@@ -116,7 +119,9 @@ mod tests {
             script: b"ab",
         };
         let mut golden = vec![7; 32];
-        golden.extend([4, 3, 2, 1, 7, 0, 0, 0, 5, 0, 0, 0, 0, 0, 0, 0, 2, b'a', b'b']);
+        golden.extend([
+            4, 3, 2, 1, 7, 0, 0, 0, 5, 0, 0, 0, 0, 0, 0, 0, 2, b'a', b'b',
+        ]);
         assert_eq!(hashed(&coin), sha256::Hash::hash(&golden));
         assert_eq!(coin.bogosize(), 52);
     }

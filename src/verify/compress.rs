@@ -46,12 +46,16 @@ pub fn compress_amount(amount_sat: u64) -> u64 {
         return (rest - 1).wrapping_mul(10).wrapping_add(10);
     }
     let (head, digit) = (rest / 10, rest % 10);
-    (head * 9 + digit - 1).wrapping_mul(10).wrapping_add(zeros + 1)
+    (head * 9 + digit - 1)
+        .wrapping_mul(10)
+        .wrapping_add(zeros + 1)
 }
 
 /// The inverse of [`compress_amount`]. `None` where the amount does not fit 64 bits.
 pub fn decompress_amount(compressed: u64) -> Option<u64> {
-    let Some(rest) = compressed.checked_sub(1) else { return Some(0) };
+    let Some(rest) = compressed.checked_sub(1) else {
+        return Some(0);
+    };
     let (rest, zeros) = (rest / 10, (rest % 10) as u32);
     let number = match zeros {
         9 => rest + 1,
@@ -108,9 +112,14 @@ pub fn write_output(out: &mut Vec<u8>, amount_sat: u64, script: &[u8]) {
 /// only then can y be found again; a compressed key loses nothing and is not checked.
 fn special_form(script: &[u8]) -> Option<(u8, &[u8])> {
     match script {
-        [OP_DUP, OP_HASH160, 20, hash @ .., OP_EQUALVERIFY, OP_CHECKSIG] if hash.len() == 20 => {
-            Some((0, hash))
-        }
+        [
+            OP_DUP,
+            OP_HASH160,
+            20,
+            hash @ ..,
+            OP_EQUALVERIFY,
+            OP_CHECKSIG,
+        ] if hash.len() == 20 => Some((0, hash)),
         [OP_HASH160, 20, hash @ .., OP_EQUAL] if hash.len() == 20 => Some((1, hash)),
         [33, parity @ (2 | 3), x @ .., OP_CHECKSIG] if x.len() == 32 => Some((*parity, x)),
         [65, key @ .., OP_CHECKSIG] if key.len() == 65 && key[0] == 4 => {
@@ -127,7 +136,10 @@ pub fn read_output<'a>(cursor: &mut Cursor<'a>) -> Result<(u64, ReadScript<'a>)>
     let compressed = cursor.varint("coin amount", u64::MAX)?;
     let amount_sat = decompress_amount(compressed).unwrap_or(u64::MAX);
     if amount_sat > AMOUNT_SAT_MAX {
-        let fault = CodedFault::Over { found: amount_sat, limit: AMOUNT_SAT_MAX };
+        let fault = CodedFault::Over {
+            found: amount_sat,
+            limit: AMOUNT_SAT_MAX,
+        };
         return Err(cursor.fault("coin amount", start, fault));
     }
     Ok((amount_sat, read_script(cursor)?))

@@ -18,7 +18,11 @@ pub struct Cursor<'a> {
 impl<'a> Cursor<'a> {
     /// Starts at the first of `bytes`, which is byte `origin_bytes` of its file.
     pub fn new(bytes: &'a [u8], origin_bytes: u64) -> Cursor<'a> {
-        Cursor { bytes, at: 0, origin_bytes }
+        Cursor {
+            bytes,
+            at: 0,
+            origin_bytes,
+        }
     }
 
     /// Where the next byte is in the file.
@@ -35,7 +39,10 @@ impl<'a> Cursor<'a> {
     pub fn take(&mut self, what: &'static str, count: usize) -> Result<&'a [u8]> {
         let left = &self.bytes[self.at..];
         let Some((taken, _)) = left.split_at_checked(count) else {
-            let fault = CodedFault::CutShort { needed: count as u64, left: left.len() as u64 };
+            let fault = CodedFault::CutShort {
+                needed: count as u64,
+                left: left.len() as u64,
+            };
             return Err(self.fault(what, self.offset_bytes(), fault));
         };
         self.at += count;
@@ -90,14 +97,25 @@ impl<'a> Cursor<'a> {
             return Err(self.fault(what, start, CodedFault::NotMinimal { found: number }));
         }
         if number > limit {
-            return Err(self.fault(what, start, CodedFault::Over { found: number, limit }));
+            return Err(self.fault(
+                what,
+                start,
+                CodedFault::Over {
+                    found: number,
+                    limit,
+                },
+            ));
         }
         Ok(number)
     }
 
     /// An error about the piece at `offset_bytes` of the file.
     pub fn fault(&self, what: &'static str, offset_bytes: u64, fault: CodedFault) -> Error {
-        Error::Coded { what, offset_bytes, fault }
+        Error::Coded {
+            what,
+            offset_bytes,
+            fault,
+        }
     }
 }
 
@@ -157,7 +175,11 @@ mod tests {
         for limit in [0, 127, 128, 20_000, u64::from(u32::MAX), u64::MAX - 1] {
             let fits = written(limit);
             assert_eq!(Cursor::new(&fits, 0).varint("n", limit).ok(), Some(limit));
-            assert!(Cursor::new(&written(limit + 1), 0).varint("n", limit).is_err());
+            assert!(
+                Cursor::new(&written(limit + 1), 0)
+                    .varint("n", limit)
+                    .is_err()
+            );
         }
         let mut endless = Cursor::new(&[0xff; 64], 0);
         assert!(endless.varint("n", u64::MAX).is_err());
@@ -165,10 +187,25 @@ mod tests {
 
     #[test]
     fn a_compact_size_longer_than_needed_is_refused() {
-        assert!(Cursor::new(&[0xfd, 0xfc, 0], 0).compact_size("n", 300).is_err());
-        assert_eq!(Cursor::new(&[0xfd, 0xfd, 0], 0).compact_size("n", 300).ok(), Some(0xfd));
-        assert!(Cursor::new(&[0xfd, 0xfd, 0], 0).compact_size("n", 0xfc).is_err());
-        assert!(Cursor::new(&[0xfe, 0xfd, 0, 0], 0).compact_size("n", 300).is_err());
+        assert!(
+            Cursor::new(&[0xfd, 0xfc, 0], 0)
+                .compact_size("n", 300)
+                .is_err()
+        );
+        assert_eq!(
+            Cursor::new(&[0xfd, 0xfd, 0], 0).compact_size("n", 300).ok(),
+            Some(0xfd)
+        );
+        assert!(
+            Cursor::new(&[0xfd, 0xfd, 0], 0)
+                .compact_size("n", 0xfc)
+                .is_err()
+        );
+        assert!(
+            Cursor::new(&[0xfe, 0xfd, 0, 0], 0)
+                .compact_size("n", 300)
+                .is_err()
+        );
     }
 
     #[test]
@@ -176,7 +213,10 @@ mod tests {
         let mut cursor = Cursor::new(&[1, 2], 100);
         cursor.take("first", 1).expect("two bytes");
         let error = cursor.take("second", 2).expect_err("one byte is left");
-        assert_eq!(error.to_string(), "second at byte 101: cut short: 2 bytes needed, 1 left");
+        assert_eq!(
+            error.to_string(),
+            "second at byte 101: cut short: 2 bytes needed, 1 left"
+        );
     }
 
     proptest! {

@@ -38,8 +38,13 @@ impl Fixture {
         let mut bytes = Vec::new();
         for number in 0.. {
             let path = blocks.join(format!("{prefix}{number:05}.dat"));
-            let Ok(mut plain) = std::fs::read(path) else { break };
-            plain.iter_mut().zip(key.iter().cycle()).for_each(|(byte, key)| *byte ^= key);
+            let Ok(mut plain) = std::fs::read(path) else {
+                break;
+            };
+            plain
+                .iter_mut()
+                .zip(key.iter().cycle())
+                .for_each(|(byte, key)| *byte ^= key);
             bytes.push(plain);
         }
         bytes
@@ -75,8 +80,11 @@ impl Fixture {
 
     /// The blocks from genesis to the tip that Core names.
     pub fn best_chain(&self) -> Vec<Block> {
-        let tip: bitcoin::BlockHash =
-            self.expected["tip_hash"].as_str().expect("a hash").parse().expect("a hash");
+        let tip: bitcoin::BlockHash = self.expected["tip_hash"]
+            .as_str()
+            .expect("a hash")
+            .parse()
+            .expect("a hash");
         let mut blocks = self.blocks();
         let mut chain = Vec::new();
         let mut hash = tip.to_byte_array();
@@ -85,7 +93,10 @@ impl Fixture {
             chain.push(block);
         }
         chain.reverse();
-        assert_eq!(chain.len() as u64 - 1, self.expected["tip_height"].as_u64().expect("a number"));
+        assert_eq!(
+            chain.len() as u64 - 1,
+            self.expected["tip_height"].as_u64().expect("a number")
+        );
         chain
     }
 }
@@ -108,9 +119,11 @@ impl Replay {
             if index > 0 {
                 let mut take = |input: &bitcoin::TxIn| {
                     let outpoint = input.previous_output;
-                    self.coins.remove(&(outpoint.txid.to_byte_array(), outpoint.vout))
+                    self.coins
+                        .remove(&(outpoint.txid.to_byte_array(), outpoint.vout))
                 };
-                self.spent.push(tx.input.iter().map(|i| take(i).expect("a coin")).collect());
+                self.spent
+                    .push(tx.input.iter().map(|i| take(i).expect("a coin")).collect());
             }
             let txid = tx.compute_txid().to_byte_array();
             for (vout, output) in tx.output.iter().enumerate() {
@@ -125,13 +138,15 @@ impl Replay {
 
     /// The coins, in outpoint order.
     pub fn coins(&self) -> impl Iterator<Item = Coin<'_>> {
-        self.coins.iter().map(|((txid, vout), (height, coinbase, amount_sat, script))| Coin {
-            txid: *txid,
-            vout: *vout,
-            height: *height,
-            coinbase: *coinbase,
-            amount_sat: *amount_sat,
-            script,
-        })
+        self.coins.iter().map(
+            |((txid, vout), (height, coinbase, amount_sat, script))| Coin {
+                txid: *txid,
+                vout: *vout,
+                height: *height,
+                coinbase: *coinbase,
+                amount_sat: *amount_sat,
+                script,
+            },
+        )
     }
 }

@@ -8,8 +8,8 @@
 //! reduced below the prime only at the end, since 2^3072 ≡ 1103717 makes that cheap.
 
 use bitcoin::hashes::{Hash, HashEngine, sha256};
-use chacha20::cipher::{KeyIvInit, StreamCipher};
 use chacha20::ChaCha20;
+use chacha20::cipher::{KeyIvInit, StreamCipher};
 use ruint::Uint;
 
 use super::Uint256;
@@ -34,7 +34,10 @@ pub struct MuHash {
 
 impl Default for MuHash {
     fn default() -> MuHash {
-        MuHash { numerator: Number::ONE, denominator: Number::ONE }
+        MuHash {
+            numerator: Number::ONE,
+            denominator: Number::ONE,
+        }
     }
 }
 
@@ -127,7 +130,11 @@ fn add_small(limbs: &mut [u64; LIMBS], addend: u128) -> u128 {
 /// The number below the prime that is congruent to one below 2^3072.
 fn reduce(number: Number) -> Number {
     let prime = prime();
-    if number >= prime { number - prime } else { number }
+    if number >= prime {
+        number - prime
+    } else {
+        number
+    }
 }
 
 #[cfg(test)]
@@ -160,12 +167,18 @@ mod tests {
         let product: [u8; NUMBER_BYTES] =
             reduce(multiply(&from_int(1), &from_int(2))).to_le_bytes();
         let expected = "1fa093295ea30a6a3acdc7b3f770fa538eff537528e990e2910e40bbcfd7f6696b125690";
-        assert_eq!(bitcoin::hex::DisplayHex::to_lower_hex_string(&product[..36]), expected);
+        assert_eq!(
+            bitcoin::hex::DisplayHex::to_lower_hex_string(&product[..36]),
+            expected
+        );
     }
 
     #[test]
     fn a_number_over_the_prime_has_cores_hash() {
-        let set = MuHash { numerator: Number::MAX, denominator: Number::ONE };
+        let set = MuHash {
+            numerator: Number::MAX,
+            denominator: Number::ONE,
+        };
         let natural = bitcoin::hex::DisplayHex::to_lower_hex_string(set.finish().as_byte_array());
         let expected = "3a31e6903aff0de9f62f9a9f7f8b861de76ce2cda09822b90014319ae5dc2271";
         assert_eq!(natural, expected);
@@ -178,13 +191,17 @@ mod tests {
     }
 
     fn every_stat_equals_cores(folder: &str) {
-        let Some(fixture) = fixtures::open(folder) else { return };
+        let Some(fixture) = fixtures::open(folder) else {
+            return;
+        };
         let mut checked = 0;
         let mut replay = Replay::default();
         for (height, block) in fixture.best_chain().iter().enumerate() {
             replay.apply(height as u32, block);
             let expected = &fixture.expected["stats"][height.to_string()];
-            let Some(muhash) = expected["muhash"].as_str() else { continue };
+            let Some(muhash) = expected["muhash"].as_str() else {
+                continue;
+            };
             let mut set = MuHash::new();
             let mut bogosize = 0;
             for coin in replay.coins() {
@@ -271,7 +288,11 @@ mod tests {
             let start = std::time::Instant::now();
             let count = 200_000_u32;
             for vout in 0..count {
-                set.insert(&Coin { vout, script: &[0x51; 25], ..coin(1) });
+                set.insert(&Coin {
+                    vout,
+                    script: &[0x51; 25],
+                    ..coin(1)
+                });
             }
             let seconds = start.elapsed().as_secs_f64();
             println!("{:.0} coins/s", f64::from(count) / seconds);

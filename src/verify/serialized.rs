@@ -31,7 +31,10 @@ impl SerializedHash {
         let outpoint = (coin.txid, coin.vout);
         match self.previous.replace(outpoint) {
             Some(previous) => {
-                assert!(previous < outpoint, "coins are hashed in outpoint order, each once");
+                assert!(
+                    previous < outpoint,
+                    "coins are hashed in outpoint order, each once"
+                );
                 self.transactions += u64::from(previous.0 != coin.txid);
             }
             None => self.transactions = 1,
@@ -57,7 +60,9 @@ mod tests {
     use crate::verify::fixtures::{self, Replay};
 
     fn the_tip_equals_cores(folder: &str) {
-        let Some(fixture) = fixtures::open(folder) else { return };
+        let Some(fixture) = fixtures::open(folder) else {
+            return;
+        };
         let mut replay = Replay::default();
         for (height, block) in fixture.best_chain().iter().enumerate() {
             replay.apply(height as u32, block);
@@ -90,7 +95,14 @@ mod tests {
         let mut hash = SerializedHash::new();
         for (seed, vout) in [first, second] {
             let txid = [seed; 32];
-            hash.push(&Coin { txid, vout, height: 1, coinbase: false, amount_sat: 1, script: &[] });
+            hash.push(&Coin {
+                txid,
+                vout,
+                height: 1,
+                coinbase: false,
+                amount_sat: 1,
+                script: &[],
+            });
         }
     }
 

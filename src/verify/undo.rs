@@ -67,14 +67,20 @@ pub struct SpentCoin<'a> {
 impl<'a> Records<'a> {
     /// Walks the plain bytes of one whole file.
     pub fn new(bytes: &'a [u8], magic: [u8; MAGIC_BYTES]) -> Records<'a> {
-        Records { bytes, at: 0, magic }
+        Records {
+            bytes,
+            at: 0,
+            magic,
+        }
     }
 
     /// Where the next magic is. Whatever lies before it, as the tail that Core allocates ahead of
     /// need, is skipped.
     fn next_magic(&self) -> Option<usize> {
         let rest = self.bytes.get(self.at..)?;
-        let found = rest.windows(MAGIC_BYTES).position(|window| window == self.magic)?;
+        let found = rest
+            .windows(MAGIC_BYTES)
+            .position(|window| window == self.magic)?;
         Some(self.at + found)
     }
 
@@ -85,13 +91,20 @@ impl<'a> Records<'a> {
         cursor.take(WHAT, MAGIC_BYTES)?;
         let length = u32::from_le_bytes(cursor.array(WHAT)?);
         if length > UNDO_BYTES_MAX {
-            let fault = CodedFault::Over { found: length.into(), limit: UNDO_BYTES_MAX.into() };
+            let fault = CodedFault::Over {
+                found: length.into(),
+                limit: UNDO_BYTES_MAX.into(),
+            };
             return Err(cursor.fault(WHAT, start as u64, fault));
         }
         let undo = cursor.take(WHAT, length as usize)?;
         let checksum = cursor.array(WHAT)?;
         self.at = cursor.offset_bytes() as usize;
-        Ok(Record { offset_bytes: (start + HEAD_BYTES) as u64, undo, checksum })
+        Ok(Record {
+            offset_bytes: (start + HEAD_BYTES) as u64,
+            undo,
+            checksum,
+        })
     }
 }
 
@@ -119,7 +132,13 @@ impl<'a> Record<'a> {
     pub fn coins(&self) -> Result<SpentCoins<'a>> {
         let mut cursor = Cursor::new(self.undo, self.offset_bytes);
         let txs_left = cursor.compact_size("undo transactions", BLOCK_INPUTS_MAX.into())? as u32;
-        Ok(SpentCoins { cursor, txs_left, inputs_left: 0, tx_index: 0, input_index: 0 })
+        Ok(SpentCoins {
+            cursor,
+            txs_left,
+            inputs_left: 0,
+            tx_index: 0,
+            input_index: 0,
+        })
     }
 }
 
@@ -140,7 +159,9 @@ impl<'a> SpentCoins<'a> {
             if self.txs_left == 0 {
                 return self.end().map(|()| None);
             }
-            let count = self.cursor.compact_size("undo inputs", BLOCK_INPUTS_MAX.into())?;
+            let count = self
+                .cursor
+                .compact_size("undo inputs", BLOCK_INPUTS_MAX.into())?;
             self.inputs_left = count as u32;
             self.txs_left -= 1;
             self.tx_index += 1;
@@ -174,7 +195,9 @@ impl<'a> SpentCoins<'a> {
             0 => Ok(()),
             left => {
                 let at = self.cursor.offset_bytes();
-                Err(self.cursor.fault("undo record", at, CodedFault::LeftOver { left }))
+                Err(self
+                    .cursor
+                    .fault("undo record", at, CodedFault::LeftOver { left }))
             }
         }
     }
@@ -196,14 +219,21 @@ mod tests {
             txs.resize(coin.tx_index as usize, Vec::new());
             let tx = txs.last_mut().expect("tx_index starts at 1");
             assert_eq!(tx.len(), coin.input_index as usize);
-            tx.push((coin.height, coin.coinbase, coin.amount_sat, coin.script.as_slice().to_vec()));
+            tx.push((
+                coin.height,
+                coin.coinbase,
+                coin.amount_sat,
+                coin.script.as_slice().to_vec(),
+            ));
         }
         Ok(txs)
     }
 
     #[test]
     fn every_block_of_regtest_has_its_record_and_it_says_what_was_spent() {
-        let Some(fixture) = fixtures::open("regtest-core31") else { return };
+        let Some(fixture) = fixtures::open("regtest-core31") else {
+            return;
+        };
         let files = fixture.files("rev");
         let records: Vec<Record> = files
             .iter()
@@ -223,7 +253,11 @@ mod tests {
                 .filter(|record| record.belongs_after(&prev))
                 .map(|record| coins_of(record).expect("an undamaged record"))
                 .collect();
-            assert!(found.contains(&replay.spent), "height {height}: {} records", found.len());
+            assert!(
+                found.contains(&replay.spent),
+                "height {height}: {} records",
+                found.len()
+            );
             spent_coins += replay.spent.iter().map(Vec::len).sum::<usize>();
         }
         assert!(spent_coins > 1000, "{spent_coins}");
@@ -231,7 +265,9 @@ mod tests {
 
     #[test]
     fn every_record_of_regtest_belongs_to_some_block() {
-        let Some(fixture) = fixtures::open("regtest-core31") else { return };
+        let Some(fixture) = fixtures::open("regtest-core31") else {
+            return;
+        };
         let prevs: HashSet<[u8; 32]> = fixture
             .blocks()
             .values()
@@ -262,7 +298,10 @@ mod tests {
     }
 
     fn only(bytes: &[u8]) -> Record<'_> {
-        Records::new(bytes, MAGIC).next().expect("one record").expect("undamaged")
+        Records::new(bytes, MAGIC)
+            .next()
+            .expect("one record")
+            .expect("undamaged")
     }
 
     #[test]
@@ -271,7 +310,10 @@ mod tests {
         let record = only(&bytes);
         assert!(record.belongs_after(&[9; 32]));
         assert!(!record.belongs_after(&[8; 32]));
-        assert_eq!(coins_of(&record).ok(), Some(vec![vec![(7, false, 1, vec![0x51])]]));
+        assert_eq!(
+            coins_of(&record).ok(),
+            Some(vec![vec![(7, false, 1, vec![0x51])]])
+        );
     }
 
     #[test]
@@ -286,7 +328,12 @@ mod tests {
         let mut bytes = vec![1, 2, 3];
         bytes.extend(record_bytes(&UNDO));
         bytes.extend([0x90, 0x4e, 0x14, 0, 0xbe, 0x2b, 0xb1, 0xce].repeat(100));
-        assert_eq!(Records::new(&bytes, MAGIC).filter(|record| record.is_ok()).count(), 1);
+        assert_eq!(
+            Records::new(&bytes, MAGIC)
+                .filter(|record| record.is_ok())
+                .count(),
+            1
+        );
         assert_eq!(Records::new(&bytes, MAGIC).count(), 1);
     }
 
@@ -295,7 +342,10 @@ mod tests {
         let bytes = record_bytes(&UNDO);
         for length in MAGIC_BYTES..bytes.len() {
             let mut records = Records::new(&bytes[..length], MAGIC);
-            assert!(records.next().is_some_and(|record| record.is_err()), "{length}");
+            assert!(
+                records.next().is_some_and(|record| record.is_err()),
+                "{length}"
+            );
             assert!(records.next().is_none());
         }
     }
@@ -304,7 +354,10 @@ mod tests {
     fn a_length_over_the_limit_is_refused_before_it_is_used() {
         let mut bytes = MAGIC.to_vec();
         bytes.extend(u32::MAX.to_le_bytes());
-        let error = Records::new(&bytes, MAGIC).next().expect("a record").expect_err("too long");
+        let error = Records::new(&bytes, MAGIC)
+            .next()
+            .expect("a record")
+            .expect_err("too long");
         let limit = UNDO_BYTES_MAX;
         let expected = format!("undo record at byte 0: 4294967295 is over the limit of {limit}");
         assert_eq!(error.to_string(), expected);
