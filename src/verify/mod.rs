@@ -2,6 +2,7 @@
 //!
 //! Invariant: everything here equals Bitcoin Core bit for bit, and nothing here knows the index.
 
+pub mod amount;
 pub mod assumeutxo;
 pub mod coin;
 pub mod compress;

@@ -1,7 +1,6 @@
 //! Core's snapshot of the UTXO set, as `dumptxoutset` writes and `loadtxoutset` reads it.
 //!
 //! Invariant: what is written is what Core would write, byte for byte.
-//! Memory: the coins of one transaction.
 //!
 //! | offset | bytes | field |
 //! | --- | --- | --- |
@@ -15,21 +14,18 @@
 //! The number of a transaction's coins is a compact size. A coin is its vout as a compact size,
 //! VARINT(height × 2 + coinbase), and a compressed output. Fixed-width numbers are little-endian.
 //! (Bitcoin Core, `node/utxo_snapshot.h`, `rpc/blockchain.cpp`, `WriteUTXOSnapshot`.)
-//!
-//! Core writes in the key order of its coins database, where a vout is a VARINT. Bytewise, 16512
-//! (80 80 00) comes before 256 (81 00), so from there on the order is not the numeric one. The
-//! writer takes vouts in numeric order and puts them into Core's.
 
-use std::io::Write;
-use std::path::PathBuf;
+mod read;
+mod write;
+
+pub use read::{Reader, SnapshotCoin};
+pub use write::Writer;
+
+use bitcoin::hashes::Hash;
 
 use super::Uint256;
-use super::coin::{Coin, write_compact_size};
-use super::compress::{ReadScript, read_output, write_output};
-use super::cursor::{Cursor, write_varint};
-use crate::error::{CodedFault, Error, Result};
-use crate::limits::BLOCK_OUTPUTS_MAX;
-use bitcoin::hashes::Hash;
+use super::cursor::Cursor;
+use crate::error::{CodedFault, Result};
 
 const MARK: [u8; 5] = *b"utxo\xff";
 const VERSION: u16 = 2;
@@ -80,212 +76,13 @@ impl Header {
     }
 }
 
-/// Where one coin of the gathered transaction lies in the buffer.
-struct Gathered {
-    key: Vec<u8>,
-    start: usize,
-    end: usize,
-}
-
-/// Writes a snapshot, coin by coin.
-pub struct Writer<W: Write> {
-    out: W,
-    path: PathBuf,
-    header: Header,
-    coins: u64,
-    previous: Option<([u8; 32], u32)>,
-    bytes: Vec<u8>,
-    gathered: Vec<Gathered>,
-}
-
-impl<W: Write> Writer<W> {
-    /// Writes the header. `path` names `out` in errors.
-    pub fn new(out: W, path: PathBuf, header: Header) -> Result<Writer<W>> {
-        let mut writer = Writer {
-            out,
-            path,
-            header,
-            coins: 0,
-            previous: None,
-            bytes: Vec::new(),
-            gathered: Vec::new(),
-        };
-        writer.write(&header.to_bytes())?;
-        Ok(writer)
-    }
-
-    /// Adds the next coin; they come in strictly rising order of (txid bytes, vout).
-    pub fn push(&mut self, coin: &Coin) -> Result<()> {
-        let outpoint = (coin.txid, coin.vout);
-        if let Some(previous) = self.previous {
-            assert!(
-                previous < outpoint,
-                "coins are written in outpoint order, each once"
-            );
-            if previous.0 != coin.txid {
-                self.write_transaction(&previous.0)?;
-            }
-        }
-        self.previous = Some(outpoint);
-        self.coins += 1;
-        let start = self.bytes.len();
-        let mut vout = [0; 5];
-        let vout_bytes = write_compact_size(&mut vout, coin.vout as usize);
-        self.bytes.extend_from_slice(&vout[..vout_bytes]);
-        write_varint(&mut self.bytes, coin.code().into());
-        write_output(&mut self.bytes, coin.amount_sat, coin.script);
-        let mut key = Vec::new();
-        write_varint(&mut key, coin.vout.into());
-        self.gathered.push(Gathered {
-            key,
-            start,
-            end: self.bytes.len(),
-        });
-        Ok(())
-    }
-
-    /// Writes the last transaction and gives the output back, flushed. Fails if the header says
-    /// another number of coins.
-    pub fn finish(mut self) -> Result<W> {
-        if let Some((txid, _)) = self.previous {
-            self.write_transaction(&txid)?;
-        }
-        if self.coins != self.header.coins {
-            return Err(Error::SnapshotCoins {
-                expected: self.header.coins,
-                found: self.coins,
-            });
-        }
-        let flushed = self.out.flush();
-        flushed.map_err(|source| Error::Io {
-            action: "write",
-            path: self.path,
-            source,
-        })?;
-        Ok(self.out)
-    }
-
-    fn write_transaction(&mut self, txid: &[u8; 32]) -> Result<()> {
-        let mut gathered = std::mem::take(&mut self.gathered);
-        let bytes = std::mem::take(&mut self.bytes);
-        gathered.sort_by(|left, right| left.key.cmp(&right.key));
-        let mut count = [0; 5];
-        let count_bytes = write_compact_size(&mut count, gathered.len());
-        self.write(txid)?;
-        self.write(&count[..count_bytes])?;
-        for coin in &gathered {
-            self.write(&bytes[coin.start..coin.end])?;
-        }
-        (self.gathered, self.bytes) = (gathered, bytes);
-        self.gathered.clear();
-        self.bytes.clear();
-        Ok(())
-    }
-
-    fn write(&mut self, bytes: &[u8]) -> Result<()> {
-        let written = self.out.write_all(bytes);
-        written.map_err(|source| Error::Io {
-            action: "write",
-            path: self.path.clone(),
-            source,
-        })
-    }
-}
-
-/// A coin of a snapshot; [`SnapshotCoin::coin`] is the same with the script borrowed.
-#[derive(Clone, Debug)]
-pub struct SnapshotCoin<'a> {
-    txid: [u8; 32],
-    vout: u32,
-    code: u32,
-    amount_sat: u64,
-    script: ReadScript<'a>,
-}
-
-impl SnapshotCoin<'_> {
-    /// The coin.
-    pub fn coin(&self) -> Coin<'_> {
-        Coin {
-            txid: self.txid,
-            vout: self.vout,
-            height: self.code >> 1,
-            coinbase: self.code & 1 == 1,
-            amount_sat: self.amount_sat,
-            script: self.script.as_slice(),
-        }
-    }
-}
-
-/// Reads a snapshot that lies in memory or in a map.
-#[derive(Clone, Debug)]
-pub struct Reader<'a> {
-    /// What it says of itself.
-    pub header: Header,
-    cursor: Cursor<'a>,
-    coins_left: u64,
-    txid: [u8; 32],
-    txid_coins_left: u64,
-}
-
-impl<'a> Reader<'a> {
-    /// Reads the header.
-    pub fn new(bytes: &'a [u8]) -> Result<Reader<'a>> {
-        let mut cursor = Cursor::new(bytes, 0);
-        let header = Header::read(&mut cursor)?;
-        let coins_left = header.coins;
-        Ok(Reader {
-            header,
-            cursor,
-            coins_left,
-            txid: [0; 32],
-            txid_coins_left: 0,
-        })
-    }
-
-    /// The next coin, in the order of the file; `None` after the last, if nothing follows it.
-    pub fn next_coin(&mut self) -> Result<Option<SnapshotCoin<'a>>> {
-        if self.coins_left == 0 {
-            return self.end().map(|()| None);
-        }
-        while self.txid_coins_left == 0 {
-            self.txid = self.cursor.array("snapshot txid")?;
-            let limit = self.coins_left.min(BLOCK_OUTPUTS_MAX.into());
-            self.txid_coins_left = self.cursor.compact_size("snapshot coins", limit)?;
-        }
-        let vout = self
-            .cursor
-            .compact_size("snapshot vout", BLOCK_OUTPUTS_MAX.into())? as u32;
-        let code = self.cursor.varint("coin height", u32::MAX.into())? as u32;
-        let (amount_sat, script) = read_output(&mut self.cursor)?;
-        self.coins_left -= 1;
-        self.txid_coins_left -= 1;
-        Ok(Some(SnapshotCoin {
-            txid: self.txid,
-            vout,
-            code,
-            amount_sat,
-            script,
-        }))
-    }
-
-    fn end(&self) -> Result<()> {
-        match self.cursor.left() as u64 {
-            0 => Ok(()),
-            left => {
-                let at = self.cursor.offset_bytes();
-                Err(self
-                    .cursor
-                    .fault("snapshot", at, CodedFault::LeftOver { left }))
-            }
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::verify::coin::Coin;
     use crate::verify::fixtures::{self, Replay};
     use crate::verify::serialized::SerializedHash;
+    use std::path::PathBuf;
 
     fn write(header: Header, coins: &[Coin]) -> Result<Vec<u8>> {
         let mut writer = Writer::new(Vec::new(), PathBuf::from("-"), header)?;
