@@ -11,6 +11,7 @@ pub mod expect;
 pub mod muhash;
 pub mod serialized;
 pub mod snapshot;
+pub mod stats;
 pub mod undo;
 
 #[cfg(test)]
