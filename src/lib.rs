@@ -9,6 +9,7 @@ pub mod region;
 pub mod runs;
 pub mod store;
 pub mod table;
+pub mod verify;
 pub mod wire;
 
 pub use error::{Error, Result};

@@ -18,14 +18,11 @@ pub const HEADER_BYTES: usize = 80;
 /// Scripts longer than this can never be spent (Bitcoin Core, `script/script.h`: `MAX_SCRIPT_SIZE`).
 pub const SCRIPT_BYTES_MAX: usize = 10_000;
 
-/// Transactions a block can hold: a transaction takes at least 60 bytes, each of weight 4.
-pub const BLOCK_TXS_MAX: usize = (BLOCK_WEIGHT_MAX / (4 * 60)) as usize;
+/// Smallest serialized transaction: version, one input, one output, lock time, and their counts.
+pub const TX_BYTES_MIN: u32 = 4 + 1 + INPUT_BYTES_MIN + 1 + OUTPUT_BYTES_MIN + 4;
 
-/// Inputs a block can hold: at least 41 bytes each.
-pub const BLOCK_INPUTS_MAX: usize = (BLOCK_WEIGHT_MAX / (4 * 41)) as usize;
-
-/// Outputs a block can hold: at least 9 bytes each.
-pub const BLOCK_OUTPUTS_MAX: usize = (BLOCK_WEIGHT_MAX / (4 * 9)) as usize;
+/// Most transactions a block can have: every one of their bytes weighs four (BIP 141).
+pub const BLOCK_TXS_MAX: u32 = (BLOCK_WEIGHT_MAX / 4) as u32 / TX_BYTES_MIN;
 
 /// Positions stay below this, so that a txo and a flag fit into 40 bits. At mainnet's pace of 2026
 /// that is enough for some thousand years.
@@ -67,3 +64,31 @@ pub const SEGMENTS_WANTED: u64 = 32;
 
 /// ...but a segment, which costs a durable commit, has at least this many bytes.
 pub const SEGMENT_BYTES_MIN: u64 = 32 << 20;
+
+/// All the money there can be (Bitcoin Core, `consensus/amount.h`: `MAX_MONEY`). No coin is worth
+/// more, so a larger amount in a file is damage.
+pub const AMOUNT_SAT_MAX: u64 = 21_000_000 * 100_000_000;
+
+/// Smallest serialized input: outpoint, empty script, sequence.
+pub const INPUT_BYTES_MIN: u32 = 41;
+
+/// Most inputs a block can have: every one of their bytes weighs four (BIP 141).
+pub const BLOCK_INPUTS_MAX: u32 = (BLOCK_WEIGHT_MAX / 4) as u32 / INPUT_BYTES_MIN;
+
+/// Smallest serialized output: amount, empty script.
+pub const OUTPUT_BYTES_MIN: u32 = 9;
+
+/// Most outputs a block can have.
+pub const BLOCK_OUTPUTS_MAX: u32 = (BLOCK_WEIGHT_MAX / 4) as u32 / OUTPUT_BYTES_MIN;
+
+/// Largest coin in Core's compressed form (Bitcoin Core, `undo.h`, `compressor.h`): height and
+/// coinbase 5, version dummy 1, amount 10, length 3, script.
+pub const COMPRESSED_COIN_BYTES_MAX: u32 = 5 + 1 + 10 + 3 + SCRIPT_BYTES_MAX as u32;
+
+/// Largest undo record: every input of a block spends a coin of the largest size, and each is in
+/// a transaction of its own with a count of at most 3 bytes, after one count of at most 5.
+pub const UNDO_BYTES_MAX: u32 = 5 + BLOCK_INPUTS_MAX * (3 + COMPRESSED_COIN_BYTES_MAX);
+
+/// Largest file `verify --expect` takes. What Core prints is under 2,000 bytes; this is for a
+/// wrong file given by mistake.
+pub const EXPECT_BYTES_MAX: u64 = 1 << 20;

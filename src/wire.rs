@@ -5,16 +5,14 @@
 //! so a [`Tx`] that was handed out can be walked without errors. Nothing is copied or allocated.
 //! All integers are little-endian.
 
-use crate::limits::{BLOCK_WEIGHT_MAX, HEADER_BYTES};
+use crate::limits::{
+    AMOUNT_SAT_MAX, BLOCK_WEIGHT_MAX, HEADER_BYTES, INPUT_BYTES_MIN, OUTPUT_BYTES_MIN, TX_BYTES_MIN,
+};
 use bitcoin::hashes::{Hash, HashEngine, sha256, sha256d};
 use byteorder::{ByteOrder, LittleEndian};
 
 /// A 32-byte hash in the byte order in which blocks carry it (the reverse of the printed one).
 pub type Hash32 = [u8; 32];
-
-const INPUT_BYTES_MIN: usize = 41;
-const OUTPUT_BYTES_MIN: usize = 9;
-const TX_BYTES_MIN: usize = 4 + 1 + INPUT_BYTES_MIN + 1 + OUTPUT_BYTES_MIN + 4;
 
 /// What is wrong with the bytes of a block.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
@@ -140,9 +138,9 @@ impl<'a> Cursor<'a> {
 
     /// A count of things of which each takes at least `bytes_min` bytes.
     #[inline(always)]
-    fn count(&mut self, bytes_min: usize) -> Result<usize, Fault> {
+    fn count(&mut self, bytes_min: u32) -> Result<usize, Fault> {
         let count = self.compact_size()?;
-        if count > (self.left() / bytes_min) as u64 {
+        if count > (self.left() / bytes_min as usize) as u64 {
             return Err(self.fault(FaultKind::CountTooLarge(count)));
         }
         Ok(count as usize)
@@ -252,7 +250,6 @@ impl<'a> Tx<'a> {
     }
 
     fn check_outputs(cursor: &mut Cursor<'a>) -> Result<usize, Fault> {
-        const AMOUNT_SAT_MAX: u64 = 21_000_000 * 100_000_000;
         let count = cursor.count(OUTPUT_BYTES_MIN)?;
         if count == 0 {
             return Err(cursor.fault(FaultKind::NoOutputs));

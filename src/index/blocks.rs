@@ -128,7 +128,7 @@ impl TxMarks {
     /// An empty collection that never grows beyond what one block can need.
     pub fn new() -> TxMarks {
         // Two LEB128 numbers a mark, of at most 4 bytes each, since a block has 4 MB.
-        let marks_max = crate::limits::BLOCK_TXS_MAX / OFFSET_EVERY_TXS + 1;
+        let marks_max = crate::limits::BLOCK_TXS_MAX as usize / OFFSET_EVERY_TXS + 1;
         TxMarks {
             bytes: Vec::with_capacity(marks_max * 8),
             ..TxMarks::default()

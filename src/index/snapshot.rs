@@ -148,7 +148,7 @@ impl<'i> Snapshot<'i> {
             .check(offsets.get(height.0))?
             .ok_or_else(missing)?;
         let count_bytes = if txs < 0xfd { 1 } else { 3 };
-        const _: () = assert!(BLOCK_TXS_MAX <= u16::MAX as usize);
+        const _: () = assert!(BLOCK_TXS_MAX <= u16::MAX as u32);
         let offset_bytes = HEADER_BYTES + count_bytes;
         let first = Mark {
             tx_index: 0,

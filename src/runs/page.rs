@@ -338,12 +338,11 @@ mod tests {
             FundingRow::new(1, Txo(4), 0x0102),
         ];
         let (_, page) = pages_of(&rows, 4).remove(0);
-        let golden = "b9e3a0cf8bf7ba9c070000000000000002000000000100000000000000000000\
-                      ffffffffffffffffffffffffffffffff02000400100521010201";
+        let golden = "60bd9352e6d0ee61070000000000000002000000000100000000000000000000ffffffffffffffffffffffffffffffff020004001005210102010000";
         let hex: String = page[..60]
             .iter()
             .map(|byte| format!("{byte:02x}"))
             .collect();
-        assert_eq!(hex[16..], golden[16..hex.len()], "whole: {hex}");
+        assert_eq!(hex, golden);
     }
 }

@@ -1,0 +1,61 @@
+//! Amounts in bitcoin, as Bitcoin Core prints them.
+//!
+//! Invariant: an amount is written and read digit by digit, never through a float.
+
+/// Digits behind the point of an amount in bitcoin.
+const DECIMALS: usize = 8;
+
+/// An amount as Core prints it (Bitcoin Core, `core_write.cpp`, `ValueFromAmount`).
+pub fn bitcoins(amount_sat: u64) -> String {
+    format!(
+        "{}.{:08}",
+        amount_sat / 100_000_000,
+        amount_sat % 100_000_000
+    )
+}
+
+/// Satoshis of a plain decimal number; `None` for a sign, an exponent or a ninth decimal.
+pub fn parse_bitcoins(text: &str) -> Option<u64> {
+    let (whole, decimals) = text.split_once('.').unwrap_or((text, ""));
+    let digits = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
+    if !digits(whole) || !digits(decimals) || decimals.len() > DECIMALS {
+        return None;
+    }
+    let whole_sat = whole.parse::<u64>().ok()?.checked_mul(100_000_000)?;
+    let decimals_sat = format!("{decimals:0<DECIMALS$}").parse::<u64>().ok()?;
+    whole_sat.checked_add(decimals_sat)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn amounts_that_a_float_would_round_are_exact() {
+        assert_eq!(
+            parse_bitcoins("20999999.97690000"),
+            Some(2_099_999_997_690_000)
+        );
+        assert_eq!(parse_bitcoins("0.00000001"), Some(1));
+        assert_eq!(parse_bitcoins("1.5"), Some(150_000_000));
+        for bad in [
+            "",
+            "-1",
+            "1.000000001",
+            "1e3",
+            "+1",
+            "184467440738.00000000",
+            "1.2.3",
+        ] {
+            assert_eq!(parse_bitcoins(bad), None, "{bad}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn an_amount_reads_back(amount_sat: u64) {
+            prop_assert_eq!(parse_bitcoins(&bitcoins(amount_sat)), Some(amount_sat));
+        }
+    }
+}
