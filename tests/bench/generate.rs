@@ -160,9 +160,6 @@ impl Generator {
     fn head(&mut self, fees_sat: u64) -> (Vec<u8>, Immature) {
         self.height += 1;
         let tx_count = self.txids.len();
-        let subsidy_sat = 5_000_000_000u64
-            .checked_shr(self.height / HALVING_BLOCKS)
-            .unwrap_or(0);
         let (body, outputs) = self.coinbase(SUBSIDY_SAT + fees_sat);
         let txid = hash_parts(&[&[2, 0, 0, 0], &body, &[0; 4]]);
         self.txids[0] = txid;

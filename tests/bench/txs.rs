@@ -12,6 +12,8 @@ use super::script::{self, Kind};
 const COINS_ENOUGH: u64 = 20_000;
 /// Below this an output is not worth making (Bitcoin Core, `policy/policy.h`: dust).
 const DUST_SAT: u64 = 546;
+/// Who has more than this pays the outputs that others were too poor for.
+const RICH_SAT: u64 = 2_000_000;
 /// Scripts whose outputs are counted: the heavy tail is among the first.
 const COUNTED_SCRIPTS: usize = 1 << 20;
 
@@ -51,6 +53,8 @@ pub struct TxMaker {
     pub rng: Rng,
     seed: u64,
     scripts: u64,
+    /// Outputs that transactions were too poor to make.
+    owed: u64,
     spent: Vec<Coin>,
     made: Vec<(Kind, u64)>,
 }
@@ -78,6 +82,7 @@ impl TxMaker {
             rng: Rng::new(seed),
             seed,
             scripts: 0,
+            owed: 0,
             spent: Vec::new(),
             made: Vec::new(),
         }
@@ -157,12 +162,7 @@ impl TxMaker {
     /// Pays `total_sat` to some scripts; now and then an OP_RETURN comes last.
     fn write_outputs(&mut self, block: &mut Vec<u8>, total_sat: u64) {
         self.made.clear();
-        let wanted = if self.coins.live() < COINS_ENOUGH {
-            20
-        } else {
-            output_count(&mut self.rng)
-        };
-        let paying = wanted.min(total_sat / DUST_SAT).max(1);
+        let paying = self.payees(total_sat);
         let carries_data = self.rng.below(100) < 10;
         write_count(block, paying as usize + usize::from(carries_data));
         let mut left_sat = total_sat;
@@ -184,6 +184,25 @@ impl TxMaker {
             script::write_op_return(block, &mut self.rng);
             self.made.push((Kind::OpReturn, 0));
         }
+    }
+
+    /// How many outputs share `total_sat`. Who has little pays fewer than drawn, and the next who has
+    /// much pays so many more: the average stays, and money spreads.
+    fn payees(&mut self, total_sat: u64) -> u64 {
+        let young = self.coins.live() < COINS_ENOUGH;
+        let drawn = if young {
+            20
+        } else {
+            output_count(&mut self.rng)
+        };
+        let paying = drawn.min(total_sat / DUST_SAT).max(1);
+        let extra = if total_sat > RICH_SAT {
+            self.owed.min(20)
+        } else {
+            0
+        };
+        self.owed = self.owed + drawn - paying - extra;
+        paying + extra
     }
 
     /// Log-normal about a fair share, and often rounded down. Shares keep money from gathering in a
