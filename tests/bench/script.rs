@@ -78,11 +78,11 @@ fn describe(seed: u64, script: u64) -> (Kind, Rng) {
     let mut rng = Rng::new(seed ^ script.wrapping_mul(0x9fb2_1c65_1e98_df25));
     let kind = match rng.below(1000) {
         0..300 => Kind::P2pkh,
-        300..400 => Kind::P2shWpkh,
-        400..460 => Kind::P2shMulti,
-        460..800 => Kind::P2wpkh,
-        800..840 => Kind::P2wsh,
-        840..965 => Kind::P2tr,
+        300..410 => Kind::P2shWpkh,
+        410..435 => Kind::P2shMulti,
+        435..800 => Kind::P2wpkh,
+        800..825 => Kind::P2wsh,
+        825..965 => Kind::P2tr,
         965..975 => Kind::P2pk,
         975..980 => Kind::P2pkLong,
         980..992 => Kind::Multisig,

@@ -163,7 +163,7 @@ impl TxMaker {
     fn write_outputs(&mut self, block: &mut Vec<u8>, total_sat: u64) {
         self.made.clear();
         let paying = self.payees(total_sat);
-        let carries_data = self.rng.below(100) < 10;
+        let carries_data = self.rng.below(100) < 6;
         write_count(block, paying as usize + usize::from(carries_data));
         let mut left_sat = total_sat;
         for others in (0..paying).rev() {
