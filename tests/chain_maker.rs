@@ -1,4 +1,5 @@
 //! The makers of test chains, checked with the `bitcoin` crate's own rules.
+#![allow(clippy::unwrap_used)]
 
 mod common;
 

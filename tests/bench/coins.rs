@@ -68,7 +68,7 @@ impl Coins {
             let index = self.words.len();
             self.words.push((kind as u32) << TX_BITS | tx);
             self.amounts.push(amount_sat);
-            if index % 64 == 0 {
+            if index.is_multiple_of(64) {
                 self.alive.push(0);
             }
             if kind != Kind::OpReturn {

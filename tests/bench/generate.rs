@@ -116,7 +116,7 @@ impl Generator {
             let (head, immature) = self.head(fees_sat);
             self.files.write(&head, &mut self.txs)?;
             self.immature.push_back(immature);
-            if self.height % 500 == 0 {
+            if self.height.is_multiple_of(500) {
                 eprintln!(
                     "  block {}, {} MB",
                     self.height,
