@@ -1,0 +1,189 @@
+//! The commands that are measured, and whether their answers are right.
+//!
+//! Invariant: a job leaves what the next one needs: `import` the index that is verified and asked.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::Value;
+
+use super::args::Args;
+use super::measure::{Measured, make_cold, run};
+
+/// One row of the table.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Job {
+    /// Read, parse, txids, merkle roots; nothing else.
+    Floor,
+    /// The whole UTXO set fits the table.
+    Import,
+    /// The table holds one eighth of it.
+    Eighth,
+    /// The finished set, hashed as Bitcoin Core does.
+    Verify,
+    /// First answer of a cold index about an address of 10 outputs.
+    Balance,
+    /// An address of 10,000 outputs.
+    History,
+}
+
+impl Job {
+    /// In the order they run.
+    pub const ALL: [Job; 6] = [
+        Job::Floor,
+        Job::Import,
+        Job::Eighth,
+        Job::Verify,
+        Job::Balance,
+        Job::History,
+    ];
+
+    /// As `--only` takes it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Job::Floor => "floor",
+            Job::Import => "import",
+            Job::Eighth => "eighth",
+            Job::Verify => "verify",
+            Job::Balance => "balance",
+            Job::History => "history",
+        }
+    }
+
+    /// Whether it goes through the whole chain.
+    pub fn reads_all(self) -> bool {
+        matches!(self, Job::Floor | Job::Import | Job::Eighth)
+    }
+}
+
+/// What every job needs to know.
+pub struct Setting<'a> {
+    /// The bench's arguments.
+    pub args: &'a Args,
+    /// The datadir.
+    pub datadir: &'a Path,
+    /// What is known of the chain.
+    pub facts: &'a Value,
+    /// Where indexes and outputs go.
+    pub folder: &'a Path,
+}
+
+impl Setting<'_> {
+    fn index(&self, job: Job) -> PathBuf {
+        self.folder.join(if job == Job::Eighth {
+            "eighth.redb"
+        } else {
+            "whole.redb"
+        })
+    }
+
+    /// Runs a job once, or says why it cannot run.
+    pub fn run(&self, job: Job) -> io::Result<Result<Measured, String>> {
+        let index = self.index(job);
+        let Some(mut command) = self.command(job, &index) else {
+            return Ok(Err(
+                "the chain has no such address: make a larger one".into()
+            ));
+        };
+        match job {
+            Job::Import | Job::Eighth if index.exists() => std::fs::remove_file(&index)?,
+            Job::Balance if index.exists() => make_cold(&index)?,
+            _ => {}
+        }
+        let measured = run(&mut command, &index, self.folder)?;
+        if measured.success {
+            let answered = !json(&measured.stdout).is_null();
+            return Ok(if answered {
+                Ok(measured)
+            } else {
+                Err("it answered nothing".into())
+            });
+        }
+        let words = measured
+            .stderr
+            .lines()
+            .rfind(|line| !line.trim().is_empty());
+        Ok(Err(words.unwrap_or("it failed without a word").to_owned()))
+    }
+
+    fn command(&self, job: Job, index: &Path) -> Option<Command> {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_blkdex"));
+        match job {
+            Job::Floor => {
+                command
+                    .args(["doctor", "--deep"])
+                    .arg("--datadir")
+                    .arg(self.datadir);
+            }
+            Job::Import | Job::Eighth => {
+                command.arg("import").arg("--datadir").arg(self.datadir);
+            }
+            Job::Verify => {
+                command.arg("verify");
+            }
+            Job::Balance => {
+                command
+                    .arg("balance")
+                    .arg(self.facts["script_10"]["address"].as_str()?);
+            }
+            Job::History => {
+                command
+                    .arg("history")
+                    .arg(self.facts["script_10000"]["address"].as_str()?);
+            }
+        }
+        if job == Job::Eighth {
+            command.arg("--table").arg(self.eighth_bytes().to_string());
+        }
+        if job != Job::Floor {
+            command.arg("--index").arg(index);
+        }
+        if let Some(memory) = &self.args.memory {
+            command.args(["--memory", memory]);
+        }
+        command.arg("--json");
+        Some(command)
+    }
+
+    /// Slots of 16 bytes for an eighth of the coins, filled to 1 / 1.4.
+    fn eighth_bytes(&self) -> u64 {
+        let coins = self.facts["coins"].as_u64().unwrap_or(0);
+        coins / 8 * 16 * 14 / 10
+    }
+
+    /// What differs between a job's answer and the facts; empty if nothing does.
+    pub fn differences(&self, job: Job, stdout: &str) -> Vec<String> {
+        let found = json(stdout);
+        let (facts, fields): (&Value, &[&str]) = match job {
+            Job::Import | Job::Eighth => (
+                self.facts,
+                &["hash", "height", "txs", "inputs", "outputs", "coins"],
+            ),
+            Job::Balance => (&self.facts["script_10"], &["outputs", "received_sat"]),
+            _ => return Vec::new(),
+        };
+        let differs = |field: &&&str| found[**field] != facts[**field];
+        let say = |field: &&str| {
+            format!(
+                "{}: {field} is {}, not {}",
+                job.name(),
+                found[*field],
+                facts[*field]
+            )
+        };
+        fields.iter().filter(differs).map(say).collect()
+    }
+}
+
+/// The last JSON object in a job's output, or null.
+pub fn json(stdout: &str) -> Value {
+    let whole = serde_json::from_str(stdout);
+    let last_line = || {
+        stdout
+            .lines()
+            .rev()
+            .find_map(|line| serde_json::from_str(line).ok())
+    };
+    whole.ok().or_else(last_line).unwrap_or(Value::Null)
+}

@@ -1,0 +1,11 @@
+//! What tests share: small chains made to order, the truth about them, and datadirs on disk.
+//!
+//! Every test binary compiles this for itself and uses its own part of it.
+#![allow(dead_code, clippy::unwrap_used)]
+
+pub mod chain;
+pub mod datadir;
+pub mod parts;
+pub mod random;
+pub mod rng;
+pub mod truth;
