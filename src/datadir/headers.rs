@@ -910,7 +910,7 @@ mod tests {
             put(&mut tree, n, n - 1, EASY);
         }
         for n in 100_000..200_000 {
-            put(&mut tree, n, if n % 2 == 0 { 0 } else { n - 100_000 }, EASY);
+            put(&mut tree, n, if n % 2 == 0 { 0 } else { n - 100_001 }, EASY);
             tree.insert(&hash(0), &hash(999_999), EASY, place(n))
                 .expect("room");
         }
