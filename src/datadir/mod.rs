@@ -9,7 +9,10 @@
 //! | `files` | listing the block files, reading the key |
 //! | `xor` | the obfuscation |
 //! | `records` | the records in a file, and what lies between |
-//! | `headers` | the tree of headers, the best chain |
+//! | `headers` | the tree of headers |
+//! | `arena` | its memory: nodes and buckets |
+//! | `best` | which of its chains has the most work |
+//! | `missing` | what to say of blocks that are not there |
 //! | `scan` | all records of all files into the tree |
 //! | `reader` | a block's bytes, by map or pread |
 //! | `sigbus` | a failing disk under a map: the last words |
@@ -21,8 +24,11 @@ use crate::limits::{HEADER_BYTES, NETWORK_FILES_MAX};
 use crate::position::Place;
 use crate::{Error, Result};
 
+mod arena;
+mod best;
 mod files;
 mod headers;
+mod missing;
 mod network;
 mod reader;
 mod records;
@@ -32,14 +38,14 @@ mod sigbus;
 mod testing;
 mod xor;
 
+pub use arena::NODE_BYTES;
 pub use files::{BlockFile, block_file_path};
-pub use headers::{
-    Aside, Best, ChainBlock, Counts, HeaderTree, Inserted, NODE_BYTES, NodeId, Root,
-};
+pub use headers::{Aside, Best, ChainBlock, Counts, HeaderTree, Inserted, NodeId, Root};
+pub use missing::{MissingBlocks, missing_blocks};
 pub use network::{Network, NetworkName};
 pub use reader::BlockReader;
-pub use records::{Leftovers, Record, RecordReader};
-pub use scan::{FileMemory, MissingBlocks, ScanProgress, ScanReport, missing_blocks, scan};
+use records::{Record, RecordReader};
+pub use scan::{FileMemory, ScanProgress, ScanReport, scan};
 pub use sigbus::catch_sigbus;
 pub use xor::XorKey;
 
@@ -205,7 +211,7 @@ fn first_record(
 ) -> Result<Option<Record>> {
     for file in &files[..files.len().min(NETWORK_FILES_MAX)] {
         reader.open(block_file_path(dir, file.number), file.number, 0)?;
-        if let Some(record) = reader.next()? {
+        if let Some(record) = reader.next_record()? {
             return Ok(Some(record));
         }
     }

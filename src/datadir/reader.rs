@@ -262,7 +262,7 @@ mod tests {
         for file in datadir.files() {
             let path = block_file_path(datadir.blocks_dir(), file.number);
             reader.open(path, file.number, 0).expect("opens");
-            while let Some(record) = reader.next().expect("reads") {
+            while let Some(record) = reader.next_record().expect("reads") {
                 found.push((record.place, record.hash));
             }
         }

@@ -121,13 +121,13 @@ impl RecordReader {
         self.open.as_ref().map_or(0, |open| open.file_bytes)
     }
 
-    /// Closes the file and says what else it holds; complete once [`next`](Self::next) gave `None`.
+    /// Closes the file and says what else it holds; complete once [`next_record`](Self::next_record) gave `None`.
     pub fn close(&mut self) -> Leftovers {
         self.open.take().map(|open| open.left).unwrap_or_default()
     }
 
     /// The next record of the open file; `None` at its end.
-    pub fn next(&mut self) -> Result<Option<Record>> {
+    pub fn next_record(&mut self) -> Result<Option<Record>> {
         let RecordReader {
             networks,
             key,
@@ -376,7 +376,7 @@ mod tests {
         let mut reader = RecordReader::new(networks, key);
         reader.open(path, 0, from).expect("opens");
         let mut records = Vec::new();
-        while let Some(record) = reader.next().expect("reads") {
+        while let Some(record) = reader.next_record().expect("reads") {
             records.push(record);
         }
         (records, reader.close())

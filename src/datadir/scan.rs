@@ -3,17 +3,11 @@
 //! Invariant: a file is read on from where its last scan ended only if that scan's last record is
 //! still there; otherwise it is read from its beginning.
 
-use std::fmt;
-
-use bitcoin::BlockHash;
-use bitcoin::hashes::Hash;
-
-use super::headers::{Best, HeaderTree, Inserted, Root};
+use super::headers::{HeaderTree, Inserted};
 use super::network::NetworkName;
 use super::records::{FRAME_BYTES, Leftovers, Record, RecordReader, bits_of};
 use super::{BlockFile, Datadir, block_file_path};
-use crate::limits::{CUT_RECORDS_LISTED_MAX, ORPHANS_QUIET_MAX};
-use crate::position::Height;
+use crate::limits::CUT_RECORDS_LISTED_MAX;
 use crate::{Error, Result};
 
 /// Records between two reports of progress within a file.
@@ -136,13 +130,13 @@ impl Scan<'_, '_> {
         self.reader.open(path, file.number, 0)?;
         let mut last = self.resume(file, memory)?;
         let before = self.done.bytes_done;
-        while let Some(record) = self.reader.next()? {
+        while let Some(record) = self.reader.next_record()? {
             record.expect_network(self.network)?;
             self.insert(&record)?;
             last.scanned_to_bytes = record.place.offset_bytes + u64::from(record.place.bytes);
             last.last_bytes = record.place.bytes;
             last.last_hash = record.hash;
-            if self.report.records % PROGRESS_RECORDS == 0 {
+            if self.report.records.is_multiple_of(PROGRESS_RECORDS) {
                 self.done.bytes_done = before + last.scanned_to_bytes.min(file.bytes);
                 progress(&self.done);
             }
@@ -250,92 +244,20 @@ impl Record {
     }
 }
 
-/// A stretch of blocks that is not there, as far as can be known of it.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct MissingBlocks {
-    /// Blocks that have an ancestor missing.
-    pub orphans: u32,
-    /// Where the best chain ends; `None` if the genesis block is missing.
-    pub best_height: Option<Height>,
-    /// File of the first such block.
-    pub file: u32,
-    /// First byte of that block.
-    pub offset_bytes: u64,
-    /// Hash of its parent, which is missing; internal byte order.
-    pub parent_hash: [u8; 32],
-}
-
-impl fmt::Display for MissingBlocks {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let parent = BlockHash::from_byte_array(self.parent_hash);
-        write!(
-            f,
-            "blk{:05}.dat at byte {}: this block's parent {parent} is in no block file; \
-             {} blocks lack an ancestor, ",
-            self.file, self.offset_bytes, self.orphans
-        )?;
-        match self.best_height {
-            Some(height) => write!(f, "the chain without a gap ends at height {height}"),
-            None => write!(f, "and so does the chain: its genesis block is missing"),
-        }
-    }
-}
-
-/// Judges what is missing, given what [`HeaderTree::best`] said. A few orphans are normal while a
-/// node is syncing: `None`. More of them than it downloads ahead are worth a line: `Some`.
-///
-/// # Errors
-/// [`Error::NothingConnects`] if there is nothing to import because of what is missing.
-pub fn missing_blocks(
-    datadir: &Datadir,
-    tree: &HeaderTree,
-    best: Option<Best>,
-) -> Result<Option<MissingBlocks>> {
-    let orphans = tree.counts().orphans;
-    let (nothing, many) = (
-        nothing_above(tree.root(), best),
-        orphans > ORPHANS_QUIET_MAX,
-    );
-    let full_scan = matches!(tree.root(), Root::Genesis(_));
-    let refused = nothing && (many || full_scan);
-    let Some(place) = tree.first_orphan().filter(|_| refused || many) else {
-        return Ok(None);
-    };
-    let header = datadir.header_at(place)?;
-    let (_, parent_hash) = header[..36].split_last_chunk().expect("36 bytes hold 32");
-    let missing = MissingBlocks {
-        orphans,
-        best_height: best.map(|best| best.height),
-        file: place.file,
-        offset_bytes: place.offset_bytes,
-        parent_hash: *parent_hash,
-    };
-    if refused {
-        Err(Error::NothingConnects(missing))
-    } else {
-        Ok(Some(missing))
-    }
-}
-
-/// Whether the best chain is not longer than its root.
-fn nothing_above(root: Root, best: Option<Best>) -> bool {
-    let root_height = match root {
-        Root::Genesis(_) => Height(0),
-        Root::Anchor { height, .. } => height,
-    };
-    best.is_none_or(|best| best.height == root_height)
-}
-
 #[cfg(test)]
 mod tests {
     use std::fs;
     use std::path::{Path, PathBuf};
 
-    use bitcoin::hex::FromHex;
+    use bitcoin::BlockHash;
+    use bitcoin::hashes::Hash;
 
+    use super::super::headers::{Best, Root};
+    use super::super::missing::missing_blocks;
     use super::super::testing::{fixture, fixture_path, folder_with, regtest_source};
     use super::super::{Location, Network, Source, XorKey};
     use super::*;
+    use crate::position::Height;
 
     fn open(dir: &Path) -> Datadir {
         let location = Location::BlocksDir(dir.to_path_buf());
@@ -600,46 +522,6 @@ mod tests {
         let mut enough = vec![0; needed_bytes as usize];
         let mut tree = HeaderTree::new(&mut enough, root);
         scan(&datadir, &[], &mut tree, &mut |_| {}).expect("fits");
-    }
-
-    #[test]
-    fn missing_blocks_are_refused_only_if_nothing_is_left() {
-        // Blocks 1 to 4312 without block 0, and without block 1.
-        let Some(bytes) = fixture("mainnet-4312/blocks/blk00000.dat") else {
-            return;
-        };
-        let without_0 = bytes[293..].to_vec();
-        let without_1 = [&bytes[..293], &bytes[516..]].concat();
-        for (bytes, height) in [(without_0, None), (without_1, Some(Height(0)))] {
-            let dir = folder_with(&[bytes]);
-            let datadir = open(dir.path());
-            let mut arena = arena();
-            let (mut tree, _) = scan_all(&datadir, &mut arena);
-            let best = tree.best();
-            let refused = missing_blocks(&datadir, &tree, best).expect_err("nothing connects");
-            let Error::NothingConnects(missing) = &refused else {
-                panic!("{refused:?}")
-            };
-            assert_eq!(missing.best_height, height);
-            assert!(refused.to_string().contains("blocks lack an ancestor"));
-        }
-        // Genesis, block 1, a gap: the first two remain, and one line says so.
-        let third = 516 + 223;
-        let dir = folder_with(&[[&bytes[..516], &bytes[third..]].concat()]);
-        let datadir = open(dir.path());
-        let mut arena = arena();
-        let (mut tree, _) = scan_all(&datadir, &mut arena);
-        let best = tree.best();
-        let missing = missing_blocks(&datadir, &tree, best)
-            .expect("goes on")
-            .expect("a line");
-        assert_eq!(
-            (missing.orphans, missing.best_height),
-            (4310, Some(Height(1)))
-        );
-        let two = Vec::from_hex("000000006a625f06636b8bb6ac7b960a8d03705d1ace08b1a19da3fdcc99ddbd")
-            .expect("literal");
-        assert!(missing.parent_hash.iter().rev().eq(&two));
     }
 
     #[test]
