@@ -1,5 +1,6 @@
 //! blkdex: the block files of a Bitcoin Core datadir, turned into one file that answers.
 
+pub mod datadir;
 pub mod error;
 pub mod fingerprint;
 pub mod index;

@@ -1,0 +1,175 @@
+//! Which chain of the header tree has the most work.
+//!
+//! Invariant: one pass over the nodes decides, whatever the shape of the tree and the order in which
+//! blocks came; no recursion, no stack.
+
+use bitcoin::{Target, Work};
+
+use super::arena::{BELOW, BEST, CONNECTED, DERIVED, EXCLUDED, GHOST, INVALID, NONE, ROOT};
+use super::headers::{Aside, Best, Counts, HeaderTree, NodeId, Root};
+use super::records::target_of;
+use crate::position::Height;
+
+impl HeaderTree<'_> {
+    /// Finds the chain with the most work among those whose blocks are all present from the root on;
+    /// of equal ones the one whose tip came first (as Bitcoin Core keeps the first seen). `None` if
+    /// the genesis block itself is missing. One pass over the tree, whatever its shape.
+    ///
+    /// Work is summed in 128 bits. A block's is capped at 2^95, which 2^32 blocks cannot overflow;
+    /// mainnet's blocks are at 2^79 each.
+    pub fn best(&mut self) -> Option<Best> {
+        for id in 0..self.arena.len() {
+            self.node_mut(id).bytes_flags &= !DERIVED;
+        }
+        self.settled = true;
+        let missing = self.is_missing(ROOT) || self.node(ROOT).is(INVALID);
+        let best = (!missing).then(|| self.walk(ROOT, CONNECTED));
+        if let Some(best) = best {
+            self.mark_path(best.node.0);
+        }
+        if let Some(start) = self.below_anchor_start() {
+            self.walk(start, BELOW);
+        }
+        self.count();
+        best
+    }
+
+    /// Goes through the descendants of `start`, each parent before its children, without a stack:
+    /// work is added on the way down and taken off on the way up. Flags what it passes, and returns
+    /// the block with the most work.
+    fn walk(&mut self, start: u32, flag: u32) -> Best {
+        let root_height = match self.root {
+            Root::Genesis(_) => 0,
+            Root::Anchor { height, .. } => height.0,
+        };
+        let mut memo = WorkMemo::default();
+        let mut work = 0;
+        let mut best = Best {
+            height: Height(root_height),
+            node: NodeId(start),
+            work,
+        };
+        let (mut at, mut height) = (start, root_height);
+        self.node_mut(start).bytes_flags |= flag;
+        loop {
+            let mut next = self.arena.first_block(self.node(at).child);
+            if next == NONE {
+                while at != start && next == NONE {
+                    work -= memo.work_of(self.node(at).bits);
+                    height -= 1;
+                    next = self.arena.first_block(self.node(at).sibling);
+                    at = self.node(at).parent;
+                }
+                if next == NONE {
+                    return best;
+                }
+            }
+            work += memo.work_of(self.node(next).bits);
+            height += 1;
+            let excluded = self.enter(next, at, flag);
+            let leads = work > best.work || (work == best.work && next < best.node.0);
+            if leads && !excluded {
+                best = Best {
+                    height: Height(height),
+                    node: NodeId(next),
+                    work,
+                };
+            }
+            at = next;
+        }
+    }
+
+    /// Flags `id` as passed, and as excluded if it or its parent is; returns the latter.
+    fn enter(&mut self, id: u32, parent: u32, flag: u32) -> bool {
+        let excluded = self.node(id).is(INVALID) || self.node(parent).is(EXCLUDED);
+        self.node_mut(id).bytes_flags |= flag | if excluded { EXCLUDED } else { 0 };
+        excluded
+    }
+
+    /// Flags the chain from the root to `tip`, and puts each of its blocks first among its
+    /// siblings, so that it can be followed upwards.
+    fn mark_path(&mut self, tip: u32) {
+        let mut id = tip;
+        loop {
+            self.node_mut(id).bytes_flags |= BEST;
+            if id == ROOT {
+                return;
+            }
+            let parent = self.node(id).parent;
+            self.arena.put_first(id, parent);
+            id = parent;
+        }
+    }
+
+    /// The parent that the genesis block names (all zeros), if a block names it and the chain
+    /// begins higher up.
+    fn below_anchor_start(&self) -> Option<u32> {
+        let id = self.arena.find(&[0; 32])?;
+        let ghost = id != ROOT && self.node(id).is(GHOST);
+        (ghost && matches!(self.root, Root::Anchor { .. })).then_some(id)
+    }
+
+    fn count(&mut self) {
+        let mut counts = Counts {
+            stale: 0,
+            orphans: 0,
+            invalid: 0,
+            below_anchor: 0,
+            ..self.counts
+        };
+        for (_, aside, _) in self.asides() {
+            match aside {
+                Aside::Stale => counts.stale += 1,
+                Aside::Orphan => counts.orphans += 1,
+                Aside::Invalid => counts.invalid += 1,
+                Aside::BelowAnchor => counts.below_anchor += 1,
+            }
+        }
+        counts.tips = self.tips().count() as u32;
+        self.counts = counts;
+    }
+}
+
+/// Work by compact target, for the last few targets: neighbouring blocks share theirs, and the
+/// division is slow.
+#[derive(Default)]
+struct WorkMemo([(u32, u128); 16]);
+
+impl WorkMemo {
+    fn work_of(&mut self, bits: u32) -> u128 {
+        let slot = &mut self.0[(bits.wrapping_mul(0x9e37_79b9) >> 28) as usize];
+        if slot.0 != bits {
+            *slot = (bits, work_of(bits));
+        }
+        slot.1
+    }
+}
+
+/// Expected hashes to find a block with that target (Bitcoin Core, `chain.cpp`: `GetBlockProof`), at
+/// most 2^95; none for a target that no header may have.
+fn work_of(bits: u32) -> u128 {
+    let work = target_of(bits).map_or([0; 32], |target: Target| {
+        Work::to_be_bytes(target.to_work())
+    });
+    let (high, low) = work.split_at(16);
+    let low = u128::from_be_bytes(low.try_into().expect("half of 32 bytes"));
+    if high.iter().any(|&byte| byte != 0) {
+        1 << 95
+    } else {
+        low.min(1 << 95)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn work_is_that_of_bitcoin_core() {
+        // `getblockheader` of mainnet's block 1: chainwork 0x200020002 for two blocks.
+        assert_eq!(work_of(0x1d00_ffff) * 2, 0x2_0002_0002);
+        assert_eq!(work_of(0x207f_ffff), 2);
+        assert_eq!(work_of(0x0101_0000), 1 << 95);
+        assert_eq!(work_of(0), 0);
+    }
+}

@@ -1,0 +1,370 @@
+//! bitcoind's files: which network they belong to, where they lie, and what is in them.
+//!
+//! Invariant: an open [`Datadir`] has all its block files from number 0 on, each readable, and the
+//! first records are of its network.
+//!
+//! | file | purpose |
+//! | --- | --- |
+//! | `network` | the five networks and their constants |
+//! | `files` | listing the block files, reading the key |
+//! | `xor` | the obfuscation |
+//! | `records` | the records in a file, and what lies between |
+//! | `headers` | the tree of headers |
+//! | `arena` | its memory: nodes and buckets |
+//! | `best` | which of its chains has the most work |
+//! | `missing` | what to say of blocks that are not there |
+//! | `scan` | all records of all files into the tree |
+//! | `reader` | a block's bytes, by map or pread |
+//! | `sigbus` | a failing disk under a map: the last words |
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+
+use crate::limits::{HEADER_BYTES, NETWORK_FILES_MAX};
+use crate::position::Place;
+use crate::{Error, Result};
+
+mod arena;
+mod best;
+mod files;
+mod headers;
+mod missing;
+mod network;
+mod reader;
+mod records;
+mod scan;
+mod sigbus;
+#[cfg(test)]
+mod testing;
+mod xor;
+
+pub use arena::NODE_BYTES;
+pub use files::{BlockFile, block_file_path};
+pub use headers::{Aside, Best, ChainBlock, Counts, HeaderTree, Inserted, NodeId, Root};
+pub use missing::{MissingBlocks, missing_blocks};
+pub use network::{Network, NetworkName};
+pub use reader::BlockReader;
+use records::{Record, RecordReader};
+pub use scan::{FileMemory, ScanProgress, ScanReport, scan};
+pub use sigbus::catch_sigbus;
+pub use xor::XorKey;
+
+/// Where the block files are, as the user says it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Location {
+    /// bitcoind's `-datadir`.
+    Datadir(PathBuf),
+    /// bitcoind's `-blocksdir`, or the very folder that the block files lie in.
+    BlocksDir(PathBuf),
+}
+
+/// What is to be read.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Source {
+    /// Where it is.
+    pub location: Location,
+    /// The network; found by itself if it is not given and only one is there.
+    pub network: Option<NetworkName>,
+    /// The script that a custom signet's blocks are signed for.
+    pub signet_challenge: Option<Vec<u8>>,
+}
+
+/// The block files of one network.
+#[derive(Clone, Debug)]
+pub struct Datadir {
+    network: Network,
+    networks: Vec<Network>,
+    blocks_dir: PathBuf,
+    files: Vec<BlockFile>,
+    xor_key: XorKey,
+}
+
+impl Datadir {
+    /// Finds the block files and their network. The files are listed as they are now; open again to
+    /// see those that a node has begun since.
+    ///
+    /// # Errors
+    /// Nothing there, or not readable; several networks and none named; files missing; a bad
+    /// `xor.dat`; no block of the network, or one of another network first.
+    pub fn open(source: &Source) -> Result<Datadir> {
+        let wanted = wanted_network(source)?;
+        let networks = NetworkName::ALL.map(|name| match &source.signet_challenge {
+            Some(challenge) if name == NetworkName::Signet => Network::custom_signet(challenge),
+            _ => Network::new(name),
+        });
+        let blocks_dir = find_blocks_dir(&source.location, wanted)?;
+        let files = files::list(&blocks_dir)?;
+        let xor_key = files::read_xor_key(&blocks_dir)?;
+        let mut reader = RecordReader::new(networks.to_vec(), xor_key);
+        let Some(first) = first_record(&mut reader, &blocks_dir, &files)? else {
+            return Err(Error::NoRecords {
+                dir: blocks_dir,
+                network: wanted,
+            });
+        };
+        let expected = wanted.unwrap_or(first.network);
+        first.expect_network(expected)?;
+        let network = networks[expected as usize].clone();
+        Ok(Datadir {
+            network,
+            networks: networks.to_vec(),
+            blocks_dir,
+            files,
+            xor_key,
+        })
+    }
+
+    /// The network whose blocks these are.
+    pub fn network(&self) -> &Network {
+        &self.network
+    }
+
+    /// The folder that the block files lie in.
+    pub fn blocks_dir(&self) -> &Path {
+        &self.blocks_dir
+    }
+
+    /// The block files by number, as they were when opened.
+    pub fn files(&self) -> &[BlockFile] {
+        &self.files
+    }
+
+    /// The key that the files are obfuscated with.
+    pub fn xor_key(&self) -> XorKey {
+        self.xor_key
+    }
+
+    /// The header of the block at `place`. Opens the file for it: meant for a few headers only.
+    pub fn header_at(&self, place: Place) -> Result<[u8; HEADER_BYTES]> {
+        let path = block_file_path(&self.blocks_dir, place.file);
+        let file = File::open(&path).map_err(files::io_error("open", &path))?;
+        let mut header = [0; HEADER_BYTES];
+        let read = files::read_at(&file, &mut header, place.offset_bytes)
+            .map_err(files::io_error("read", &path))?;
+        if read < HEADER_BYTES {
+            return Err(Error::PastEnd {
+                file: place.file,
+                offset_bytes: place.offset_bytes,
+                bytes: HEADER_BYTES as u32,
+                file_bytes: place.offset_bytes + read as u64,
+            });
+        }
+        self.xor_key.apply(&mut header, place.offset_bytes);
+        Ok(header)
+    }
+
+    /// Hash of the block at `place`, in internal byte order, from its header.
+    pub fn hash_at(&self, place: Place) -> Result<[u8; 32]> {
+        Ok(records::hash_of(&self.header_at(place)?))
+    }
+
+    /// A reader of records that knows all networks, so that a foreign block is recognized.
+    fn record_reader(&self) -> RecordReader {
+        RecordReader::new(self.networks.clone(), self.xor_key)
+    }
+}
+
+/// The network asked for; a challenge asks for signet.
+fn wanted_network(source: &Source) -> Result<Option<NetworkName>> {
+    match (source.network, &source.signet_challenge) {
+        (None, Some(_)) => Ok(Some(NetworkName::Signet)),
+        (Some(network), Some(_)) if network != NetworkName::Signet => {
+            Err(Error::ChallengeWithoutSignet { network })
+        }
+        (network, _) => Ok(network),
+    }
+}
+
+/// The folder of the block files. `-blocksdir` has the same folders below it as a datadir.
+fn find_blocks_dir(location: &Location, wanted: Option<NetworkName>) -> Result<PathBuf> {
+    let (Location::Datadir(dir) | Location::BlocksDir(dir)) = location;
+    fs::read_dir(dir).map_err(files::io_error("open", dir))?;
+    if matches!(location, Location::BlocksDir(_)) && files::has_block_files(dir)? {
+        return Ok(dir.clone());
+    }
+    let blocks_dir = |name: NetworkName| dir.join(name.folder()).join("blocks");
+    let mut found = Vec::new();
+    for name in NetworkName::ALL {
+        if wanted.is_none_or(|wanted| wanted == name) && files::has_block_files(&blocks_dir(name))?
+        {
+            found.push(name);
+        }
+    }
+    match (found.as_slice(), wanted) {
+        ([name], _) => Ok(blocks_dir(*name)),
+        ([], Some(name)) => Err(Error::NoBlockFiles {
+            dir: blocks_dir(name),
+        }),
+        ([], None) => Err(Error::NoBlockFiles { dir: dir.clone() }),
+        _ => Err(Error::SeveralNetworks {
+            dir: dir.clone(),
+            found,
+        }),
+    }
+}
+
+/// The first record of any known network in the first files.
+fn first_record(
+    reader: &mut RecordReader,
+    dir: &Path,
+    files: &[BlockFile],
+) -> Result<Option<Record>> {
+    for file in &files[..files.len().min(NETWORK_FILES_MAX)] {
+        reader.open(block_file_path(dir, file.number), file.number, 0)?;
+        if let Some(record) = reader.next_record()? {
+            return Ok(Some(record));
+        }
+    }
+    Ok(None)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::testing::{folder_with, regtest_source};
+    use super::*;
+
+    fn open(location: Location, network: Option<NetworkName>) -> Result<Datadir> {
+        Datadir::open(&Source {
+            location,
+            network,
+            signet_challenge: None,
+        })
+    }
+
+    #[test]
+    fn the_only_network_is_found_by_itself() {
+        let datadir = Datadir::open(&regtest_source()).expect("opens");
+        assert_eq!(datadir.network().name, NetworkName::Regtest);
+        assert_eq!(datadir.files().len(), 12);
+        assert!(!datadir.xor_key().is_zero());
+    }
+
+    #[test]
+    fn a_blocks_dir_may_be_bare_or_hold_bitcoinds_folders() {
+        let data = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("data");
+        for dir in [
+            data.clone(),
+            data.join("regtest"),
+            data.join("regtest/blocks"),
+        ] {
+            let datadir = open(Location::BlocksDir(dir), None).expect("opens");
+            assert_eq!(datadir.network().name, NetworkName::Regtest);
+            assert_eq!(datadir.blocks_dir(), data.join("regtest/blocks"));
+        }
+    }
+
+    #[test]
+    fn other_peoples_chains_open_by_their_magic() {
+        for (name, network) in [
+            ("mainnet-4312", NetworkName::Main),
+            ("signet-120", NetworkName::Signet),
+        ] {
+            let Some(path) = testing::fixture_path(name) else {
+                continue;
+            };
+            let datadir = open(Location::Datadir(path), None).expect("opens");
+            assert_eq!(datadir.network(), &Network::new(network));
+            assert!(datadir.xor_key().is_zero());
+        }
+    }
+
+    #[test]
+    fn another_network_than_asked_for_is_refused() {
+        let Location::Datadir(data) = regtest_source().location else {
+            unreachable!()
+        };
+        let missing = open(Location::Datadir(data.clone()), Some(NetworkName::Main));
+        assert!(matches!(missing, Err(Error::NoBlockFiles { .. })));
+        let other = open(
+            Location::BlocksDir(data.join("regtest/blocks")),
+            Some(NetworkName::Main),
+        );
+        let Err(Error::OtherNetwork {
+            file: 0,
+            offset_bytes: 0,
+            found,
+            expected,
+        }) = other
+        else {
+            panic!("{other:?}");
+        };
+        assert_eq!((found, expected), (NetworkName::Regtest, NetworkName::Main));
+    }
+
+    #[test]
+    fn of_several_networks_one_must_be_named() {
+        let dir = tempfile::tempdir().expect("temporary folder");
+        for folder in ["blocks", "regtest/blocks"] {
+            let blocks = dir.path().join(folder);
+            fs::create_dir_all(&blocks).expect("folder");
+            for name in ["blk00000.dat", "xor.dat"] {
+                let from = Path::new(env!("CARGO_MANIFEST_DIR"))
+                    .join("data/regtest/blocks")
+                    .join(name);
+                fs::copy(from, blocks.join(name)).expect("copy");
+            }
+        }
+        let location = Location::Datadir(dir.path().to_path_buf());
+        let several = open(location.clone(), None).expect_err("two networks");
+        assert!(
+            several
+                .to_string()
+                .ends_with("holds main, regtest; choose one with --network")
+        );
+        assert!(open(location.clone(), Some(NetworkName::Regtest)).is_ok());
+        assert!(matches!(
+            open(location, Some(NetworkName::Main)),
+            Err(Error::OtherNetwork { .. })
+        ));
+    }
+
+    #[test]
+    fn a_missing_or_empty_folder_is_refused() {
+        let dir = tempfile::tempdir().expect("temporary folder");
+        for location in [Location::Datadir, Location::BlocksDir] {
+            let empty = open(location(dir.path().to_path_buf()), None);
+            assert!(matches!(empty, Err(Error::NoBlockFiles { .. })));
+            let missing = open(location(dir.path().join("x")), None);
+            assert!(matches!(missing, Err(Error::Io { action: "open", .. })));
+        }
+    }
+
+    #[test]
+    fn a_wrong_key_or_unknown_magic_is_refused() {
+        for bytes in [vec![], vec![0; 1000], vec![0x5a; 100_000]] {
+            let dir = folder_with(&[bytes]);
+            let unknown = open(Location::BlocksDir(dir.path().to_path_buf()), None);
+            assert!(matches!(unknown, Err(Error::NoRecords { .. })));
+        }
+        let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("data/regtest/blocks/blk00000.dat");
+        let dir = folder_with(&[fs::read(from).expect("file")]);
+        let unkeyed = open(Location::BlocksDir(dir.path().to_path_buf()), None);
+        assert!(matches!(unkeyed, Err(Error::NoRecords { .. })));
+    }
+
+    #[test]
+    fn a_custom_signet_needs_its_challenge() {
+        let Some(mut bytes) = testing::fixture("signet-120/blocks/blk00000.dat") else {
+            return;
+        };
+        let challenge = vec![0x51];
+        let network = Network::custom_signet(&challenge);
+        bytes.truncate(293);
+        bytes[..4].copy_from_slice(&network.magic);
+        let dir = folder_with(&[bytes]);
+        let location = Location::BlocksDir(dir.path().to_path_buf());
+        let without = open(location.clone(), Some(NetworkName::Signet));
+        assert!(matches!(without, Err(Error::NoRecords { .. })));
+        let mut source = Source {
+            location,
+            network: None,
+            signet_challenge: Some(challenge),
+        };
+        assert_eq!(Datadir::open(&source).expect("opens").network(), &network);
+        source.network = Some(NetworkName::Main);
+        assert!(matches!(
+            Datadir::open(&source),
+            Err(Error::ChallengeWithoutSignet { .. })
+        ));
+    }
+}

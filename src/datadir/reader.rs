@@ -1,0 +1,480 @@
+//! A block's bytes, un-XORed, by its place.
+//!
+//! Invariant: a file is mapped only if no node will shorten it; all others are read with pread, so a
+//! file that ends early is an error and not a signal.
+//!
+//! Memory: one window of the largest block, an anonymous map made once. Of mapped files at most
+//! about [`MAPPED_BYTES_MAX`] are resident; they are the kernel's to take back at any time.
+
+use std::fs::File;
+use std::path::PathBuf;
+use std::time::SystemTime;
+
+use memmap2::{Advice, Mmap, MmapMut, UncheckedAdvice};
+
+use super::files::{block_file_path, io_error, read_at};
+use super::xor::XorKey;
+use super::{Datadir, sigbus};
+use crate::limits::{
+    BLOCK_BYTES_MAX, MAPPED_BYTES_MAX, OPEN_FILES_MAX, READ_AHEAD_BYTES, SETTLED_AFTER,
+};
+use crate::position::Place;
+use crate::{Error, Result};
+
+/// What one jump within a map may make resident around the block (the kernel's fault-around).
+const AROUND_BYTES: usize = 128 << 10;
+
+/// Reads blocks; meant to be asked in roughly the order they are stored.
+pub struct BlockReader {
+    blocks_dir: PathBuf,
+    key: XorKey,
+    last_number: u32,
+    window: MmapMut,
+    open: Vec<OpenFile>,
+    /// Counts reads, to know which file was used longest ago.
+    clock: u64,
+    /// Bytes of maps read since they were last dropped.
+    resident_bytes: usize,
+    /// The file last named to the SIGBUS handler.
+    announced: Option<u32>,
+}
+
+struct OpenFile {
+    number: u32,
+    path: PathBuf,
+    file: File,
+    map: Option<Mmap>,
+    last_end: usize,
+    advised_to: usize,
+    used: u64,
+}
+
+impl BlockReader {
+    /// Bytes of private memory a reader takes.
+    pub const WINDOW_BYTES: usize = BLOCK_BYTES_MAX as usize;
+
+    /// A reader of these files, and of those a node adds later.
+    pub fn new(datadir: &Datadir) -> Result<BlockReader> {
+        let window = MmapMut::map_anon(Self::WINDOW_BYTES)
+            .map_err(io_error("set memory aside for", datadir.blocks_dir()))?;
+        Ok(BlockReader {
+            blocks_dir: datadir.blocks_dir().to_path_buf(),
+            key: datadir.xor_key(),
+            last_number: datadir.files().last().map_or(0, |file| file.number),
+            window,
+            open: Vec::with_capacity(OPEN_FILES_MAX),
+            clock: 0,
+            resident_bytes: 0,
+            announced: None,
+        })
+    }
+
+    /// The bytes at `place`, un-XORed. They are those on disk: nothing is checked but that they are
+    /// there.
+    ///
+    /// # Errors
+    /// The file cannot be read; the place ends behind its end, or is longer than a block.
+    pub fn read(&mut self, place: Place) -> Result<&[u8]> {
+        let Place {
+            file,
+            offset_bytes,
+            bytes,
+        } = place;
+        if bytes > BLOCK_BYTES_MAX {
+            let limit_bytes = BLOCK_BYTES_MAX;
+            return Err(Error::PlaceTooLong {
+                file,
+                offset_bytes,
+                bytes,
+                limit_bytes,
+            });
+        }
+        let index = self.open_file(file)?;
+        let mapped = self.open[index].map.as_ref().map(|map| map.len() as u64);
+        match mapped {
+            Some(file_bytes) if offset_bytes + u64::from(bytes) > file_bytes => {
+                Err(Error::PastEnd {
+                    file,
+                    offset_bytes,
+                    bytes,
+                    file_bytes,
+                })
+            }
+            Some(_) => {
+                self.keep_in_bounds(index, place);
+                Ok(self.read_map(index, place))
+            }
+            None => self.read_file(index, place),
+        }
+    }
+
+    /// Un-XORs from the map into the window, or gives the map itself if there is no key.
+    fn read_map(&mut self, index: usize, place: Place) -> &[u8] {
+        let open = &self.open[index];
+        let map: &[u8] = open.map.as_ref().expect("the caller has seen the map");
+        if self.announced != Some(open.number) {
+            sigbus::announce(&open.path, map);
+            self.announced = Some(open.number);
+        }
+        let from = place.offset_bytes as usize;
+        let bytes = &map[from..from + place.bytes as usize];
+        if self.key.is_zero() {
+            return bytes;
+        }
+        let window = &mut self.window[..bytes.len()];
+        self.key.copy(bytes, window, place.offset_bytes);
+        window
+    }
+
+    fn read_file(&mut self, index: usize, place: Place) -> Result<&[u8]> {
+        let Place {
+            file,
+            offset_bytes,
+            bytes,
+        } = place;
+        let open = &self.open[index];
+        let window = &mut self.window[..bytes as usize];
+        let read =
+            read_at(&open.file, window, offset_bytes).map_err(io_error("read", &open.path))?;
+        if read < window.len() {
+            let meta = open.file.metadata().map_err(io_error("read", &open.path))?;
+            let file_bytes = meta.len();
+            return Err(Error::PastEnd {
+                file,
+                offset_bytes,
+                bytes,
+                file_bytes,
+            });
+        }
+        self.key.apply(window, offset_bytes);
+        Ok(window)
+    }
+
+    /// Drops mapped pages before too many are resident, and asks for those that come next.
+    fn keep_in_bounds(&mut self, index: usize, place: Place) {
+        let (from, bytes) = (place.offset_bytes as usize, place.bytes as usize);
+        let jump = self.open[index].last_end.abs_diff(from) > AROUND_BYTES / 2;
+        let charge = bytes + if jump { AROUND_BYTES } else { 0 };
+        if self.resident_bytes + charge > MAPPED_BYTES_MAX {
+            self.open.iter().for_each(OpenFile::drop_pages);
+            self.resident_bytes = 0;
+        }
+        self.resident_bytes += charge;
+        let open = &mut self.open[index];
+        open.last_end = from + bytes;
+        if jump {
+            open.advised_to = open.last_end;
+        }
+        open.read_ahead();
+    }
+
+    /// Index of the file in `open`; opens it if need be, in place of the one used longest ago.
+    fn open_file(&mut self, number: u32) -> Result<usize> {
+        self.clock += 1;
+        let known = self.open.iter().position(|open| open.number == number);
+        let index = match known {
+            Some(index) => index,
+            None => {
+                if self.open.len() == OPEN_FILES_MAX {
+                    let oldest = (0..self.open.len()).min_by_key(|&i| self.open[i].used);
+                    self.open.swap_remove(oldest.expect("files are open"));
+                }
+                let path = block_file_path(&self.blocks_dir, number);
+                self.open
+                    .push(OpenFile::new(path, number, self.last_number)?);
+                self.open.len() - 1
+            }
+        };
+        self.open[index].used = self.clock;
+        Ok(index)
+    }
+}
+
+impl OpenFile {
+    fn new(path: PathBuf, number: u32, last_number: u32) -> Result<OpenFile> {
+        let file = File::open(&path).map_err(io_error("open", &path))?;
+        let meta = file.metadata().map_err(io_error("open", &path))?;
+        let modified = meta.modified().map_err(io_error("open", &path))?;
+        // A node writes to the last file, and may still cut the one before to its length. (With
+        // assumeutxo it has two files at work: the second is known by its age.)
+        let old = SystemTime::now()
+            .duration_since(modified)
+            .is_ok_and(|age| age > SETTLED_AFTER);
+        let settled = old && u64::from(number) + 1 < u64::from(last_number) && meta.len() > 0;
+        let map = if settled {
+            Some(map_settled(&file, &path)?)
+        } else {
+            None
+        };
+        Ok(OpenFile {
+            number,
+            path,
+            file,
+            map,
+            last_end: 0,
+            advised_to: 0,
+            used: 0,
+        })
+    }
+
+    /// Advice is only advice: a kernel that refuses it still reads the right bytes.
+    fn read_ahead(&mut self) {
+        let Some(map) = &self.map else { return };
+        if self.last_end + READ_AHEAD_BYTES / 2 > self.advised_to {
+            let from = self.advised_to.max(self.last_end).min(map.len());
+            let to = (self.last_end + READ_AHEAD_BYTES).min(map.len());
+            let _ = map.advise_range(Advice::WillNeed, from, to - from);
+            self.advised_to = self.last_end + READ_AHEAD_BYTES;
+        }
+    }
+
+    fn drop_pages(&self) {
+        if let Some(map) = &self.map {
+            // SAFETY: the map is a shared one of a file and read only, so dropped pages come back
+            // from the file with the same bytes. No slice of it is alive: `read` borrows the reader.
+            let _ = unsafe { map.unchecked_advise(UncheckedAdvice::DontNeed) };
+        }
+    }
+}
+
+fn map_settled(file: &File, path: &std::path::Path) -> Result<Mmap> {
+    // SAFETY: nobody writes to a settled block file. If somebody did, the bytes of a block could
+    // change while they are parsed; its checks would fail or be void for that block, but no length
+    // is used unchecked. If somebody shortened it, SIGBUS ends the process: see `sigbus`.
+    let map = unsafe { Mmap::map(file) }.map_err(io_error("map", path))?;
+    let _ = map.advise(Advice::Sequential);
+    Ok(map)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::time::Duration;
+
+    use super::super::testing::{folder_with, regtest_source, settle};
+    use super::super::{Location, Source};
+    use super::*;
+
+    /// All records of a datadir: place and hash.
+    fn records(datadir: &Datadir) -> Vec<(Place, [u8; 32])> {
+        let mut reader = datadir.record_reader();
+        let mut found = Vec::new();
+        for file in datadir.files() {
+            let path = block_file_path(datadir.blocks_dir(), file.number);
+            reader.open(path, file.number, 0).expect("opens");
+            while let Some(record) = reader.next_record().expect("reads") {
+                found.push((record.place, record.hash));
+            }
+        }
+        found
+    }
+
+    fn check_blocks(datadir: &Datadir, reader: &mut BlockReader) {
+        for (place, hash) in records(datadir) {
+            let bytes = reader.read(place).expect("reads");
+            let block: bitcoin::Block = bitcoin::consensus::deserialize(bytes).expect("a block");
+            assert_eq!(&block.block_hash()[..], hash);
+        }
+    }
+
+    /// A copy of `data/` whose files look old, obfuscated with `key`.
+    fn settled_copy(key: XorKey) -> (tempfile::TempDir, Datadir) {
+        let original = Datadir::open(&regtest_source()).expect("opens");
+        let files: Vec<Vec<u8>> = (0..12)
+            .map(|number| {
+                let path = block_file_path(original.blocks_dir(), number);
+                let mut bytes = fs::read(path).expect("file");
+                original.xor_key().apply(&mut bytes, 0);
+                key.apply(&mut bytes, 0);
+                bytes
+            })
+            .collect();
+        let dir = folder_with(&files);
+        fs::write(dir.path().join("xor.dat"), key.0).expect("write");
+        settle(dir.path());
+        let location = Location::BlocksDir(dir.path().to_path_buf());
+        let source = Source {
+            location,
+            network: None,
+            signet_challenge: None,
+        };
+        let datadir = Datadir::open(&source).expect("opens");
+        (dir, datadir)
+    }
+
+    #[test]
+    fn mapped_and_read_blocks_are_the_same_under_any_key() {
+        for key in [XorKey::default(), XorKey([9, 8, 7, 6, 5, 4, 3, 2])] {
+            let (_dir, datadir) = settled_copy(key);
+            let mut reader = BlockReader::new(&datadir).expect("reader");
+            check_blocks(&datadir, &mut reader);
+            assert_eq!(reader.open.len(), OPEN_FILES_MAX);
+            assert!(
+                reader
+                    .open
+                    .iter()
+                    .all(|open| open.map.is_some() == (open.number < 10))
+            );
+        }
+    }
+
+    #[test]
+    fn a_file_just_written_is_not_mapped() {
+        let (dir, datadir) = settled_copy(XorKey::default());
+        let now = SystemTime::now();
+        for age in [0, 599] {
+            let path = dir.path().join("blk00003.dat");
+            let file = File::options().write(true).open(&path).expect("opens");
+            file.set_modified(now - Duration::from_secs(age))
+                .expect("sets");
+            let mut reader = BlockReader::new(&datadir).expect("reader");
+            reader
+                .read(Place {
+                    file: 3,
+                    offset_bytes: 0,
+                    bytes: 1,
+                })
+                .expect("reads");
+            assert!(reader.open[0].map.is_none());
+        }
+    }
+
+    #[test]
+    fn a_place_behind_the_end_names_file_and_offset() {
+        let (_dir, datadir) = settled_copy(XorKey::default());
+        let mut reader = BlockReader::new(&datadir).expect("reader");
+        for (file, file_bytes) in [(0, 63_852), (11, 49_152)] {
+            let last = Place {
+                file,
+                offset_bytes: file_bytes - 5,
+                bytes: 5,
+            };
+            assert_eq!(reader.read(last).expect("reads").len(), 5);
+            let behind = reader.read(Place { bytes: 6, ..last });
+            let Err(Error::PastEnd {
+                file: named,
+                file_bytes: found,
+                ..
+            }) = behind
+            else {
+                panic!("{behind:?}");
+            };
+            assert_eq!((named, found), (file, file_bytes));
+        }
+        let long = reader.read(Place {
+            file: 0,
+            offset_bytes: 0,
+            bytes: BLOCK_BYTES_MAX + 1,
+        });
+        assert!(matches!(long, Err(Error::PlaceTooLong { .. })));
+        let none = reader.read(Place {
+            file: 99,
+            offset_bytes: 0,
+            bytes: 1,
+        });
+        assert!(matches!(none, Err(Error::Io { action: "open", .. })));
+    }
+
+    #[test]
+    fn resident_pages_of_maps_stay_bounded() {
+        let dir = folder_with(&[vec![0x55; 96 << 20], vec![], vec![]]);
+        fs::copy(
+            concat!(env!("CARGO_MANIFEST_DIR"), "/data/regtest/blocks/xor.dat"),
+            dir.path().join("xor.dat"),
+        )
+        .expect("copy");
+        settle(dir.path());
+        let datadir = Datadir {
+            blocks_dir: dir.path().to_path_buf(),
+            files: super::super::files::list(dir.path()).expect("lists"),
+            ..Datadir::open(&regtest_source()).expect("opens")
+        };
+        let mut reader = BlockReader::new(&datadir).expect("reader");
+        let bytes = 1_000_000;
+        for i in 0..96 {
+            let offset_bytes = i * u64::from(bytes);
+            reader
+                .read(Place {
+                    file: 0,
+                    offset_bytes,
+                    bytes,
+                })
+                .expect("reads");
+            assert!(resident_of(dir.path()) <= (MAPPED_BYTES_MAX + (4 << 20)) as u64);
+        }
+    }
+
+    /// Resident bytes of maps of files below `dir`, by /proc/self/smaps.
+    fn resident_of(dir: &std::path::Path) -> u64 {
+        let maps = fs::read_to_string("/proc/self/smaps").expect("procfs");
+        let mut ours = false;
+        let mut kilobytes = 0;
+        for line in maps.lines() {
+            if let Some(rest) = line.strip_prefix("Rss:") {
+                let number: u64 = rest
+                    .trim_end_matches("kB")
+                    .trim()
+                    .parse()
+                    .expect("a number");
+                kilobytes += if ours { number } else { 0 };
+            } else if line.contains('/') {
+                ours = line.contains(dir.to_str().expect("plain path"));
+            } else if line.contains('-') {
+                ours = false;
+            }
+        }
+        kilobytes << 10
+    }
+
+    /// Run by the next test in a process of its own.
+    #[test]
+    fn sigbus_child() {
+        if std::env::var_os("BLKDEX_SIGBUS_CHILD").is_none() {
+            return;
+        }
+        let (dir, datadir) = settled_copy(XorKey::default());
+        sigbus::catch_sigbus();
+        let mut reader = BlockReader::new(&datadir).expect("reader");
+        let place = Place {
+            file: 2,
+            offset_bytes: 40_000,
+            bytes: 1000,
+        };
+        reader
+            .read(Place {
+                offset_bytes: 0,
+                ..place
+            })
+            .expect("reads");
+        let file = File::options()
+            .write(true)
+            .open(dir.path().join("blk00002.dat"));
+        file.expect("opens").set_len(100).expect("shortens");
+        let sum: u64 = reader
+            .read(place)
+            .expect("map")
+            .iter()
+            .map(|&b| u64::from(b))
+            .sum();
+        println!("survived with {sum}");
+    }
+
+    #[test]
+    fn a_map_that_fails_names_its_file_and_exits_1() {
+        let output = std::process::Command::new(std::env::current_exe().expect("own path"))
+            .args([
+                "--exact",
+                "--nocapture",
+                "datadir::reader::tests::sigbus_child",
+            ])
+            .env("BLKDEX_SIGBUS_CHILD", "1")
+            .output()
+            .expect("runs");
+        let words = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{words}");
+        assert!(
+            words.contains("blk00002.dat: disk read failed (SIGBUS)"),
+            "{words}"
+        );
+    }
+}

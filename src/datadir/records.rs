@@ -1,0 +1,574 @@
+//! The records of a block file: magic (4 bytes), length (4, little-endian), block.
+//!
+//! Invariant: a record is returned only if its header meets its own proof of work and the whole of
+//! it is in the file. What lies between such records is counted, not trusted.
+//!
+//! Memory: one buffer of [`SEARCH_BYTES_MAX`]. Files are read with pread, a page where a record
+//! begins and the blocks skipped, so a file that a node shortens meanwhile just ends earlier.
+
+use std::fs::File;
+use std::path::PathBuf;
+
+use bitcoin::CompactTarget;
+use bitcoin::Target;
+use bitcoin::hashes::{Hash, sha256d};
+use byteorder::{ByteOrder, LE};
+
+use super::files::{io_error, read_at};
+use super::network::{Network, NetworkName};
+use super::xor::XorKey;
+use crate::Result;
+use crate::limits::{BLOCK_BYTES_MAX, BLOCK_BYTES_MIN, HEADER_BYTES, HOP_BYTES, SEARCH_BYTES_MAX};
+use crate::position::Place;
+
+/// Bytes before a block: magic and length.
+pub const FRAME_BYTES: usize = 8;
+
+/// One whole record with a header that meets its proof of work.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Record {
+    /// Whose magic it bears.
+    pub network: NetworkName,
+    /// Where its block is.
+    pub place: Place,
+    /// The serialized header.
+    pub header: [u8; HEADER_BYTES],
+    /// Its hash, in internal byte order.
+    pub hash: [u8; 32],
+}
+
+/// What else than records a file holds, from where its reading began.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Leftovers {
+    /// End of the last whole record; reading on from here later misses nothing.
+    pub end_bytes: u64,
+    /// Stretches of zeros before a record.
+    pub zero_gaps: u64,
+    /// Their bytes.
+    pub zero_gap_bytes: u64,
+    /// Zeros behind the last record: space that the node has allocated ahead.
+    pub zero_tail_bytes: u64,
+    /// Bytes that are neither zero nor part of a record.
+    pub junk_bytes: u64,
+    /// Offsets of records that begin well and run over the end of the file.
+    pub cut_offsets: Vec<u64>,
+}
+
+/// Reads the records of one file after another.
+pub struct RecordReader {
+    networks: Vec<Network>,
+    key: XorKey,
+    buffer: Box<[u8]>,
+    open: Option<Open>,
+}
+
+/// The file being read, and which part of it is in the buffer (un-XORed).
+struct Open {
+    file: File,
+    path: PathBuf,
+    number: u32,
+    file_bytes: u64,
+    at: u64,
+    buffer_from: u64,
+    buffer_bytes: usize,
+    left: Leftovers,
+}
+
+/// What is at an offset.
+enum Seen {
+    Record(Record),
+    Cut,
+    Nothing,
+}
+
+impl RecordReader {
+    /// Recognizes the records of `networks`.
+    pub fn new(networks: Vec<Network>, key: XorKey) -> RecordReader {
+        let buffer = vec![0; SEARCH_BYTES_MAX].into_boxed_slice();
+        RecordReader {
+            networks,
+            key,
+            buffer,
+            open: None,
+        }
+    }
+
+    /// Begins to read the file `number` at `path`, at byte `from`, which must be where a record may
+    /// begin.
+    pub fn open(&mut self, path: PathBuf, number: u32, from: u64) -> Result<()> {
+        let file = File::open(&path).map_err(io_error("open", &path))?;
+        let file_bytes = file.metadata().map_err(io_error("open", &path))?.len();
+        let left = Leftovers {
+            end_bytes: from,
+            ..Leftovers::default()
+        };
+        let (buffer_from, buffer_bytes) = (0, 0);
+        self.open = Some(Open {
+            file,
+            path,
+            number,
+            file_bytes,
+            at: from,
+            buffer_from,
+            buffer_bytes,
+            left,
+        });
+        Ok(())
+    }
+
+    /// Length of the open file, as it was when opened.
+    pub fn file_bytes(&self) -> u64 {
+        self.open.as_ref().map_or(0, |open| open.file_bytes)
+    }
+
+    /// Closes the file and says what else it holds; complete once [`next_record`](Self::next_record) gave `None`.
+    pub fn close(&mut self) -> Leftovers {
+        self.open.take().map(|open| open.left).unwrap_or_default()
+    }
+
+    /// The next record of the open file; `None` at its end.
+    pub fn next_record(&mut self) -> Result<Option<Record>> {
+        let RecordReader {
+            networks,
+            key,
+            buffer,
+            open,
+        } = self;
+        let Some(open) = open else { return Ok(None) };
+        let from = open.at;
+        let found = match open.examine(buffer, *key, networks, from)? {
+            Seen::Record(record) => Some(record),
+            _ => open.search(buffer, *key, networks)?,
+        };
+        if let Some(record) = &found {
+            open.at = record.place.offset_bytes + u64::from(record.place.bytes);
+            open.left.end_bytes = open.at;
+        }
+        Ok(found)
+    }
+
+    /// Hash of the header of the block at `place` of the open file; `None` past its end.
+    pub(super) fn hash_at(&mut self, offset_bytes: u64) -> Result<Option<[u8; 32]>> {
+        let RecordReader {
+            key, buffer, open, ..
+        } = self;
+        let Some(open) = open else { return Ok(None) };
+        let bytes = open.view(buffer, *key, offset_bytes, HEADER_BYTES, HOP_BYTES)?;
+        Ok(bytes.first_chunk::<HEADER_BYTES>().map(hash_of))
+    }
+
+    /// Goes to byte `at` of the open file.
+    pub(super) fn seek(&mut self, at: u64) {
+        if let Some(open) = &mut self.open {
+            open.at = at;
+            open.left.end_bytes = at;
+        }
+    }
+}
+
+impl Open {
+    /// The bytes of the file from `at` on: at least `need` of them, or up to the file's end.
+    /// Reads `want` bytes if they are not in the buffer.
+    fn view<'b>(
+        &mut self,
+        buffer: &'b mut [u8],
+        key: XorKey,
+        at: u64,
+        need: usize,
+        want: usize,
+    ) -> Result<&'b [u8]> {
+        let need = self.file_bytes.saturating_sub(at).min(need as u64);
+        let buffer_end = self.buffer_from + self.buffer_bytes as u64;
+        if at < self.buffer_from || at + need > buffer_end {
+            let target = &mut buffer[..want];
+            self.buffer_from = at;
+            self.buffer_bytes =
+                read_at(&self.file, target, at).map_err(io_error("read", &self.path))?;
+            key.apply(&mut target[..self.buffer_bytes], at);
+        }
+        let skip = ((at - self.buffer_from) as usize).min(self.buffer_bytes);
+        Ok(&buffer[skip..self.buffer_bytes])
+    }
+
+    /// Whether a record begins at `at`.
+    fn examine(
+        &mut self,
+        buffer: &mut [u8],
+        key: XorKey,
+        networks: &[Network],
+        at: u64,
+    ) -> Result<Seen> {
+        let (file, file_bytes) = (self.number, self.file_bytes);
+        let bytes = self.view(buffer, key, at, FRAME_BYTES + HEADER_BYTES, HOP_BYTES)?;
+        let Some(network) = networks
+            .iter()
+            .find(|network| bytes.starts_with(&network.magic))
+        else {
+            return Ok(Seen::Nothing);
+        };
+        let cut = || match last_solid(bytes, key.at(at)) {
+            Some(_) => Ok(Seen::Cut),
+            None => Ok(Seen::Nothing),
+        };
+        let Some((frame, rest)) = bytes.split_first_chunk::<FRAME_BYTES>() else {
+            return cut();
+        };
+        let length = LE::read_u32(&frame[4..]);
+        if !(BLOCK_BYTES_MIN..=BLOCK_BYTES_MAX).contains(&length) {
+            return Ok(Seen::Nothing);
+        }
+        let Some(header) = rest.first_chunk::<HEADER_BYTES>() else {
+            return cut();
+        };
+        let Some(hash) = proven_hash(header, network.pow_limit) else {
+            return Ok(Seen::Nothing);
+        };
+        let offset_bytes = at + FRAME_BYTES as u64;
+        if offset_bytes + u64::from(length) > file_bytes {
+            return Ok(Seen::Cut);
+        }
+        let place = Place {
+            file,
+            offset_bytes,
+            bytes: length,
+        };
+        Ok(Seen::Record(Record {
+            network: network.name,
+            place,
+            header: *header,
+            hash,
+        }))
+    }
+
+    /// Searches byte by byte from `self.at` on for the next record, and counts what it passes.
+    fn search(
+        &mut self,
+        buffer: &mut [u8],
+        key: XorKey,
+        networks: &[Network],
+    ) -> Result<Option<Record>> {
+        let from = self.at;
+        let mut at = from;
+        let mut solid_end = from;
+        let mut cut_at = None;
+        while at < self.file_bytes {
+            let need = FRAME_BYTES + HEADER_BYTES;
+            let bytes = self.view(buffer, key, at, need, SEARCH_BYTES_MAX)?;
+            if bytes.is_empty() {
+                break;
+            }
+            let at_end = at + bytes.len() as u64 >= self.file_bytes;
+            let keep = if at_end { 0 } else { 3 };
+            let candidate = find_magic(bytes, networks);
+            let passed = candidate.unwrap_or(bytes.len().saturating_sub(keep).max(1));
+            if let Some(solid) = last_solid(&bytes[..passed], key.at(at)) {
+                solid_end = at + solid as u64 + 1;
+            }
+            at += passed as u64;
+            if candidate.is_none() {
+                continue;
+            }
+            match self.examine(buffer, key, networks, at)? {
+                Seen::Record(record) => {
+                    self.count(from, at, solid_end, cut_at, false);
+                    return Ok(Some(record));
+                }
+                Seen::Cut => cut_at = cut_at.or(Some(at)),
+                Seen::Nothing => {}
+            }
+            // Zeros on disk can read as a magic, if the key holds one.
+            let bytes = self.view(buffer, key, at, 1, SEARCH_BYTES_MAX)?;
+            if bytes.first().is_some_and(|&byte| byte != key.at(at)[0]) {
+                solid_end = at + 1;
+            }
+            at += 1;
+        }
+        self.count(from, at, solid_end, cut_at, true);
+        self.at = self.file_bytes;
+        Ok(None)
+    }
+
+    /// Counts the bytes from `from` to `to`, where no record is: zeros on disk from `solid_end` on,
+    /// a cut record from `cut_at` on, and junk before them.
+    fn count(&mut self, from: u64, to: u64, solid_end: u64, cut_at: Option<u64>, tail: bool) {
+        let zeros = to - solid_end;
+        if tail {
+            self.left.zero_tail_bytes += zeros;
+        } else if zeros > 0 {
+            self.left.zero_gaps += 1;
+            self.left.zero_gap_bytes += zeros;
+        }
+        self.left.junk_bytes += cut_at.unwrap_or(solid_end) - from;
+        self.left.cut_offsets.extend(cut_at);
+    }
+}
+
+/// Where the first magic of any of the networks begins.
+fn find_magic(bytes: &[u8], networks: &[Network]) -> Option<usize> {
+    let mut begins = [false; 256];
+    for network in networks {
+        begins[usize::from(network.magic[0])] = true;
+    }
+    bytes.windows(4).position(|window| {
+        begins[usize::from(window[0])] && networks.iter().any(|n| n.magic == window)
+    })
+}
+
+/// Index of the last byte that is not zero on disk. Zeros that nobody wrote are not XORed, so
+/// un-XORed they read as the key.
+fn last_solid(bytes: &[u8], key: [u8; 8]) -> Option<usize> {
+    let (words, rest) = bytes.as_chunks::<8>();
+    let tail = (0..rest.len()).rev().find(|&i| rest[i] != key[i]);
+    if let Some(i) = tail {
+        return Some(words.len() * 8 + i);
+    }
+    let word = words.iter().rposition(|word| *word != key)?;
+    let byte = (0..8).rev().find(|&i| words[word][i] != key[i])?;
+    Some(word * 8 + byte)
+}
+
+/// Hash of a header, in internal byte order.
+pub(super) fn hash_of(header: &[u8; HEADER_BYTES]) -> [u8; 32] {
+    sha256d::Hash::hash(header).to_byte_array()
+}
+
+/// Hash of a header if it meets the target that the header claims, and that target is one a network
+/// with this limit could ask for (Bitcoin Core, `pow.cpp`: `CheckProofOfWork`).
+fn proven_hash(header: &[u8; HEADER_BYTES], limit: Target) -> Option<[u8; 32]> {
+    let target = target_of(bits_of(header))?;
+    if target > limit {
+        return None;
+    }
+    let hash = hash_of(header);
+    (Target::from_le_bytes(hash) <= target).then_some(hash)
+}
+
+/// The target as the header claims it, in compact form.
+pub(super) fn bits_of(header: &[u8; HEADER_BYTES]) -> u32 {
+    LE::read_u32(&header[72..76])
+}
+
+/// The target in `bits`, if it is positive and written as Bitcoin Core writes it
+/// (`arith_uint256.cpp`: `GetCompact`; every valid header equals what that computes).
+pub(super) fn target_of(bits: u32) -> Option<Target> {
+    // 32 is the exponent of the easiest target anywhere (regtest); above, shifts would overflow.
+    if bits >> 24 > 32 {
+        return None;
+    }
+    let target = Target::from_compact(CompactTarget::from_consensus(bits));
+    let canonical = target != Target::ZERO && target.to_compact_lossy().to_consensus() == bits;
+    canonical.then_some(target)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use super::super::testing::fixture;
+    use super::*;
+
+    /// Writes `bytes` as they are, and reads all records back.
+    fn read_raw(bytes: &[u8], key: XorKey, from: u64) -> (Vec<Record>, Leftovers) {
+        let dir = tempfile::tempdir().expect("temporary folder");
+        let path = dir.path().join("blk00000.dat");
+        std::fs::write(&path, bytes).expect("write");
+        let networks = NetworkName::ALL.map(Network::new).to_vec();
+        let mut reader = RecordReader::new(networks, key);
+        reader.open(path, 0, from).expect("opens");
+        let mut records = Vec::new();
+        while let Some(record) = reader.next_record().expect("reads") {
+            records.push(record);
+        }
+        (records, reader.close())
+    }
+
+    fn read(bytes: &[u8]) -> (Vec<Record>, Leftovers) {
+        read_raw(bytes, XorKey::default(), 0)
+    }
+
+    /// The genesis record of regtest, and a few more, from `data/`.
+    fn regtest_bytes() -> Vec<u8> {
+        let dir = concat!(env!("CARGO_MANIFEST_DIR"), "/data/regtest/blocks");
+        let key = super::super::files::read_xor_key(dir.as_ref()).expect("key");
+        let mut bytes = std::fs::read(format!("{dir}/blk00000.dat")).expect("file");
+        key.apply(&mut bytes, 0);
+        bytes
+    }
+
+    fn end_of(record: &Record) -> usize {
+        record.place.offset_bytes as usize + record.place.bytes as usize
+    }
+
+    #[test]
+    fn a_duplicate_a_gap_and_a_tail_are_survived() {
+        let Some(bytes) = fixture("odd/duplicate-block-zero-gap-zero-tail.dat") else {
+            return;
+        };
+        let (records, left) = read(&bytes);
+        assert_eq!(records.len(), 301);
+        assert_eq!((left.zero_gaps, left.zero_gap_bytes), (1, 1));
+        assert_eq!(
+            (left.end_bytes, left.zero_tail_bytes, left.junk_bytes),
+            (70_674, 1022, 0)
+        );
+    }
+
+    #[test]
+    fn junk_before_the_magic_is_passed_byte_by_byte() {
+        let Some(bytes) = fixture("odd/junk-before-magic.dat") else {
+            return;
+        };
+        let (records, left) = read(&bytes);
+        assert_eq!(records.len(), 1);
+        assert_eq!(
+            records[0].place,
+            Place {
+                file: 0,
+                offset_bytes: 14,
+                bytes: 474
+            }
+        );
+        assert_eq!((left.junk_bytes, left.end_bytes), (6, 488));
+    }
+
+    #[test]
+    fn a_record_cut_short_is_named_and_not_returned() {
+        let Some(bytes) = fixture("odd/testnet3-cut-mid-record.dat") else {
+            return;
+        };
+        let (records, left) = read(&bytes);
+        assert_eq!((records.len(), left.end_bytes), (401, 95_027));
+        assert_eq!((left.cut_offsets, left.junk_bytes), (vec![95_027], 0));
+    }
+
+    #[test]
+    fn records_of_two_networks_are_told_apart() {
+        let Some(bytes) = fixture("odd/two-networks-mixed.dat") else {
+            return;
+        };
+        let networks: Vec<_> = read(&bytes).0.iter().map(|r| r.network).collect();
+        assert_eq!(
+            networks,
+            [NetworkName::Test, NetworkName::Main, NetworkName::Test]
+        );
+    }
+
+    #[test]
+    fn a_file_cut_anywhere_keeps_all_whole_records_before() {
+        let bytes = regtest_bytes();
+        let (all, _) = read(&bytes);
+        let (second, third) = (end_of(&all[1]), end_of(&all[2]));
+        for cut in second..third {
+            let (records, left) = read(&bytes[..cut]);
+            assert_eq!(records, all[..2]);
+            assert_eq!(left.end_bytes, second as u64);
+            assert_eq!(
+                left.cut_offsets.len(),
+                usize::from(cut >= second + 4),
+                "{cut}"
+            );
+        }
+        assert_eq!(read(&bytes[..third]).0, all[..3]);
+    }
+
+    #[test]
+    fn zeros_on_disk_are_zeros_under_any_key_and_wherever_they_begin() {
+        let bytes = regtest_bytes();
+        let (all, _) = read(&bytes);
+        let whole = end_of(&all[2]);
+        // The second key holds regtest's magic, and a length that a block could have.
+        for key in [XorKey::default(), XorKey([7, 0, 250, 191, 181, 218, 0, 1])] {
+            for skip in 0..9 {
+                let mut disk = bytes[..whole].to_vec();
+                key.apply(&mut disk, 0);
+                disk.resize(whole + skip, 0);
+                let mut again = bytes[..end_of(&all[0])].to_vec();
+                key.apply(&mut again, disk.len() as u64);
+                disk.extend(again);
+                disk.resize(disk.len() + 300_000, 0);
+                let (records, left) = read_raw(&disk, key, 0);
+                assert_eq!(records.len(), 4, "{skip}");
+                assert_eq!(left.zero_gap_bytes, skip as u64);
+                assert_eq!((left.zero_tail_bytes, left.junk_bytes), (300_000, 0));
+                assert!(left.cut_offsets.is_empty());
+            }
+        }
+    }
+
+    #[test]
+    fn reading_goes_on_where_it_ended() {
+        let bytes = regtest_bytes();
+        let (all, _) = read(&bytes);
+        let (rest, left) = read_raw(&bytes, XorKey::default(), end_of(&all[4]) as u64);
+        assert_eq!(rest, all[5..]);
+        assert_eq!(left.end_bytes as usize, end_of(&all[all.len() - 1]));
+    }
+
+    #[test]
+    fn a_length_out_of_bounds_is_junk() {
+        let bytes = regtest_bytes();
+        let (all, _) = read(&bytes);
+        for length in [0, BLOCK_BYTES_MIN - 1, BLOCK_BYTES_MAX + 1, u32::MAX] {
+            let mut bad = bytes.clone();
+            bad[4..8].copy_from_slice(&length.to_le_bytes());
+            let (records, left) = read(&bad);
+            assert_eq!(records, all[1..]);
+            // The block ends with its lock time, four zeros.
+            assert_eq!(
+                (left.junk_bytes, left.zero_gap_bytes),
+                (end_of(&all[0]) as u64 - 4, 4)
+            );
+        }
+    }
+
+    #[test]
+    fn a_header_without_work_is_junk() {
+        let mut bytes = regtest_bytes();
+        let (all, _) = read(&bytes);
+        bytes[8 + 75] = 0x1d;
+        assert_eq!(read(&bytes).0, all[1..]);
+        bytes[8 + 75] = 0xff;
+        assert_eq!(read(&bytes).0, all[1..]);
+    }
+
+    #[test]
+    fn a_length_that_swallows_the_next_records_is_given_up_only_at_the_end() {
+        let bytes = regtest_bytes();
+        let (all, _) = read(&bytes);
+        let mut bad = bytes.clone();
+        bad[4..8].copy_from_slice(&3_999_999u32.to_le_bytes());
+        let (records, left) = read(&bad);
+        assert_eq!(records, all[1..]);
+        assert_eq!(left.cut_offsets, [0]);
+    }
+
+    #[test]
+    fn files_of_magic_or_zeros_take_seconds_at_most() {
+        let magic = Network::new(NetworkName::Main).magic;
+        let mut near = magic.to_vec();
+        near.extend(1000u32.to_le_bytes());
+        near.extend(0x1d00_ffff_u32.to_le_bytes());
+        for pattern in [magic.to_vec(), vec![0], near] {
+            let bytes: Vec<u8> = pattern.iter().copied().cycle().take(32 << 20).collect();
+            let began = Instant::now();
+            assert!(read(&bytes).0.is_empty());
+            assert!(began.elapsed() < Duration::from_secs(20), "{pattern:?}");
+        }
+    }
+
+    #[test]
+    fn targets_are_those_that_bitcoin_core_would_write() {
+        assert!(target_of(0x1d00_ffff).is_some());
+        assert!(target_of(0x207f_ffff).is_some());
+        for bits in [
+            0,
+            0x0100_0000,
+            0x1d80_ffff,
+            0xff00_ffff,
+            0x1e00_00ff,
+            0x2100_ffff,
+        ] {
+            assert!(target_of(bits).is_none(), "{bits:x}");
+        }
+    }
+}

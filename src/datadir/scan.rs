@@ -1,0 +1,547 @@
+//! The scan: every record of every file into the tree of headers.
+//!
+//! Invariant: a file is read on from where its last scan ended only if that scan's last record is
+//! still there; otherwise it is read from its beginning.
+
+use super::headers::{HeaderTree, Inserted};
+use super::network::NetworkName;
+use super::records::{FRAME_BYTES, Leftovers, Record, RecordReader, bits_of};
+use super::{BlockFile, Datadir, block_file_path};
+use crate::limits::CUT_RECORDS_LISTED_MAX;
+use crate::{Error, Result};
+
+/// Records between two reports of progress within a file.
+const PROGRESS_RECORDS: u64 = 4096;
+
+/// What to remember of a file, so that the next scan reads only what was appended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct FileMemory {
+    /// Number of the file.
+    pub file: u32,
+    /// End of its last whole record; 0 if it has none.
+    pub scanned_to_bytes: u64,
+    /// Length of that record's block.
+    pub last_bytes: u32,
+    /// Hash of that record's block, in internal byte order. A node that was killed may write over
+    /// its newest blocks when it starts again; then this is found to be another.
+    pub last_hash: [u8; 32],
+}
+
+/// How far a scan is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct ScanProgress {
+    /// Files done.
+    pub files_done: u64,
+    /// Files in all.
+    pub files: u64,
+    /// Bytes passed, most of them unread.
+    pub bytes_done: u64,
+    /// Bytes in all.
+    pub bytes: u64,
+    /// Different headers found.
+    pub headers: u64,
+}
+
+/// What a scan found. Numbers are of what it read, not of earlier scans.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct ScanReport {
+    /// What to remember, by file number.
+    pub memory: Vec<FileMemory>,
+    /// Files.
+    pub files: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Whole records read.
+    pub records: u64,
+    /// Records of a block that was there already.
+    pub duplicates: u64,
+    /// Blocks that came before their parent.
+    pub out_of_order: u64,
+    /// Stretches of zeros between records.
+    pub zero_gaps: u64,
+    /// Their bytes.
+    pub zero_gap_bytes: u64,
+    /// Zeros behind last records: space allocated ahead.
+    pub zero_tail_bytes: u64,
+    /// Bytes that are neither zero nor part of a record.
+    pub junk_bytes: u64,
+    /// Records cut short.
+    pub cut_records: u64,
+    /// File and offset of the first [`CUT_RECORDS_LISTED_MAX`] of them.
+    pub cut_places: Vec<(u32, u64)>,
+    /// Remembered files that had changed and were read from their beginning.
+    pub rewritten_files: u64,
+}
+
+/// Walks all files in the order of their numbers and inserts every header into `tree`; goes on from
+/// `remembered` where that still holds. Calls `progress` after every file and every few thousand
+/// records.
+///
+/// # Errors
+/// A file cannot be read; a block of another network; more headers than the tree holds (then all
+/// are counted, so that the error can say what would do).
+pub fn scan(
+    datadir: &Datadir,
+    remembered: &[FileMemory],
+    tree: &mut HeaderTree,
+    progress: &mut dyn FnMut(&ScanProgress),
+) -> Result<ScanReport> {
+    let mut scan = Scan {
+        reader: datadir.record_reader(),
+        network: datadir.network().name,
+        tree,
+        full: None,
+        done: ScanProgress {
+            files_done: 0,
+            files: datadir.files().len() as u64,
+            bytes_done: 0,
+            bytes: datadir.files().iter().map(|file| file.bytes).sum(),
+            headers: 0,
+        },
+        report: ScanReport::default(),
+    };
+    let out_of_order_before = scan.tree.out_of_order();
+    for file in datadir.files() {
+        let memory = remembered.iter().find(|memory| memory.file == file.number);
+        scan.file(datadir, file, memory, progress)?;
+    }
+    scan.finish(out_of_order_before)
+}
+
+struct Scan<'s, 'a> {
+    reader: RecordReader,
+    network: NetworkName,
+    tree: &'s mut HeaderTree<'a>,
+    /// The tree had no room for a header; the rest are only counted.
+    full: Option<Error>,
+    done: ScanProgress,
+    report: ScanReport,
+}
+
+impl Scan<'_, '_> {
+    fn file(
+        &mut self,
+        datadir: &Datadir,
+        file: &BlockFile,
+        memory: Option<&FileMemory>,
+        progress: &mut dyn FnMut(&ScanProgress),
+    ) -> Result<()> {
+        let path = block_file_path(datadir.blocks_dir(), file.number);
+        self.reader.open(path, file.number, 0)?;
+        let mut last = self.resume(file, memory)?;
+        let before = self.done.bytes_done;
+        while let Some(record) = self.reader.next_record()? {
+            record.expect_network(self.network)?;
+            self.insert(&record)?;
+            last.scanned_to_bytes = record.place.offset_bytes + u64::from(record.place.bytes);
+            last.last_bytes = record.place.bytes;
+            last.last_hash = record.hash;
+            if self.report.records.is_multiple_of(PROGRESS_RECORDS) {
+                self.done.bytes_done = before + last.scanned_to_bytes.min(file.bytes);
+                progress(&self.done);
+            }
+        }
+        self.report.memory.push(last);
+        self.report.files += 1;
+        self.report.bytes += self.reader.file_bytes();
+        let left = self.reader.close();
+        self.add(file.number, &left);
+        self.done.files_done += 1;
+        self.done.bytes_done = before + file.bytes;
+        progress(&self.done);
+        Ok(())
+    }
+
+    /// Goes to where the file's last scan ended, if its last record is still there.
+    fn resume(&mut self, file: &BlockFile, memory: Option<&FileMemory>) -> Result<FileMemory> {
+        let fresh = FileMemory {
+            file: file.number,
+            scanned_to_bytes: 0,
+            last_bytes: 0,
+            last_hash: [0; 32],
+        };
+        let Some(memory) = memory.filter(|memory| memory.scanned_to_bytes > 0) else {
+            return Ok(fresh);
+        };
+        let end = memory.scanned_to_bytes;
+        if let Some(block) = end.checked_sub(u64::from(memory.last_bytes))
+            && end <= self.reader.file_bytes()
+            && self.reader.hash_at(block)? == Some(memory.last_hash)
+        {
+            self.reader.seek(end);
+            return Ok(*memory);
+        }
+        self.report.rewritten_files += 1;
+        Ok(fresh)
+    }
+
+    fn insert(&mut self, record: &Record) -> Result<()> {
+        self.report.records += 1;
+        if self.full.is_some() {
+            return Ok(());
+        }
+        let (_, prev_hash) = record.header[..36]
+            .split_last_chunk()
+            .expect("36 bytes hold 32");
+        match self.tree.insert(
+            &record.hash,
+            prev_hash,
+            bits_of(&record.header),
+            record.place,
+        ) {
+            Ok(Inserted::New) => {}
+            Ok(Inserted::Duplicate) => self.report.duplicates += 1,
+            Err(full) => self.full = Some(full),
+        }
+        self.done.headers = u64::from(self.tree.headers());
+        Ok(())
+    }
+
+    fn add(&mut self, file: u32, left: &Leftovers) {
+        let report = &mut self.report;
+        report.zero_gaps += left.zero_gaps;
+        report.zero_gap_bytes += left.zero_gap_bytes;
+        report.zero_tail_bytes += left.zero_tail_bytes;
+        report.junk_bytes += left.junk_bytes;
+        report.cut_records += left.cut_offsets.len() as u64;
+        let room = CUT_RECORDS_LISTED_MAX - report.cut_places.len();
+        report.cut_places.extend(
+            left.cut_offsets
+                .iter()
+                .take(room)
+                .map(|&offset| (file, offset)),
+        );
+    }
+
+    fn finish(mut self, out_of_order_before: u32) -> Result<ScanReport> {
+        if let Some(Error::HeaderArenaFull { arena_bytes, .. }) = self.full {
+            // A tree that is used again held others before; and parents may be missing.
+            let headers = self.report.records + u64::from(self.tree.headers());
+            let needed_bytes = HeaderTree::bytes_for(headers);
+            return Err(Error::HeaderArenaFull {
+                headers,
+                arena_bytes,
+                needed_bytes,
+            });
+        }
+        self.report.out_of_order = u64::from(self.tree.out_of_order() - out_of_order_before);
+        Ok(self.report)
+    }
+}
+
+impl Record {
+    /// Refuses a record of another network.
+    pub(super) fn expect_network(&self, expected: NetworkName) -> Result<()> {
+        if self.network == expected {
+            return Ok(());
+        }
+        Err(Error::OtherNetwork {
+            file: self.place.file,
+            offset_bytes: self.place.offset_bytes - FRAME_BYTES as u64,
+            found: self.network,
+            expected,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::{Path, PathBuf};
+
+    use bitcoin::BlockHash;
+    use bitcoin::hashes::Hash;
+
+    use super::super::headers::{Best, Root};
+    use super::super::missing::missing_blocks;
+    use super::super::testing::{fixture, fixture_path, folder_with, regtest_source};
+    use super::super::{Location, Network, Source, XorKey};
+    use super::*;
+    use crate::position::Height;
+
+    fn open(dir: &Path) -> Datadir {
+        let location = Location::BlocksDir(dir.to_path_buf());
+        Datadir::open(&Source {
+            location,
+            network: None,
+            signet_challenge: None,
+        })
+        .expect("opens")
+    }
+
+    fn arena() -> Vec<u8> {
+        vec![0; HeaderTree::bytes_for(10_000) as usize]
+    }
+
+    fn scan_all<'a>(datadir: &Datadir, arena: &'a mut [u8]) -> (HeaderTree<'a>, ScanReport) {
+        let mut tree = HeaderTree::new(arena, Root::Genesis(datadir.network().genesis_hash));
+        let report = scan(datadir, &[], &mut tree, &mut |_| {}).expect("scans");
+        (tree, report)
+    }
+
+    fn hash_hex(datadir: &Datadir, tree: &HeaderTree, best: Best) -> String {
+        let place = tree.place(best.node).expect("found");
+        BlockHash::from_byte_array(datadir.hash_at(place).expect("reads")).to_string()
+    }
+
+    fn expected(path: PathBuf) -> serde_json::Value {
+        let text = fs::read_to_string(path).expect("expected.json");
+        serde_json::from_str(&text).expect("json")
+    }
+
+    /// Block files of `data/`, without obfuscation.
+    fn regtest_files() -> Vec<Vec<u8>> {
+        let datadir = Datadir::open(&regtest_source()).expect("opens");
+        let read = |file: &BlockFile| {
+            let path = block_file_path(datadir.blocks_dir(), file.number);
+            let mut bytes = fs::read(path).expect("file");
+            datadir.xor_key().apply(&mut bytes, 0);
+            bytes
+        };
+        datadir.files().iter().map(read).collect()
+    }
+
+    #[test]
+    fn tip_and_chain_tips_are_those_of_bitcoin_core() {
+        let datadir = Datadir::open(&regtest_source()).expect("opens");
+        let mut arena = arena();
+        let mut seen = Vec::new();
+        let root = Root::Genesis(datadir.network().genesis_hash);
+        let mut tree = HeaderTree::new(&mut arena, root);
+        let report = scan(&datadir, &[], &mut tree, &mut |progress| {
+            seen.push(*progress)
+        })
+        .expect("scans");
+        let best = tree.best().expect("genesis");
+        let truth = expected(Path::new(env!("CARGO_MANIFEST_DIR")).join("data/expected.json"));
+        assert_eq!(best.height, Height(267));
+        assert_eq!(
+            hash_hex(&datadir, &tree, best),
+            truth["tip_hash"].as_str().expect("hash")
+        );
+        let mut tips: Vec<(u64, String)> = tree
+            .tips()
+            .map(|node| {
+                let height = tree.height(node).expect("connected");
+                (
+                    u64::from(height.0),
+                    hash_hex(&datadir, &tree, Best { node, ..best }),
+                )
+            })
+            .collect();
+        let tip = |tip: &serde_json::Value| {
+            let status = tip["status"].as_str().expect("status");
+            let with_block = ["active", "valid-fork", "valid-headers"].contains(&status);
+            let hash = tip["hash"].as_str().expect("hash").to_string();
+            with_block.then(|| (tip["height"].as_u64().expect("height"), hash))
+        };
+        let mut truth: Vec<_> = truth["chaintips"]
+            .as_array()
+            .expect("tips")
+            .iter()
+            .filter_map(tip)
+            .collect();
+        tips.sort();
+        truth.sort();
+        assert_eq!(tips, truth);
+        assert_eq!(tips.len(), 12);
+        assert!(report.out_of_order > 0);
+        assert_eq!(
+            (report.junk_bytes, report.cut_records, report.files),
+            (0, 0, 12)
+        );
+        assert_eq!(
+            missing_blocks(&datadir, &tree, Some(best)).expect("whole"),
+            None
+        );
+        let last = seen.last().expect("progress");
+        assert_eq!((last.files_done, last.bytes_done), (last.files, last.bytes));
+        assert_eq!(last.headers, u64::from(tree.counts().headers));
+    }
+
+    #[test]
+    fn each_block_of_the_best_chain_follows_the_one_before() {
+        let datadir = Datadir::open(&regtest_source()).expect("opens");
+        let mut arena = arena();
+        let (mut tree, _) = scan_all(&datadir, &mut arena);
+        tree.best();
+        let mut prev = [0; 32];
+        for (height, block) in (0..).zip(tree.best_chain()) {
+            assert_eq!(block.height, Height(height));
+            assert_eq!(datadir.header_at(block.place).expect("reads")[4..36], prev);
+            prev = datadir.hash_at(block.place).expect("reads");
+        }
+    }
+
+    #[test]
+    fn mainnet_and_signet_end_where_bitcoin_core_says() {
+        for (name, height) in [("mainnet-4312", 4312), ("signet-120", 120)] {
+            let Some(path) = fixture_path(name) else {
+                continue;
+            };
+            let datadir = open(&path);
+            let mut arena = arena();
+            let (mut tree, report) = scan_all(&datadir, &mut arena);
+            let best = tree.best().expect("genesis");
+            assert_eq!(best.height, Height(height));
+            let truth = expected(path.join("expected.json"));
+            let text = truth.to_string();
+            assert!(text.contains(&hash_hex(&datadir, &tree, best)), "{name}");
+            assert_eq!(
+                (report.records, report.junk_bytes),
+                (u64::from(height) + 1, 0)
+            );
+        }
+    }
+
+    #[test]
+    fn two_networks_in_one_file_are_refused() {
+        let Some(bytes) = fixture("odd/two-networks-mixed.dat") else {
+            return;
+        };
+        let dir = folder_with(&[bytes]);
+        let datadir = open(dir.path());
+        let mut arena = arena();
+        let mut tree = HeaderTree::new(&mut arena, Root::Genesis([0; 32]));
+        let mixed = scan(&datadir, &[], &mut tree, &mut |_| {}).expect_err("mixed");
+        assert!(
+            mixed
+                .to_string()
+                .starts_with("blk00000.dat at byte 293: a block of main, but test was expected")
+        );
+    }
+
+    #[test]
+    fn odd_files_give_what_is_whole_in_them() {
+        for (name, height, duplicates, cut) in [
+            ("duplicate-block-zero-gap-zero-tail.dat", None, 1, 0),
+            ("testnet3-cut-mid-record.dat", Some(400), 0, 1),
+            ("junk-before-magic.dat", None, 0, 0),
+        ] {
+            let Some(bytes) = fixture(&format!("odd/{name}")) else {
+                continue;
+            };
+            let dir = folder_with(&[bytes]);
+            let datadir = open(dir.path());
+            let mut arena = arena();
+            let (mut tree, report) = scan_all(&datadir, &mut arena);
+            let best = tree.best();
+            assert_eq!(best.map(|best| best.height.0), height, "{name}");
+            assert_eq!(
+                (report.duplicates, report.cut_records),
+                (duplicates, cut),
+                "{name}"
+            );
+            let judged = missing_blocks(&datadir, &tree, best);
+            assert_eq!(judged.is_err(), height.is_none(), "{name}");
+        }
+    }
+
+    #[test]
+    fn catching_up_reads_only_what_was_appended() {
+        let files = regtest_files();
+        let dir = folder_with(&files);
+        let path = block_file_path(dir.path(), 11);
+        fs::write(&path, &files[11][..files[11].len() / 2]).expect("write");
+        let datadir = open(dir.path());
+        let mut first_arena = arena();
+        let (mut tree, first) = scan_all(&datadir, &mut first_arena);
+        assert_eq!(first.cut_records, 1);
+        let best = tree.best().expect("genesis");
+        let anchor = tree.best_chain().nth(200).expect("height 200");
+        let hash = datadir.hash_at(anchor.place).expect("reads");
+
+        fs::write(&path, &files[11]).expect("write");
+        let datadir = open(dir.path());
+        let mut second_arena = arena();
+        let root = Root::Anchor {
+            height: anchor.height,
+            hash,
+        };
+        let mut again = HeaderTree::new(&mut second_arena, root);
+        // The caller remembers what is above the anchor, and puts it in again.
+        for block in tree.best_chain().skip(201) {
+            let header = datadir.header_at(block.place).expect("reads");
+            let hash = datadir.hash_at(block.place).expect("reads");
+            let prev: [u8; 32] = header[4..36].try_into().expect("32 bytes");
+            again
+                .insert(&hash, &prev, bits_of(&header), block.place)
+                .expect("room");
+        }
+        let second = scan(&datadir, &first.memory, &mut again, &mut |_| {}).expect("scans");
+        assert!(second.records > 0);
+        assert_eq!(second.rewritten_files, 0);
+        let mut third_arena = arena();
+        let (mut whole, all) = scan_all(&datadir, &mut third_arena);
+        assert_eq!(first.records + second.records, all.records);
+        assert_eq!(second.memory, all.memory);
+        let (caught_up, fresh) = (
+            again.best().expect("anchor"),
+            whole.best().expect("genesis"),
+        );
+        assert_eq!(caught_up.height, fresh.height);
+        assert!(fresh.height > best.height);
+        let place = |tree: &HeaderTree, best: Best| tree.place(best.node);
+        assert_eq!(place(&again, caught_up), place(&whole, fresh));
+    }
+
+    #[test]
+    fn a_file_written_over_is_read_again() {
+        let files = regtest_files();
+        let dir = folder_with(&files);
+        let mut first_arena = arena();
+        let datadir = open(dir.path());
+        let (_, first) = scan_all(&datadir, &mut first_arena);
+        let end = first.memory[11].scanned_to_bytes as usize;
+        let last = end - first.memory[11].last_bytes as usize - FRAME_BYTES;
+        let mut shorter = files[11].clone();
+        shorter.truncate(last);
+        let mut other = shorter.clone();
+        other.extend(&files[0][..end - last]);
+        for changed in [shorter, other] {
+            fs::write(block_file_path(dir.path(), 11), &changed).expect("write");
+            let mut arena = arena();
+            let root = Root::Genesis(datadir.network().genesis_hash);
+            let mut tree = HeaderTree::new(&mut arena, root);
+            let report = scan(&datadir, &first.memory, &mut tree, &mut |_| {}).expect("scans");
+            assert_eq!(report.rewritten_files, 1);
+            assert!(report.records > 0);
+        }
+    }
+
+    #[test]
+    fn a_scan_that_does_not_fit_says_what_would_do() {
+        let datadir = Datadir::open(&regtest_source()).expect("opens");
+        let root = Root::Genesis(datadir.network().genesis_hash);
+        let mut small = vec![0; HeaderTree::bytes_for(50) as usize];
+        let mut tree = HeaderTree::new(&mut small, root);
+        let full = scan(&datadir, &[], &mut tree, &mut |_| {}).expect_err("too small");
+        let Error::HeaderArenaFull { needed_bytes, .. } = full else {
+            panic!("{full:?}")
+        };
+        let mut enough = vec![0; needed_bytes as usize];
+        let mut tree = HeaderTree::new(&mut enough, root);
+        scan(&datadir, &[], &mut tree, &mut |_| {}).expect("fits");
+    }
+
+    #[test]
+    fn obfuscation_changes_nothing_that_is_found() {
+        let files = regtest_files();
+        let keys = [XorKey::default(), XorKey([1, 0, 0, 0, 0, 0, 0, 255])];
+        let reports = keys.map(|key| {
+            let mut files = files.clone();
+            for bytes in &mut files {
+                key.apply(bytes, 0);
+                bytes.resize(bytes.len() + 5000, 0);
+            }
+            let dir = folder_with(&files);
+            fs::write(dir.path().join("xor.dat"), key.0).expect("write");
+            let mut arena = arena();
+            let datadir = open(dir.path());
+            assert_eq!(datadir.network(), &Network::new(NetworkName::Regtest));
+            scan_all(&datadir, &mut arena).1
+        });
+        assert_eq!(reports[0], reports[1]);
+        assert!(reports[0].zero_tail_bytes >= 60_000);
+    }
+}

@@ -1,0 +1,53 @@
+//! What the unit tests of this folder share: fixtures, and small files made of real records.
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use super::{Location, Source};
+
+/// Path of the shared fixtures' folder or file; `None`, with a printed line, where it is missing.
+pub fn fixture_path(name: &str) -> Option<PathBuf> {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+        .join("../shared/fixtures")
+        .join(name);
+    if path.exists() {
+        return Some(path);
+    }
+    println!("skipped: no fixture {}", path.display());
+    None
+}
+
+/// Bytes of a fixture.
+pub fn fixture(name: &str) -> Option<Vec<u8>> {
+    fixture_path(name).map(|path| std::fs::read(path).expect("fixture is readable"))
+}
+
+/// The datadir in the repository.
+pub fn regtest_source() -> Source {
+    let data = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("data");
+    Source {
+        location: Location::Datadir(data),
+        network: None,
+        signet_challenge: None,
+    }
+}
+
+/// A folder with these block files.
+pub fn folder_with(files: &[Vec<u8>]) -> tempfile::TempDir {
+    let dir = tempfile::tempdir().expect("temporary folder");
+    for (number, bytes) in (0..).zip(files) {
+        std::fs::write(super::block_file_path(dir.path(), number), bytes).expect("write");
+    }
+    dir
+}
+
+/// Makes all files of a folder look an hour old.
+pub fn settle(dir: &Path) {
+    let then = SystemTime::now() - Duration::from_secs(3600);
+    for entry in std::fs::read_dir(dir).expect("lists") {
+        let file = std::fs::File::options()
+            .write(true)
+            .open(entry.expect("lists").path());
+        file.expect("opens").set_modified(then).expect("sets");
+    }
+}
