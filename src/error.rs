@@ -297,6 +297,10 @@ pub enum Error {
     /// Blocks are there, but none of them leads back to where the chain must begin.
     #[error("{0}; the datadir is pruned or incomplete, nothing can be imported from it")]
     NothingConnects(crate::datadir::MissingBlocks),
+
+    /// A question has no answer.
+    #[error(transparent)]
+    Query(#[from] crate::query::QueryFault),
 }
 
 /// How stored rows can be seen to be damaged.
@@ -374,7 +378,7 @@ pub enum CodedFault {
 }
 
 /// Networks as a list for people.
-fn list_names(names: &[NetworkName]) -> String {
+pub(crate) fn list_names(names: &[NetworkName]) -> String {
     names
         .iter()
         .map(ToString::to_string)

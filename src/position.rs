@@ -9,7 +9,7 @@
 use std::fmt;
 
 /// Height of a block above the genesis block, which has height 0.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, serde::Serialize)]
 pub struct Height(pub u32);
 
 impl Height {

@@ -164,6 +164,19 @@ impl Datadir {
     }
 }
 
+impl BlockReader {
+    /// A reader of pieces in any order: it maps nothing and reads nothing ahead. Files that are
+    /// missing are noticed when they are read, so a pruned datadir answers for what it has.
+    ///
+    /// # Errors
+    /// No block files of `network` there; a bad `xor.dat`.
+    pub fn for_pieces(location: &Location, network: NetworkName) -> Result<BlockReader> {
+        let blocks_dir = find_blocks_dir(location, Some(network))?;
+        let xor_key = files::read_xor_key(&blocks_dir)?;
+        BlockReader::of_folder(blocks_dir, xor_key, None)
+    }
+}
+
 /// The network asked for; a challenge asks for signet.
 fn wanted_network(source: &Source) -> Result<Option<NetworkName>> {
     match (source.network, &source.signet_challenge) {

@@ -55,12 +55,23 @@ impl BlockReader {
 
     /// A reader of these files, and of those a node adds later.
     pub fn new(datadir: &Datadir) -> Result<BlockReader> {
+        let last_number = datadir.files().last().map(|file| file.number);
+        let blocks_dir = datadir.blocks_dir().to_path_buf();
+        BlockReader::of_folder(blocks_dir, datadir.xor_key(), last_number)
+    }
+
+    /// `last_number`: the newest file; `None`: any may be, so none is mapped.
+    pub(super) fn of_folder(
+        blocks_dir: PathBuf,
+        key: XorKey,
+        last_number: Option<u32>,
+    ) -> Result<BlockReader> {
         let window = MmapMut::map_anon(Self::WINDOW_BYTES)
-            .map_err(io_error("set memory aside for", datadir.blocks_dir()))?;
+            .map_err(io_error("set memory aside for", &blocks_dir))?;
         Ok(BlockReader {
-            blocks_dir: datadir.blocks_dir().to_path_buf(),
-            key: datadir.xor_key(),
-            last_number: datadir.files().last().map_or(0, |file| file.number),
+            blocks_dir,
+            key,
+            last_number: last_number.unwrap_or(0),
             window,
             open: Vec::with_capacity(OPEN_FILES_MAX),
             clock: 0,

@@ -160,7 +160,7 @@ impl TxMarks {
     }
 }
 
-/// Where to begin walking for the transaction at, or the last that begins before, `wanted`.
+/// Where one of a block's transactions begins.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Mark {
     /// Index of the transaction in its block.
@@ -171,23 +171,23 @@ pub struct Mark {
     pub first_txo: Txo,
 }
 
-/// The last mark at or before `wanted`, given the first transaction of the block as a mark.
-/// `None` if the bytes are no marks.
-pub fn mark_before(bytes: &[u8], first: Mark, wanted: Txo) -> Option<Mark> {
+/// The last mark at or before `wanted`, and the mark behind it, given the first transaction of the
+/// block as a mark. `None` if the bytes are no marks.
+pub fn marks_around(bytes: &[u8], first: Mark, wanted: Txo) -> Option<(Mark, Option<Mark>)> {
     let (mut mark, mut rest) = (first, bytes);
     while !rest.is_empty() {
         let offset = mark.offset_bytes as u64 + take_leb128(&mut rest)?;
-        let txo = Txo(mark.first_txo.0 + take_leb128(&mut rest)?);
-        if txo > wanted {
-            break;
-        }
-        mark = Mark {
+        let next = Mark {
             tx_index: mark.tx_index + OFFSET_EVERY_TXS,
             offset_bytes: offset as usize,
-            first_txo: txo,
+            first_txo: Txo(mark.first_txo.0 + take_leb128(&mut rest)?),
         };
+        if next.first_txo > wanted {
+            return Some((mark, Some(next)));
+        }
+        mark = next;
     }
-    Some(mark)
+    Some((mark, None))
 }
 
 fn push_leb128(bytes: &mut Vec<u8>, mut number: u64) {
@@ -259,12 +259,17 @@ mod tests {
             first_txo: Txo(1000),
         };
         for n in 0..100 {
-            let mark = mark_before(marks.bytes(), first, Txo(tx(n).1.0 + 2)).unwrap();
+            let (mark, next) = marks_around(marks.bytes(), first, Txo(tx(n).1.0 + 2)).unwrap();
             assert_eq!(mark.tx_index, n / 16 * 16);
             assert_eq!((mark.offset_bytes, mark.first_txo), tx(mark.tx_index));
+            let last = mark.tx_index == 96;
+            assert_eq!(
+                next.map(|next| (next.offset_bytes, next.first_txo)),
+                (!last).then(|| tx(mark.tx_index + 16))
+            );
         }
         assert_eq!(
-            mark_before(&[0x80], first, Txo(5000)),
+            marks_around(&[0x80], first, Txo(5000)),
             None,
             "cut in the middle of a number"
         );

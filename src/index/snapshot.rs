@@ -4,7 +4,7 @@
 
 use super::Index;
 use super::blocks::{
-    BLOCKS, BlockRow, HASHES, Mark, OFFSETS, POSITIONS, decode_place, mark_before,
+    BLOCKS, BlockRow, HASHES, Mark, OFFSETS, POSITIONS, decode_place, marks_around,
 };
 use super::meta::not_an_index;
 use crate::limits::{BLOCK_TXS_MAX, HEADER_BYTES};
@@ -15,6 +15,7 @@ use crate::store::Store;
 use crate::wire::Hash32;
 use crate::{Error, Result};
 use redb::{ReadOnlyTable, ReadTransaction};
+use std::ops::RangeInclusive;
 
 type ByHeight = ReadOnlyTable<u32, &'static [u8]>;
 
@@ -26,13 +27,15 @@ pub struct Snapshot<'i> {
     offsets: Option<ByHeight>,
 }
 
-/// A transaction, found.
+/// A few neighbouring transactions of a block.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct TxPlace {
-    /// Height of its block.
-    pub height: Height,
-    /// The last stored mark at or before it.
-    pub mark: Mark,
+pub struct Stretch {
+    /// The first of them.
+    pub first: Mark,
+    /// Byte of the block behind the last of them.
+    pub end_bytes: usize,
+    /// Position behind their last output.
+    pub end_txo: Txo,
 }
 
 impl<'i> Snapshot<'i> {
@@ -130,52 +133,80 @@ impl<'i> Snapshot<'i> {
         Ok(Height(low))
     }
 
-    /// Where to look in the block at `height` for the transaction that `txo` belongs to.
+    /// The stretch of the block at `height`, which has `bytes` bytes, in which output `txo` is made.
     ///
     /// # Errors
     /// [`Error::Store`], [`Error::NotAnIndex`].
-    pub fn mark_before(
+    pub fn stretch_at(
         &self,
         height: Height,
         block: &BlockRow,
-        txs: u64,
+        bytes: u32,
         txo: Txo,
-    ) -> Result<Mark> {
+    ) -> Result<Stretch> {
         let missing = || self.unreadable("a block's marks are missing or cannot be read");
         let offsets = self.offsets.as_ref().ok_or_else(missing)?;
-        let stored = self
-            .store()
-            .check(offsets.get(height.0))?
-            .ok_or_else(missing)?;
-        let count_bytes = if txs < 0xfd { 1 } else { 3 };
+        let stored = self.store().check(offsets.get(height.0))?;
+        let stored = stored.ok_or_else(missing)?;
+        let count_bytes = if self.txs_in(height, block)? < 0xfd {
+            1
+        } else {
+            3
+        };
         const _: () = assert!(BLOCK_TXS_MAX <= u16::MAX as u32);
-        let offset_bytes = HEADER_BYTES + count_bytes;
         let first = Mark {
             tx_index: 0,
-            offset_bytes,
+            offset_bytes: HEADER_BYTES + count_bytes,
             first_txo: block.first_txo,
         };
-        mark_before(stored.value(), first, txo).ok_or_else(missing)
+        let (first, next) = marks_around(stored.value(), first, txo).ok_or_else(missing)?;
+        let end = next.map_or((bytes as usize, Txo(block.outputs)), |next| {
+            (next.offset_bytes, next.first_txo)
+        });
+        let in_order = first.offset_bytes < end.0 && end.0 <= bytes as usize;
+        in_order.then_some(()).ok_or_else(missing)?;
+        Ok(Stretch {
+            first,
+            end_bytes: end.0,
+            end_txo: end.1,
+        })
     }
 
-    /// All rows with keys in `low..=high`, of all runs, sorted by key.
+    /// Number of transactions of the block at `height`.
+    fn txs_in(&self, height: Height, block: &BlockRow) -> Result<u64> {
+        let before = height
+            .0
+            .checked_sub(1)
+            .map(|before| self.block(Height(before)));
+        Ok(block.txs - before.transpose()?.map_or(0, |before| before.txs))
+    }
+
+    /// All rows with keys in one of `ranges` (first and last key, ascending, apart from each other),
+    /// of all runs, sorted by key.
     ///
     /// # Errors
     /// [`Error::Damaged`], [`Error::Store`].
-    pub fn rows<R: Row>(&self, low: u128, high: u128) -> Result<Vec<R>> {
+    pub fn rows<R: Row>(&self, ranges: &[RangeInclusive<u128>]) -> Result<Vec<R>> {
         let mut rows = Vec::new();
         for run in self.index.catalogue().of(R::RELATION) {
-            if run.low_key > high || run.end_key <= low {
-                continue;
-            }
-            let mut walk = Walk::<R>::new(self.store(), &self.transaction, run)?;
-            walk.seek(low)?;
-            while let Some(row) = walk.row().filter(|row| row.key() <= high) {
-                rows.push(row);
-                walk.advance()?;
+            let first = ranges.partition_point(|range| *range.end() < run.low_key);
+            let mut walk = None;
+            for range in ranges[first..]
+                .iter()
+                .take_while(|range| *range.start() < run.end_key)
+            {
+                let walk = match &mut walk {
+                    Some(walk) => walk,
+                    None => walk.insert(Walk::<R>::new(self.store(), &self.transaction, run)?),
+                };
+                walk.seek(*range.start())?;
+                while let Some(row) = walk.row().filter(|row| row.key() <= *range.end()) {
+                    rows.push(row);
+                    walk.advance()?;
+                }
             }
         }
-        rows.sort_by_key(|row| row.key());
+        rows.sort_unstable_by_key(|row| row.key());
         Ok(rows)
     }
 

@@ -9,10 +9,16 @@
 use crate::error::Damage;
 use crate::position::Txo;
 use bytemuck::{Pod, Zeroable};
+use std::ops::RangeInclusive;
 
 /// Bits of a position in a key: positions stay below 2^39 (`limits::TXO_MAX`).
 pub const POSITION_BITS: u32 = 40;
 const POSITION_MASK: u128 = (1 << POSITION_BITS) - 1;
+
+/// All keys that begin like `first_key`, whatever their position.
+pub fn keys_from(first_key: u128) -> RangeInclusive<u128> {
+    first_key..=first_key | POSITION_MASK
+}
 
 /// A relation: what its rows look like, and what happens when rows of several runs meet.
 pub trait Row: Pod + Send + std::fmt::Debug + PartialEq {

@@ -1,0 +1,280 @@
+//! What is answered; serialized, these are the JSON that the program prints.
+//!
+//! Invariant: amounts are satoshis, times are Unix seconds, hashes are written as Bitcoin Core does.
+
+use crate::position::Height;
+use bitcoin::{Address, BlockHash, OutPoint, ScriptBuf, TxMerkleNode, Txid};
+use serde::Serialize;
+
+/// How far an index reaches and what it holds.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct Status {
+    /// `main`, `test`, `testnet4`, `signet` or `regtest`.
+    pub network: String,
+    /// Height of the last block.
+    pub height: Height,
+    /// Its hash.
+    pub hash: BlockHash,
+    /// Its time.
+    pub time: u32,
+    /// Blocks, the genesis block included.
+    pub blocks: u64,
+    /// Transactions.
+    pub txs: u64,
+    /// Inputs; those of coinbases are not counted.
+    pub inputs: u64,
+    /// Outputs, those that can never be spent included.
+    pub outputs: u64,
+    /// Outputs that are unspent and can be spent, as `gettxoutsetinfo` counts `txouts`.
+    pub coins: u64,
+    /// Blocks up to this one are never rolled back.
+    pub settled_height: Option<Height>,
+    /// Bytes that the index takes on disk.
+    pub index_bytes: u64,
+    /// Sorted runs of each relation.
+    pub runs: RunCounts,
+    /// Where the block files were when they were imported.
+    pub blocks_dir: std::path::PathBuf,
+}
+
+/// Numbers of sorted runs.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+pub struct RunCounts {
+    /// Of coins.
+    pub coins: usize,
+    /// Of outputs by script.
+    pub funding: usize,
+    /// Of spenders by output.
+    pub spending: usize,
+    /// Of transactions by txid.
+    pub txids: usize,
+}
+
+/// What a script received, sent and owns.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct Balance {
+    /// The script.
+    pub script: ScriptBuf,
+    /// Its address, if it has one.
+    pub address: Option<Address>,
+    /// The height asked about.
+    pub height: Height,
+    /// Sum of all outputs that ever paid it.
+    pub received_sat: u64,
+    /// Sum of those that were spent.
+    pub sent_sat: u64,
+    /// Sum of those that are unspent.
+    pub balance_sat: u64,
+    /// Outputs that ever paid it.
+    pub outputs: u64,
+    /// How many were spent.
+    pub spends: u64,
+    /// How many are unspent. An output that a later coinbase overwrote (BIP 30) is neither.
+    pub unspent: u64,
+    /// Whether the outputs' scripts were compared in the block files, and not only by fingerprint.
+    pub checked: bool,
+}
+
+/// The unspent outputs of a script.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct Utxos {
+    /// The script.
+    pub script: ScriptBuf,
+    /// Its address, if it has one.
+    pub address: Option<Address>,
+    /// The height asked about.
+    pub height: Height,
+    /// Their sum.
+    pub total_sat: u64,
+    /// In chain order.
+    pub utxos: Vec<Utxo>,
+}
+
+/// An unspent output.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct Utxo {
+    /// Its name.
+    pub outpoint: OutPoint,
+    /// Its amount.
+    pub amount_sat: u64,
+    /// Height of its block.
+    pub height: Height,
+    /// Whether a coinbase made it.
+    pub coinbase: bool,
+}
+
+/// Everything that ever happened to a script.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct History {
+    /// The script.
+    pub script: ScriptBuf,
+    /// Its address, if it has one.
+    pub address: Option<Address>,
+    /// The height asked about.
+    pub height: Height,
+    /// In chain order; of one transaction spends come first.
+    pub events: Vec<Event>,
+}
+
+/// Whether an amount came or went.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum EventKind {
+    /// It went.
+    Spend,
+    /// It came.
+    Receive,
+}
+
+/// An output was made or spent.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct Event {
+    /// Height of the block.
+    pub height: Height,
+    /// Time of the block.
+    pub time: u32,
+    /// The transaction that made or spent it.
+    pub txid: Txid,
+    /// Which of both.
+    pub kind: EventKind,
+    /// The output.
+    pub outpoint: OutPoint,
+    /// Its amount.
+    pub amount_sat: u64,
+    /// Which input spent it.
+    pub input_index: Option<u32>,
+    /// The script's balance afterwards.
+    pub balance_sat: u64,
+}
+
+/// The input that spent an output.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+pub struct SpentBy {
+    /// Its transaction.
+    pub txid: Txid,
+    /// Its index there.
+    pub input_index: u32,
+    /// Height of the block.
+    pub height: Height,
+    /// Time of the block.
+    pub time: u32,
+}
+
+/// One output.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct OutputInfo {
+    /// Its name.
+    pub outpoint: OutPoint,
+    /// Its amount.
+    pub amount_sat: u64,
+    /// Its scriptPubKey.
+    pub script: ScriptBuf,
+    /// Its address, if it has one.
+    pub address: Option<Address>,
+    /// Height of its block.
+    pub height: Height,
+    /// Time of its block.
+    pub time: u32,
+    /// Whether a coinbase made it.
+    pub coinbase: bool,
+    /// Whether it could ever be spent: not if it is an OP_RETURN, too long, or of the genesis block.
+    pub spendable: bool,
+    /// Who spent it.
+    pub spent_by: Option<SpentBy>,
+    /// The block whose coinbase overwrote it unspent, having the same txid (BIP 30).
+    pub overwritten_at: Option<Height>,
+}
+
+/// One transaction.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct TxInfo {
+    /// Its txid.
+    pub txid: Txid,
+    /// Height of its block.
+    pub height: Height,
+    /// Time of its block.
+    pub time: u32,
+    /// Its place in the block; 0 is the coinbase.
+    pub index: usize,
+    /// Bytes, witnesses included.
+    pub size: usize,
+    /// Weight (BIP 141).
+    pub weight: u64,
+    /// Whether it is a coinbase; then it has no inputs here, and no fee.
+    pub coinbase: bool,
+    /// What its inputs have more than its outputs.
+    pub fee_sat: u64,
+    /// What it spends.
+    pub inputs: Vec<InputInfo>,
+    /// What it makes.
+    pub outputs: Vec<OutputOfTx>,
+}
+
+/// What an input spends.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct InputInfo {
+    /// The output.
+    pub outpoint: OutPoint,
+    /// Its amount.
+    pub amount_sat: u64,
+    /// Its scriptPubKey.
+    pub script: ScriptBuf,
+    /// Its address, if it has one.
+    pub address: Option<Address>,
+}
+
+/// An output of a transaction.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct OutputOfTx {
+    /// Its index.
+    pub vout: u32,
+    /// Its amount.
+    pub amount_sat: u64,
+    /// Its scriptPubKey.
+    pub script: ScriptBuf,
+    /// Its address, if it has one.
+    pub address: Option<Address>,
+    /// Who spent it.
+    pub spent_by: Option<SpentBy>,
+}
+
+/// One block.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct BlockInfo {
+    /// Its height.
+    pub height: Height,
+    /// Its hash.
+    pub hash: BlockHash,
+    /// The file it is in.
+    pub file: String,
+    /// Where in the file its header begins.
+    pub offset: u64,
+    /// Its bytes.
+    pub bytes: u32,
+    /// Its weight (BIP 141).
+    pub weight: u64,
+    /// Version in the header.
+    pub version: i32,
+    /// The block before.
+    pub previous_hash: BlockHash,
+    /// Merkle root of its transactions.
+    pub merkle_root: TxMerkleNode,
+    /// Time in the header.
+    pub time: u32,
+    /// The target in compact form, in hexadecimal.
+    pub bits: String,
+    /// Nonce in the header.
+    pub nonce: u32,
+    /// Transactions.
+    pub txs: u64,
+    /// Inputs, without the coinbase's.
+    pub inputs: u64,
+    /// Outputs.
+    pub outputs: u64,
+    /// Sum of the outputs, without the coinbase's.
+    pub sent_sat: u64,
+    /// Sum of the coinbase's outputs.
+    pub coinbase_sat: u64,
+    /// Sum of the transactions' fees.
+    pub fees_sat: u64,
+}

@@ -1,0 +1,116 @@
+//! `block`: a block's header, place, counts and fees.
+//!
+//! Invariant: counts and amounts are those of the block's own bytes, walked whole.
+
+use super::View;
+use super::answers::BlockInfo;
+use super::blocks::AtPlace;
+use super::fault::QueryFault;
+use super::outputs::{Wanted, outpoint_of};
+use crate::position::{Height, Txo};
+use crate::wire::{Block, Fault};
+use crate::{Error, Result};
+use bitcoin::BlockHash;
+use bitcoin::block::Header;
+use bitcoin::consensus::deserialize;
+use bitcoin::hashes::Hash;
+
+/// A block, as it is asked for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum BlockName {
+    /// By its height.
+    Height(Height),
+    /// By its hash.
+    Hash(BlockHash),
+}
+
+/// What a walk over a block finds.
+#[derive(Default)]
+struct Walked {
+    txs: u64,
+    outputs: u64,
+    weight: u64,
+    coinbase_sat: u64,
+    sent_sat: u64,
+    wanted: Vec<Wanted>,
+}
+
+impl View<'_> {
+    /// One block of the chain.
+    ///
+    /// # Errors
+    /// [`QueryFault::AboveTip`], [`QueryFault::UnknownBlock`] and others; [`Error::Damaged`],
+    /// [`Error::Store`].
+    pub fn block(&mut self, name: BlockName) -> Result<BlockInfo> {
+        let height = self.height_of(name)?;
+        let (snapshot, files) = self.parts()?;
+        let block = files.block(snapshot, height)?;
+        let walked = walk(files.bytes(&block)?, block.row.first_txo);
+        let walked = walked.map_err(|fault| block.fault(fault))?;
+        let mut spent_sat = 0;
+        self.prevouts(&walked.wanted, |_, output| spent_sat += output.amount_sat)?;
+        Ok(info(&block, &walked, spent_sat))
+    }
+
+    /// Height of the block, which is at most the height asked about.
+    fn height_of(&self, name: BlockName) -> Result<Height> {
+        let wanted = match name {
+            BlockName::Height(height) => height,
+            BlockName::Hash(hash) => {
+                let height = self.snapshot.height_of(&hash.to_byte_array())?;
+                height.ok_or(QueryFault::UnknownBlock { hash })?
+            }
+        };
+        if wanted > self.at {
+            let tip = self.at;
+            return Err(Error::Query(QueryFault::AboveTip { wanted, tip }));
+        }
+        Ok(wanted)
+    }
+}
+
+fn walk(bytes: &[u8], first_txo: Txo) -> std::result::Result<Walked, Fault> {
+    let mut walked = Walked::default();
+    let mut block = Block::read(bytes)?;
+    while let Some(tx) = block.next_tx()? {
+        let amount_sat: u64 = tx.outputs().map(|output| output.amount_sat).sum();
+        if walked.txs == 0 {
+            walked.coinbase_sat = amount_sat;
+        } else {
+            walked.sent_sat += amount_sat;
+            let spender = Txo(first_txo.0 + walked.outputs);
+            walked.wanted.extend(tx.inputs().map(|input| Wanted {
+                outpoint: outpoint_of(input.outpoint),
+                spender,
+            }));
+        }
+        walked.txs += 1;
+        walked.outputs += tx.output_count as u64;
+    }
+    walked.weight = block.weight_so_far();
+    Ok(walked)
+}
+
+fn info(block: &AtPlace, walked: &Walked, spent_sat: u64) -> BlockInfo {
+    let header: Header = deserialize(&block.row.header).expect("any 80 bytes are a header");
+    BlockInfo {
+        height: block.height,
+        hash: BlockHash::from_byte_array(block.row.hash),
+        file: format!("blk{:05}.dat", block.place.file),
+        offset: block.place.offset_bytes,
+        bytes: block.place.bytes,
+        weight: walked.weight,
+        version: header.version.to_consensus(),
+        previous_hash: header.prev_blockhash,
+        merkle_root: header.merkle_root,
+        time: header.time,
+        bits: format!("{:08x}", header.bits.to_consensus()),
+        nonce: header.nonce,
+        txs: walked.txs,
+        inputs: walked.wanted.len() as u64,
+        outputs: walked.outputs,
+        sent_sat: walked.sent_sat,
+        coinbase_sat: walked.coinbase_sat,
+        fees_sat: spent_sat.saturating_sub(walked.sent_sat),
+    }
+}

@@ -1,0 +1,118 @@
+//! Why a question has no answer.
+//!
+//! Invariant: what is wrong with the question is told apart from what is wrong with the files.
+
+use crate::datadir::NetworkName;
+use crate::position::{Height, Place};
+use crate::wire::Fault;
+use crate::{Error, Result};
+use bitcoin::{BlockHash, OutPoint, Txid};
+
+/// See the module documentation.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum QueryFault {
+    /// The text stands for no script.
+    #[error(
+        "'{text}' is no script ({why}): give an address, addr(ADDRESS), raw(HEX), \
+         or the hex of a scriptPubKey"
+    )]
+    NotAScript {
+        /// What was given.
+        text: String,
+        /// Why not.
+        why: String,
+    },
+    /// The address belongs to other networks than the index.
+    #[error(
+        "{address} is an address of {}, but the index holds {expected}",
+        crate::error::list_names(found)
+    )]
+    AddressOfOtherNetwork {
+        /// The address.
+        address: String,
+        /// Networks it belongs to.
+        found: Vec<NetworkName>,
+        /// The index's.
+        expected: NetworkName,
+    },
+    /// The index does not reach that height.
+    #[error("height {wanted} is above the tip of the index, which is {tip}")]
+    AboveTip {
+        /// The height asked for.
+        wanted: Height,
+        /// The last block's.
+        tip: Height,
+    },
+    /// Nothing was imported yet.
+    #[error("the index holds no blocks yet: run `blkdex import`")]
+    NoBlocks,
+    /// No such transaction at that height.
+    #[error("no transaction {txid} in the blocks up to height {at}")]
+    UnknownTx {
+        /// The txid asked for.
+        txid: Txid,
+        /// The height asked for.
+        at: Height,
+    },
+    /// The transaction has fewer outputs.
+    #[error("transaction {} has {outputs} outputs, from 0 on; there is no output {}", outpoint.txid, outpoint.vout)]
+    NoSuchOutput {
+        /// The output asked for.
+        outpoint: OutPoint,
+        /// Outputs it has.
+        outputs: usize,
+    },
+    /// No such block in the chain.
+    #[error("no block {hash} in the chain of the index (a stale block, perhaps)")]
+    UnknownBlock {
+        /// The hash asked for.
+        hash: BlockHash,
+    },
+    /// The block files cannot be read.
+    #[error("this needs the block files: {source}; say where they are with --datadir")]
+    BlockFiles {
+        /// What happened.
+        source: Box<Error>,
+    },
+    /// Something else lies where the block was.
+    #[error(
+        "blk{:05}.dat at byte {}: block {height} is not there any more; \
+         `blkdex import` finds the blocks of a moved datadir again",
+        place.file,
+        place.offset_bytes
+    )]
+    BlockMoved {
+        /// Height of the block.
+        height: Height,
+        /// Where it was.
+        place: Place,
+    },
+    /// The block has been damaged since it was imported.
+    #[error("blk{:05}.dat at byte {}: block {height}: {fault}", place.file, place.offset_bytes)]
+    BadBlock {
+        /// Height of the block.
+        height: Height,
+        /// Where it is.
+        place: Place,
+        /// What is wrong with it.
+        fault: Fault,
+    },
+    /// Index and block files contradict each other.
+    #[error("output {outpoint} is not where the index says; the block files were changed")]
+    OutputMissing {
+        /// The output.
+        outpoint: OutPoint,
+    },
+}
+
+impl QueryFault {
+    /// As the error for block files that cannot be read.
+    pub(super) fn block_files<T>(result: Result<T>) -> Result<T> {
+        result.map_err(|source| {
+            Error::Query(QueryFault::BlockFiles {
+                source: Box::new(source),
+            })
+        })
+    }
+}

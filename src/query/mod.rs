@@ -1,0 +1,131 @@
+//! Questions to an index, at any height.
+//!
+//! Invariant: an answer at height h is the one that an index whose tip is h would give.
+//!
+//! ```no_run
+//! use blkdex::{index::Index, query::{QUERY_CACHE_BYTES, View}, script};
+//!
+//! let index = Index::open("blkdex.redb".as_ref(), QUERY_CACHE_BYTES)?;
+//! let mut view = View::new(&index, None, None)?;
+//! let script = script::parse("1A1zP1eP5QGefi2DMPTfTL5SLmv7DivfNa", view.network())?;
+//! println!("{} sat", view.balance(&script, false)?.balance_sat);
+//! # Ok::<(), blkdex::Error>(())
+//! ```
+//!
+//! | file | what |
+//! | --- | --- |
+//! | `answers.rs` | what is answered |
+//! | `status.rs` | `status` |
+//! | `payments.rs` | `balance` and `utxos`: outputs that pay a script |
+//! | `history.rs` | `history` |
+//! | `outputs.rs` | `outpoint`; where outputs came from and where they went |
+//! | `tx.rs`, `block.rs` | `tx`, `block` |
+//! | `blocks.rs` | transactions out of the block files |
+//! | `fault.rs` | why there is no answer |
+
+mod answers;
+mod block;
+mod blocks;
+mod fault;
+mod history;
+mod outputs;
+mod payments;
+mod status;
+mod tx;
+
+pub use answers::{
+    Balance, BlockInfo, Event, EventKind, History, InputInfo, OutputInfo, OutputOfTx, RunCounts,
+    SpentBy, Status, TxInfo, Utxo, Utxos,
+};
+pub use block::BlockName;
+pub use fault::QueryFault;
+pub use payments::BALANCE_CHECKED_MAX;
+
+use crate::datadir::{Location, NetworkName};
+use crate::index::Index;
+use crate::index::blocks::BlockRow;
+use crate::index::snapshot::Snapshot;
+use crate::position::{Height, Txo};
+use crate::{Error, Result};
+use blocks::{BlockFiles, Found};
+
+/// A cache for redb that does for questions.
+pub const QUERY_CACHE_BYTES: usize = 32 << 20;
+
+/// An index as it was when `at` was its tip.
+pub struct View<'i> {
+    snapshot: Snapshot<'i>,
+    network: NetworkName,
+    at: Height,
+    row: BlockRow,
+    location: Location,
+    files: Option<BlockFiles>,
+}
+
+impl<'i> View<'i> {
+    /// The index at height `at`; `None`: at its tip. The block files are at `location`; `None`: where
+    /// they were when they were imported. They are opened when a question needs them.
+    ///
+    /// # Errors
+    /// [`QueryFault::NoBlocks`], [`QueryFault::AboveTip`], [`Error::Store`], [`Error::NotAnIndex`].
+    pub fn new(
+        index: &'i Index,
+        at: Option<Height>,
+        location: Option<Location>,
+    ) -> Result<View<'i>> {
+        let meta = index.meta();
+        let (tip, tip_row) = index.tip().ok_or(Error::Query(QueryFault::NoBlocks))?;
+        let at = at.unwrap_or(tip);
+        if at > tip {
+            return Err(Error::Query(QueryFault::AboveTip { wanted: at, tip }));
+        }
+        let snapshot = index.snapshot()?;
+        let row = match at == tip {
+            true => tip_row,
+            false => snapshot.block(at)?,
+        };
+        Ok(View {
+            network: meta.network.parse()?,
+            snapshot,
+            at,
+            row,
+            location: location.unwrap_or_else(|| Location::BlocksDir(meta.blocks_dir.clone())),
+            files: None,
+        })
+    }
+
+    /// The height that is asked about.
+    pub fn height(&self) -> Height {
+        self.at
+    }
+
+    /// The index's network, whose addresses it takes and gives.
+    pub fn network(&self) -> NetworkName {
+        self.network
+    }
+
+    /// Position behind the last output.
+    fn end(&self) -> Txo {
+        Txo(self.row.outputs)
+    }
+
+    /// The index, and the block files.
+    fn parts(&mut self) -> Result<(&Snapshot<'i>, &mut BlockFiles)> {
+        let files = match &mut self.files {
+            Some(files) => files,
+            none => none.insert(BlockFiles::open(&self.location, self.network)?),
+        };
+        Ok((&self.snapshot, files))
+    }
+
+    /// See [`BlockFiles::each_tx`].
+    fn each_tx(
+        &mut self,
+        wanted: &[Txo],
+        visit: impl FnMut(&Found<'_>, &[Txo]) -> Result<()>,
+    ) -> Result<()> {
+        let last = self.at;
+        let (snapshot, files) = self.parts()?;
+        files.each_tx(snapshot, last, wanted, visit)
+    }
+}

@@ -1,0 +1,96 @@
+//! `tx`: a transaction, with what it spends and who spent it.
+//!
+//! Invariant: a coinbase has no inputs and no fee.
+
+use super::View;
+use super::answers::{InputInfo, OutputOfTx, TxInfo};
+use super::blocks::Found;
+use super::outputs::{Ending, Spent, Wanted, outpoint_of};
+use crate::Result;
+use crate::datadir::NetworkName;
+use crate::position::Txo;
+use crate::script::address_of;
+use bitcoin::hashes::Hash;
+use bitcoin::{OutPoint, ScriptBuf, Txid};
+
+impl View<'_> {
+    /// One transaction. If its txid came twice, the newer one.
+    ///
+    /// # Errors
+    /// [`super::QueryFault::UnknownTx`] and others; [`crate::Error::Damaged`], [`crate::Error::Store`].
+    pub fn tx(&mut self, txid: Txid) -> Result<TxInfo> {
+        let network = self.network;
+        let (first_txo, mut info) = self.find_tx(txid, |found| Ok(read(found, network)))?;
+        let wanted = info.inputs.iter().map(|input| Wanted {
+            outpoint: input.outpoint,
+            spender: first_txo,
+        });
+        let wanted: Vec<Wanted> = wanted.collect();
+        let inputs = &mut info.inputs;
+        self.prevouts(&wanted, |at, output| {
+            inputs[at].amount_sat = output.amount_sat;
+            inputs[at].script = ScriptBuf::from_bytes(output.script.to_vec());
+            inputs[at].address = address_of(&inputs[at].script, network);
+        })?;
+        if !info.coinbase {
+            let sent_sat: u64 = info.outputs.iter().map(|output| output.amount_sat).sum();
+            let spent_sat: u64 = info.inputs.iter().map(|input| input.amount_sat).sum();
+            info.fee_sat = spent_sat.saturating_sub(sent_sat);
+        }
+        self.fill_spenders(first_txo, &mut info)?;
+        Ok(info)
+    }
+
+    fn fill_spenders(&mut self, first_txo: Txo, info: &mut TxInfo) -> Result<()> {
+        let txos: Vec<Txo> = (first_txo.0..).map(Txo).take(info.outputs.len()).collect();
+        let spenders = self.snapshot.spenders(&txos, self.end())?;
+        let (mut vouts, mut spent) = (Vec::new(), Vec::new());
+        for (vout, spender) in (0..).zip(spenders) {
+            let txid = info.txid;
+            if let Some(spender) = spender {
+                vouts.push(vout as usize);
+                let outpoint = OutPoint { txid, vout };
+                spent.push(Spent { outpoint, spender });
+            }
+        }
+        for (vout, ending) in vouts.into_iter().zip(self.endings(spent)?) {
+            info.outputs[vout].spent_by = Ending::spent_by(ending);
+        }
+        Ok(())
+    }
+}
+
+/// What the transaction itself says.
+fn read(found: &Found<'_>, network: NetworkName) -> TxInfo {
+    let tx = &found.tx;
+    let is_coinbase = found.index == 0;
+    let input_count = if is_coinbase { 0 } else { tx.input_count };
+    let inputs = tx.inputs().take(input_count).map(|input| InputInfo {
+        outpoint: outpoint_of(input.outpoint),
+        amount_sat: 0,
+        script: ScriptBuf::new(),
+        address: None,
+    });
+    let outputs = (0..).zip(tx.outputs()).map(|(vout, output)| {
+        let script = ScriptBuf::from_bytes(output.script.to_vec());
+        OutputOfTx {
+            vout,
+            amount_sat: output.amount_sat,
+            address: address_of(&script, network),
+            script,
+            spent_by: None,
+        }
+    });
+    TxInfo {
+        txid: Txid::from_byte_array(tx.txid()),
+        height: found.height,
+        time: found.time,
+        index: found.index,
+        size: tx.bytes.len(),
+        weight: tx.weight(),
+        coinbase: is_coinbase,
+        fee_sat: 0,
+        inputs: inputs.collect(),
+        outputs: outputs.collect(),
+    }
+}
