@@ -88,7 +88,11 @@ impl<T: Pod> Buffer<T> {
     /// # Errors
     /// [`Error::Memory`] if the operating system refuses.
     pub fn new(part: &'static str, capacity: usize) -> crate::Result<Buffer<T>> {
-        Ok(Buffer { region: Region::new(part, capacity)?, count: 0, most: 0 })
+        Ok(Buffer {
+            region: Region::new(part, capacity)?,
+            count: 0,
+            most: 0,
+        })
     }
 
     /// Appends; there must be room.

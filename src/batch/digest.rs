@@ -8,7 +8,7 @@
 use super::rows::Shares;
 use crate::fingerprint::Fingerprints;
 use crate::index::blocks::TxMarks;
-use crate::limits::{BLOCK_INPUTS_MAX, BLOCK_OUTPUTS_MAX, BLOCK_TXS_MAX, SCRIPT_BYTES_MAX};
+use crate::limits::{BLOCK_TXS_MAX, COIN_CHANGES_MAX, SCRIPT_BYTES_MAX};
 use crate::position::Txo;
 use crate::region::{Buffer, Region};
 use crate::runs::row::{CoinRow, FundingRow, TxidRow};
@@ -47,8 +47,8 @@ pub struct Digest {
 
 impl Digest {
     /// Bytes of memory it takes.
-    pub const BYTES: usize = (BLOCK_INPUTS_MAX + BLOCK_OUTPUTS_MAX) as usize * size_of::<CoinRow>()
-        + BLOCK_TXS_MAX as usize * size_of::<Hash32>();
+    pub const BYTES: usize =
+        COIN_CHANGES_MAX * size_of::<CoinRow>() + BLOCK_TXS_MAX as usize * size_of::<Hash32>();
 
     /// With room for the largest block. `checks_witness`: also check witness commitments.
     ///
@@ -56,7 +56,7 @@ impl Digest {
     /// [`crate::Error::Memory`].
     pub fn new(checks_witness: bool) -> crate::Result<Digest> {
         Ok(Digest {
-            ops: Buffer::new("block", (BLOCK_INPUTS_MAX + BLOCK_OUTPUTS_MAX) as usize)?,
+            ops: Buffer::new("block", COIN_CHANGES_MAX)?,
             txids: Region::new("block", BLOCK_TXS_MAX as usize)?,
             marks: TxMarks::new(),
             checks_witness,
@@ -98,7 +98,10 @@ impl Digest {
             rows.txids.push(TxidRow::new(&txid, first));
             if counts.txs > 0 {
                 for input in tx.inputs() {
-                    self.ops.push(CoinRow::delete(fingerprints.outpoint(input.outpoint), first));
+                    self.ops.push(CoinRow::delete(
+                        fingerprints.outpoint(input.outpoint),
+                        first,
+                    ));
                 }
                 counts.inputs += tx.input_count as u64;
             } else {
@@ -112,7 +115,8 @@ impl Digest {
                 }
                 self.ops.push(CoinRow::put(own.outpoint(vout), txo));
                 let script = fingerprints.script(output.script);
-                rows.funding.push(FundingRow::new(script, txo, output.amount_sat));
+                rows.funding
+                    .push(FundingRow::new(script, txo, output.amount_sat));
                 counts.coins += 1;
             }
             counts.outputs += tx.output_count as u64;

@@ -8,22 +8,11 @@
 //! need not find one.
 
 use crate::Result;
-use crate::index::Index;
 use crate::position::Txo;
 use crate::runs::catalogue::Run;
 use crate::runs::read::Walk;
-use crate::runs::row::CoinRow;
-
-/// A spend that found its coin.
-#[derive(Clone, Copy, Debug)]
-pub struct Resolved {
-    /// The coin's fingerprint and position, as the row that ends it.
-    pub delete: CoinRow,
-    /// The spending transaction.
-    pub spender: Txo,
-    /// Whether the coin was overwritten rather than spent.
-    pub is_overwrite: bool,
-}
+use crate::runs::row::{CoinRow, SpendingRow};
+use crate::store::Store;
 
 /// Why a spend cannot be.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
@@ -58,56 +47,77 @@ pub fn pending_probe(fingerprint: u128, coinbase: Txo) -> CoinRow {
     CoinRow(CoinRow::put(fingerprint, coinbase).0 | 1)
 }
 
-/// Looks up sorted `pending` rows in `runs`, which together hold every coin. Gives each find to
-/// `found`, in the order of the rows that end them.
+/// What [`resolve`] found.
+pub enum Outcome {
+    /// Every spend found its coin: the first so many of the given rows are now spending rows, in no
+    /// order. Coinbases that overwrote a coin are named, one by one.
+    Resolved(usize, Vec<Txo>),
+    /// One did not.
+    Bad(BadSpend),
+}
+
+/// Looks up sorted `pending` rows in `runs`, which together hold every coin, and turns them, where
+/// they stand, into spending rows. The rows that end the found coins go to `ends`, in order.
 ///
 /// # Errors
-/// What `found` returns, [`crate::Error::Damaged`], [`crate::Error::Store`]. A spend that cannot be
-/// is no error of this function: it is returned.
+/// What `ends` returns, [`crate::Error::Damaged`], [`crate::Error::Store`].
 pub fn resolve(
-    index: &Index,
+    store: &Store,
     runs: &[Run],
-    pending: &[CoinRow],
-    mut found: impl FnMut(Resolved) -> Result<()>,
-) -> Result<Option<BadSpend>> {
-    let snapshot = index.store().read()?;
+    pending: &mut [CoinRow],
+    mut ends: impl FnMut(CoinRow) -> Result<()>,
+) -> Result<Outcome> {
+    let snapshot = store.read()?;
     let mut walks = Vec::with_capacity(runs.len());
     for run in runs {
-        walks.push(Walk::<CoinRow>::new(index.store(), &snapshot, *run)?);
+        walks.push(Walk::<CoinRow>::new(store, &snapshot, *run)?);
     }
-    let mut coins = Vec::new();
-    let mut taken = Vec::new();
-    for group in pending.chunk_by(|one, other| one.fingerprint() == other.fingerprint()) {
-        collect(&mut walks, group[0].fingerprint(), &mut coins)?;
+    let (mut coins, mut taken, mut overwriters) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut resolved, mut at) = (0, 0);
+    while at < pending.len() {
+        let fingerprint = pending[at].fingerprint();
+        collect(&mut walks, fingerprint, &mut coins)?;
         let any = !coins.is_empty();
-        coins = live(&coins);
+        keep_live(&mut coins);
         taken.clear();
-        for spend in group {
-            let is_overwrite = spend.0 & 1 == 1;
-            let made_before = coins.iter().rposition(|coin| coin.txo() < spend.txo());
-            match made_before {
-                Some(at) => taken.push(Resolved {
-                    delete: CoinRow(coins.remove(at).0 | 1),
-                    spender: spend.txo(),
-                    is_overwrite,
-                }),
-                None if is_overwrite => {}
+        while let Some(spend) = pending
+            .get(at)
+            .filter(|row| row.fingerprint() == fingerprint)
+        {
+            let is_probe = spend.0 & 1 == 1;
+            let spender = spend.txo();
+            match coins
+                .iter()
+                .rposition(|coin: &CoinRow| coin.txo() < spender)
+            {
+                Some(found) => {
+                    let coin = coins.remove(found);
+                    taken.push(CoinRow(coin.0 | 1));
+                    overwriters.extend(is_probe.then_some(spender));
+                    pending[resolved] = bytemuck::cast(SpendingRow::new(coin.txo(), spender));
+                    resolved += 1;
+                }
+                None if is_probe => {}
                 None => {
                     let fault = match (coins.is_empty(), any) {
                         (false, _) => SpendFault::Early,
                         (true, true) => SpendFault::Spent,
                         (true, false) => SpendFault::Missing,
                     };
-                    return Ok(Some(BadSpend { pending: *spend, fault }));
+                    return Ok(Outcome::Bad(BadSpend {
+                        pending: *spend,
+                        fault,
+                    }));
                 }
             }
+            at += 1;
         }
-        taken.sort_unstable_by_key(|resolved| resolved.delete);
-        for resolved in &taken {
-            found(*resolved)?;
+        taken.sort_unstable();
+        for end in &taken {
+            ends(*end)?;
         }
     }
-    Ok(None)
+    Ok(Outcome::Resolved(resolved, overwriters))
 }
 
 /// All rows of one fingerprint, in order.
@@ -124,10 +134,17 @@ fn collect(walks: &mut [Walk<CoinRow>], fingerprint: u128, rows: &mut Vec<CoinRo
     Ok(())
 }
 
-/// The puts that no delete ends.
-fn live(rows: &[CoinRow]) -> Vec<CoinRow> {
-    let is_live = |(at, row): &(usize, &CoinRow)| {
-        !row.is_delete() && rows.get(at + 1).is_none_or(|next| next.0 != row.0 | 1)
-    };
-    rows.iter().enumerate().filter(is_live).map(|(_, row)| *row).collect()
+/// Keeps the puts that no delete ends.
+fn keep_live(rows: &mut Vec<CoinRow>) {
+    let mut kept = 0;
+    for at in 0..rows.len() {
+        let row = rows[at];
+        if row.is_delete() && kept > 0 && rows[kept - 1].0 == row.0 & !1 {
+            kept -= 1;
+        } else {
+            rows[kept] = row;
+            kept += 1;
+        }
+    }
+    rows.truncate(kept);
 }

@@ -101,9 +101,18 @@ impl RowBuffers {
         let (funding, rest) = self.region.split_at_mut(self.funding_bytes);
         let (spending, txids) = rest.split_at_mut(self.spending_bytes);
         Shares {
-            funding: Share { rows: rows_in(funding), count: &mut self.counts.funding },
-            spending: Share { rows: rows_in(spending), count: &mut self.counts.spending },
-            txids: Share { rows: rows_in(txids), count: &mut self.counts.txids },
+            funding: Share {
+                rows: rows_in(funding),
+                count: &mut self.counts.funding,
+            },
+            spending: Share {
+                rows: rows_in(spending),
+                count: &mut self.counts.spending,
+            },
+            txids: Share {
+                rows: rows_in(txids),
+                count: &mut self.counts.txids,
+            },
         }
     }
 
@@ -119,14 +128,22 @@ impl RowBuffers {
 
     /// The whole region for a merge.
     pub fn whole<R: Row>(&mut self) -> &mut [R] {
-        assert_eq!(self.counts, Counts::default(), "merges come between batches");
+        assert_eq!(
+            self.counts,
+            Counts::default(),
+            "merges come between batches"
+        );
         self.most_bytes = self.region.len();
         rows_in(&mut self.region)
     }
 
     /// Notes how full it is, for [`RowBuffers::most_bytes`].
     pub fn note(&mut self) {
-        let Counts { funding, spending, txids } = self.counts;
+        let Counts {
+            funding,
+            spending,
+            txids,
+        } = self.counts;
         let bytes = funding * size_of::<FundingRow>()
             + spending * size_of::<SpendingRow>()
             + txids * size_of::<TxidRow>();
