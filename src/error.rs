@@ -30,6 +30,24 @@ pub enum Error {
         /// What the operating system said.
         source: std::io::Error,
     },
+    /// The memory budget is too small.
+    #[error("--memory {budget_bytes} is too small: {least_bytes} bytes are the least that works")]
+    BudgetTooSmall {
+        /// What was given.
+        budget_bytes: usize,
+        /// What would do.
+        least_bytes: usize,
+    },
+    /// The table's share, set by hand, does not fit into the budget.
+    #[error(
+        "--table {asked_bytes} is more than the {most_bytes} bytes that --memory leaves for it"
+    )]
+    TableTooLarge {
+        /// What was given.
+        asked_bytes: usize,
+        /// What fits.
+        most_bytes: usize,
+    },
     /// Another process has the index open.
     #[error("the index {} is in use by another blkdex: wait for it to end", path.display())]
     IndexInUse {

@@ -1,15 +1,18 @@
 //! blkdex: the block files of a Bitcoin Core datadir, turned into one file that answers.
 
+pub mod batch;
 pub mod datadir;
 pub mod error;
 pub mod fingerprint;
 pub mod index;
 pub mod limits;
+pub mod memory;
 pub mod position;
 pub mod query;
 pub mod region;
 pub mod runs;
 pub mod script;
+pub mod stages;
 pub mod store;
 pub mod table;
 pub mod verify;

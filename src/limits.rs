@@ -135,3 +135,19 @@ pub const SETTLED_AFTER: std::time::Duration = std::time::Duration::from_secs(60
 // A block, and the pages mapped around it, must fit what may be resident.
 const _: () = assert!(BLOCK_BYTES_MAX as usize + READ_AHEAD_BYTES <= MAPPED_BYTES_MAX);
 const _: () = assert!(HOP_BYTES <= SEARCH_BYTES_MAX);
+
+/// Coins that a block can take or make, together. One of its inputs or outputs changes one coin;
+/// an output of a coinbase may also end an older one (BIP 30), which an input could have done.
+pub const COIN_CHANGES_MAX: usize = (BLOCK_INPUTS_MAX + BLOCK_OUTPUTS_MAX) as usize;
+
+/// Runs of coins that a batch may spill before it commits: bounds what resolving keeps open.
+pub const COIN_SPILLS_MAX: usize = 64;
+
+/// Blocks whose rows wait to be written together.
+pub const BLOCK_ROWS_BUFFERED_MAX: usize = 1024;
+
+/// Table slots are asked for this many operations ahead of their use.
+pub const PREFETCH_AHEAD: usize = 24;
+
+/// Parts into which positions are counted to find how many of the newest coins fit a table.
+pub const WARM_PARTS: usize = 4096;

@@ -1,3 +1,49 @@
-//! The command line.
+//! The program: parses, runs, prints what went wrong, and alone decides the exit code.
+//!
+//! Exit codes: 0 done, 1 data or disk, 2 usage, 130 interrupted after a clean commit.
 
-fn main() {}
+use std::io::{ErrorKind, Write, stderr, stdout};
+use std::process::ExitCode;
+
+use anyhow::Context;
+use blkdex::Error;
+use blkdex::query::QueryFault;
+use clap::Parser;
+
+mod allocator;
+mod args;
+mod commands;
+
+fn main() -> ExitCode {
+    let args = args::Args::parse();
+    let mut out = std::io::BufWriter::new(stdout().lock());
+    let done = commands::run(&args, &mut out).and_then(|code| {
+        out.flush()
+            .context("cannot write the output")
+            .map(|()| code)
+    });
+    match done {
+        Ok(code) => code,
+        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            // Nobody is left to tell if stderr is closed too.
+            let _ = writeln!(stderr(), "blkdex: {error:#}");
+            exit_code(&error)
+        }
+    }
+}
+
+/// Whether the reader of our output went away, as `head` does: no error.
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    let io = error.downcast_ref::<std::io::Error>();
+    io.is_some_and(|error| error.kind() == ErrorKind::BrokenPipe)
+}
+
+fn exit_code(error: &anyhow::Error) -> ExitCode {
+    match error.downcast_ref::<Error>() {
+        Some(Error::Query(
+            QueryFault::NotAScript { .. } | QueryFault::AddressOfOtherNetwork { .. },
+        )) => ExitCode::from(2),
+        _ => ExitCode::FAILURE,
+    }
+}

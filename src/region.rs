@@ -74,3 +74,64 @@ impl<T: Pod> DerefMut for Region<T> {
         unsafe { std::slice::from_raw_parts_mut(self.map.as_mut_ptr().cast(), self.count) }
     }
 }
+
+/// A list in a region of its own: it takes as many values as planned, and no more.
+pub struct Buffer<T> {
+    region: Region<T>,
+    count: usize,
+    most: usize,
+}
+
+impl<T: Pod> Buffer<T> {
+    /// An empty list with room for `capacity` values; `part` names it in errors.
+    ///
+    /// # Errors
+    /// [`Error::Memory`] if the operating system refuses.
+    pub fn new(part: &'static str, capacity: usize) -> crate::Result<Buffer<T>> {
+        Ok(Buffer {
+            region: Region::new(part, capacity)?,
+            count: 0,
+            most: 0,
+        })
+    }
+
+    /// Appends; there must be room.
+    #[inline(always)]
+    pub fn push(&mut self, value: T) {
+        self.region[self.count] = value;
+        self.count += 1;
+    }
+
+    /// How many more it takes.
+    #[inline(always)]
+    pub fn room(&self) -> usize {
+        self.region.len() - self.count
+    }
+
+    /// Empties it.
+    pub fn clear(&mut self) {
+        self.most = self.most.max(self.count);
+        self.count = 0;
+    }
+
+    /// The most values it has held.
+    pub fn most(&self) -> usize {
+        self.most.max(self.count)
+    }
+}
+
+impl<T: Pod> Deref for Buffer<T> {
+    type Target = [T];
+
+    #[inline(always)]
+    fn deref(&self) -> &[T] {
+        &self.region[..self.count]
+    }
+}
+
+impl<T: Pod> DerefMut for Buffer<T> {
+    #[inline(always)]
+    fn deref_mut(&mut self) -> &mut [T] {
+        &mut self.region[..self.count]
+    }
+}

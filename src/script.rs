@@ -57,13 +57,6 @@ pub fn address_of(script: &Script, network: NetworkName) -> Option<Address> {
     Address::from_script(script, network.bitcoin()).ok()
 }
 
-/// Whether no input can ever spend this script (Bitcoin Core, `script/script.h`:
-/// `CScript::IsUnspendable`).
-pub fn is_unspendable(script: &[u8]) -> bool {
-    const OP_RETURN: u8 = 0x6a;
-    script.first() == Some(&OP_RETURN) || script.len() > crate::limits::SCRIPT_BYTES_MAX
-}
-
 fn script_of(address: &Address<NetworkUnchecked>, network: NetworkName) -> Result<ScriptBuf> {
     if address.is_valid_for_network(network.bitcoin()) {
         return Ok(address.assume_checked_ref().script_pubkey());

@@ -53,6 +53,12 @@ impl Table {
         })
     }
 
+    /// Empties it.
+    pub fn clear(&mut self) {
+        self.slots[..self.homes + TAIL_SLOTS].fill(EMPTY);
+        self.count = 0;
+    }
+
     /// Coins in the table.
     pub fn count(&self) -> usize {
         self.count

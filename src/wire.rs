@@ -469,6 +469,12 @@ impl<'a> Block<'a> {
         }
         self.left -= 1;
         self.base_bytes += tx.base_bytes();
+        // Said before the transaction is handed out, so that no block yields more transactions,
+        // inputs or outputs than `limits` has room for.
+        let base_weight = self.base_bytes as u64 * 4;
+        if base_weight > BLOCK_WEIGHT_MAX {
+            return Err(self.cursor.fault(FaultKind::Overweight(base_weight)));
+        }
         Ok(Some(tx))
     }
 

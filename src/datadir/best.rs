@@ -163,6 +163,129 @@ fn work_of(bits: u32) -> u128 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::position::Place;
+
+    /// Blocks of a random tree: parent and target of each; 1000 and above are missing.
+    struct Model {
+        blocks: Vec<(u32, u32)>,
+        order: Vec<u32>,
+        marked: Vec<bool>,
+    }
+
+    impl Model {
+        fn new(mut next: impl FnMut(u32) -> u32, marks: bool) -> Model {
+            let count = 2 + next(40);
+            let mut blocks = vec![(999, 0x207f_ffff)];
+            let mut order: Vec<u32> = (0..count).collect();
+            let mut marked = vec![false];
+            for n in 1..count {
+                let missing = next(12) == 0;
+                let parent = if missing {
+                    1000 + next(3)
+                } else {
+                    n - 1 - next(n.min(4))
+                };
+                blocks.push((parent, [0x207f_ffff, 0x2001_4000][next(2) as usize]));
+                marked.push(marks && next(8) == 0);
+                order.swap(n as usize, next(n + 1) as usize);
+            }
+            Model {
+                blocks,
+                order,
+                marked,
+            }
+        }
+
+        /// The blocks from the root to `n`; `None` if one is missing.
+        fn path(&self, mut n: u32) -> Option<Vec<u32>> {
+            let mut path = vec![n];
+            while n != 0 {
+                n = self.blocks.get(n as usize)?.0;
+                path.push(n);
+            }
+            path.reverse();
+            (path.iter().all(|&n| n < 999)).then_some(path)
+        }
+
+        fn work(&self, path: &[u32]) -> u128 {
+            path[1..]
+                .iter()
+                .map(|&n| work_of(self.blocks[n as usize].1))
+                .sum()
+        }
+
+        fn is_excluded(&self, path: &[u32]) -> bool {
+            path.iter().any(|&n| self.marked[n as usize])
+        }
+
+        /// The first seen of the paths with the most work.
+        fn best(&self) -> Vec<u32> {
+            let paths = self.order.iter().filter_map(|&n| self.path(n));
+            let mut best = vec![0];
+            for path in paths.filter(|path| !self.is_excluded(path)) {
+                if self.work(&path) > self.work(&best) {
+                    best = path;
+                }
+            }
+            best
+        }
+    }
+
+    fn hash(n: u32) -> [u8; 32] {
+        let mut hash = [1; 32];
+        hash[..4].copy_from_slice(&n.to_le_bytes());
+        hash
+    }
+
+    #[test]
+    fn random_trees_agree_with_a_plain_model() {
+        let mut state = 1u64;
+        let mut next = move |below: u32| {
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(99);
+            ((state >> 33) % u64::from(below)) as u32
+        };
+        let mut arena = vec![0; HeaderTree::bytes_for(100) as usize];
+        for round in 0..2000 {
+            let model = Model::new(&mut next, round % 2 == 1);
+            let mut tree = HeaderTree::new(&mut arena, Root::Genesis(hash(0)));
+            for &n in &model.order {
+                let (parent, bits) = model.blocks[n as usize];
+                let place = Place {
+                    file: n,
+                    offset_bytes: 8,
+                    bytes: 81,
+                };
+                tree.insert(&hash(n), &hash(parent), bits, place)
+                    .expect("room");
+                if next(9) == 0 {
+                    tree.best();
+                }
+            }
+            for (n, _) in (0..).zip(&model.marked).filter(|(_, marked)| **marked) {
+                assert!(tree.mark_invalid(&hash(n)));
+            }
+            let best = tree.best().expect("genesis");
+            let chain: Vec<u32> = tree.best_chain().map(|block| block.place.file).collect();
+            assert_eq!(best.work, model.work(&model.best()));
+            assert_eq!(best.work, model.work(&chain));
+            assert_eq!(chain.len() as u32, best.height.0 + 1);
+            if round % 2 == 0 {
+                assert_eq!(chain, model.best());
+            }
+            assert_eq!(tree.asides().count() + chain.len(), model.blocks.len());
+            for (_, aside, place) in tree.asides() {
+                let expected = match model.path(place.file) {
+                    Some(path) if model.is_excluded(&path) => Aside::Invalid,
+                    Some(_) => Aside::Stale,
+                    None if model.marked[place.file as usize] => Aside::Invalid,
+                    None => Aside::Orphan,
+                };
+                assert_eq!(aside, expected);
+            }
+        }
+    }
 
     #[test]
     fn work_is_that_of_bitcoin_core() {

@@ -121,7 +121,8 @@ impl RecordReader {
         self.open.as_ref().map_or(0, |open| open.file_bytes)
     }
 
-    /// Closes the file and says what else it holds; complete once [`next_record`](Self::next_record) gave `None`.
+    /// Closes the file and says what else it holds; complete once
+    /// [`next_record`](Self::next_record) gave `None`.
     pub fn close(&mut self) -> Leftovers {
         self.open.take().map(|open| open.left).unwrap_or_default()
     }
@@ -147,7 +148,7 @@ impl RecordReader {
         Ok(found)
     }
 
-    /// Hash of the header of the block at `place` of the open file; `None` past its end.
+    /// Hash of the header at `offset_bytes` of the open file; `None` past its end.
     pub(super) fn hash_at(&mut self, offset_bytes: u64) -> Result<Option<[u8; 32]>> {
         let RecordReader {
             key, buffer, open, ..

@@ -144,7 +144,7 @@ impl TxMarks {
     /// Notes the next transaction: its first byte in the block, and its first output's position.
     pub fn add(&mut self, offset_bytes: usize, first_txo: Txo) {
         let here = (offset_bytes as u64, first_txo.0);
-        if self.txs % OFFSET_EVERY_TXS == 0 {
+        if self.txs.is_multiple_of(OFFSET_EVERY_TXS) {
             if self.txs > 0 {
                 push_leb128(&mut self.bytes, here.0 - self.last.0);
                 push_leb128(&mut self.bytes, here.1 - self.last.1);

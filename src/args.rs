@@ -1,0 +1,362 @@
+//! The command line, as typed structs.
+//!
+//! Invariant: what is here has been checked as far as it can be without opening a file.
+
+use blkdex::datadir::{Location, NetworkName, Source};
+use blkdex::position::Height;
+use blkdex::query::BlockName;
+use clap::{ArgAction, Parser, Subcommand};
+use std::path::PathBuf;
+
+/// Turns the block files of a Bitcoin Core datadir into one file that answers, offline, at any
+/// height.
+#[derive(Parser, Debug)]
+#[command(version, max_term_width = 100)]
+pub struct Args {
+    /// The index file
+    #[arg(
+        long,
+        global = true,
+        value_name = "FILE",
+        env = "BLKDEX_INDEX",
+        default_value = "blkdex.redb"
+    )]
+    pub index: PathBuf,
+
+    /// Print JSON on stdout; words go to stderr
+    #[arg(long, global = true)]
+    pub json: bool,
+
+    /// What to do
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Subcommand, Debug)]
+pub enum Command {
+    /// Read the block files and bring the index up to their best chain
+    Import(ImportArgs),
+    /// How far the index reaches and what it holds
+    Status(AtArgs),
+    /// What scripts received, sent and own
+    Balance(BalanceArgs),
+    /// The unspent outputs of scripts
+    Utxos(ScriptArgs),
+    /// When scripts received and spent
+    History(ScriptArgs),
+    /// One output, and who spent it
+    Outpoint(OutpointArgs),
+    /// One transaction, with what it spends and who spent it
+    Tx(TxArgs),
+    /// One block: header, place, counts, fees
+    Block(BlockArgs),
+}
+
+/// `import`.
+#[derive(clap::Args, Debug)]
+pub struct ImportArgs {
+    /// Where the block files are
+    #[command(flatten)]
+    pub place: ImportPlace,
+
+    /// main, test, testnet4, signet or regtest; found by itself if only one is there
+    #[arg(long, value_name = "NAME")]
+    pub network: Option<NetworkName>,
+
+    /// The challenge script of a custom signet
+    #[arg(long, value_name = "HEX", value_parser = parse_hex)]
+    pub signet_challenge: Option<Bytes>,
+
+    /// All memory that the process may hold: 512M, 4GiB, bytes, or auto (half of what the machine
+    /// allows, at most 4 GiB)
+    #[arg(long, value_name = "SIZE", default_value = "auto", value_parser = parse_memory)]
+    pub memory: Memory,
+
+    /// The share of the table in it, for experiments
+    #[arg(long, value_name = "SIZE", value_parser = parse_bytes)]
+    pub table: Option<usize>,
+
+    /// Stop after the block at this height
+    #[arg(long, value_name = "HEIGHT", value_parser = parse_height)]
+    pub until: Option<Height>,
+
+    /// Blocks between two commits
+    #[arg(long, value_name = "N", default_value_t = 10_000,
+        value_parser = clap::value_parser!(u32).range(1..))]
+    pub commit_every: u32,
+
+    /// Leave this block out, with all that follow it; may be repeated
+    #[arg(long, value_name = "HASH", action = ArgAction::Append)]
+    pub invalid: Vec<bitcoin::BlockHash>,
+
+    /// Check the witness commitments of blocks too
+    #[arg(long)]
+    pub check_witness: bool,
+
+    /// Show no progress
+    #[arg(long, short)]
+    pub quiet: bool,
+}
+
+/// Where the block files to be imported are: one of both.
+#[derive(clap::Args, Debug)]
+#[group(required = true, multiple = false)]
+pub struct ImportPlace {
+    /// bitcoind's datadir
+    #[arg(long, value_name = "DIR")]
+    pub datadir: Option<PathBuf>,
+
+    /// bitcoind's -blocksdir, or the folder that the blk*.dat lie in
+    #[arg(long, value_name = "DIR")]
+    pub blocks_dir: Option<PathBuf>,
+}
+
+/// The memory to use.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Memory {
+    /// Half of what the machine or its control group allows, at most 4 GiB.
+    Auto,
+    /// So many bytes.
+    Bytes(usize),
+}
+
+/// What all questions take.
+#[derive(clap::Args, Debug)]
+pub struct AtArgs {
+    /// Answer as if the block at this height were the last [default: the tip of the index]
+    #[arg(long, value_name = "HEIGHT", value_parser = parse_height)]
+    pub at: Option<Height>,
+
+    /// bitcoind's datadir, if it is elsewhere now than at the import
+    #[arg(long, value_name = "DIR", conflicts_with = "blocks_dir")]
+    pub datadir: Option<PathBuf>,
+
+    /// The folder that the blk*.dat lie in, likewise
+    #[arg(long, value_name = "DIR")]
+    pub blocks_dir: Option<PathBuf>,
+}
+
+/// `utxos`, `history`.
+#[derive(clap::Args, Debug)]
+pub struct ScriptArgs {
+    /// An address, addr(ADDRESS), raw(HEX), or the hex of a scriptPubKey
+    #[arg(required = true, value_name = "SCRIPT")]
+    pub scripts: Vec<String>,
+
+    /// Height and block files
+    #[command(flatten)]
+    pub at: AtArgs,
+}
+
+/// `balance`.
+#[derive(clap::Args, Debug)]
+#[command(after_help = "\
+Scripts are found by a keyed fingerprint of 80 bits. Of up to 1,000 outputs the scripts are also
+compared in the block files, if those are there; of more only with --check. Without, an answer is
+wrong by accident about once in 10^14 questions.")]
+pub struct BalanceArgs {
+    /// What all script questions take
+    #[command(flatten)]
+    pub scripts: ScriptArgs,
+
+    /// Compare the scripts of all outputs in the block files, however many there are
+    #[arg(long)]
+    pub check: bool,
+}
+
+/// `outpoint`.
+#[derive(clap::Args, Debug)]
+pub struct OutpointArgs {
+    /// The output
+    #[arg(value_name = "TXID:VOUT")]
+    pub outpoint: bitcoin::OutPoint,
+
+    /// Height and block files
+    #[command(flatten)]
+    pub at: AtArgs,
+}
+
+/// `tx`.
+#[derive(clap::Args, Debug)]
+pub struct TxArgs {
+    /// The transaction
+    #[arg(value_name = "TXID")]
+    pub txid: bitcoin::Txid,
+
+    /// Height and block files
+    #[command(flatten)]
+    pub at: AtArgs,
+}
+
+/// `block`.
+#[derive(clap::Args, Debug)]
+pub struct BlockArgs {
+    /// The block, by height or hash
+    #[arg(value_name = "HEIGHT|HASH", value_parser = parse_block)]
+    pub block: BlockName,
+
+    /// Height and block files
+    #[command(flatten)]
+    pub at: AtArgs,
+}
+
+impl ImportArgs {
+    /// What is to be read.
+    pub fn source(&self) -> Source {
+        let place = &self.place;
+        Source {
+            location: location(&place.datadir, &place.blocks_dir).expect("clap requires one"),
+            network: self.network,
+            signet_challenge: self.signet_challenge.clone().map(|bytes| bytes.0),
+        }
+    }
+}
+
+impl AtArgs {
+    /// Where the block files are said to be.
+    pub fn location(&self) -> Option<Location> {
+        location(&self.datadir, &self.blocks_dir)
+    }
+}
+
+fn location(datadir: &Option<PathBuf>, blocks_dir: &Option<PathBuf>) -> Option<Location> {
+    let datadir = datadir.clone().map(Location::Datadir);
+    datadir.or_else(|| blocks_dir.clone().map(Location::BlocksDir))
+}
+
+/// Bytes given as hexadecimal.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Bytes(pub Vec<u8>);
+
+fn parse_hex(text: &str) -> Result<Bytes, bitcoin::hex::HexToBytesError> {
+    bitcoin::hex::FromHex::from_hex(text).map(Bytes)
+}
+
+fn parse_height(text: &str) -> Result<Height, std::num::ParseIntError> {
+    text.parse().map(Height)
+}
+
+fn parse_memory(text: &str) -> Result<Memory, String> {
+    match text {
+        "auto" => Ok(Memory::Auto),
+        size => parse_bytes(size).map(Memory::Bytes),
+    }
+}
+
+/// Bytes as people write them; K, M and G are powers of 1,024, with or without "iB".
+fn parse_bytes(text: &str) -> Result<usize, String> {
+    let parsed = parse_size::Config::new().with_binary().parse_size(text);
+    let bytes =
+        parsed.map_err(|error| format!("{error}; give a size like 512M, 4GiB or 1000000"))?;
+    usize::try_from(bytes).map_err(|error| error.to_string())
+}
+
+fn parse_block(text: &str) -> Result<BlockName, String> {
+    match (text.parse::<u32>(), text.parse()) {
+        (Ok(height), _) => Ok(BlockName::Height(Height(height))),
+        (_, Ok(hash)) => Ok(BlockName::Hash(hash)),
+        _ => Err("neither a height nor a block hash (64 hexadecimal digits)".into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    fn parse(line: &str) -> Result<Args, clap::Error> {
+        Args::try_parse_from(line.split(' '))
+    }
+
+    fn import(rest: &str) -> Option<ImportArgs> {
+        match parse(&format!("blkdex import {rest}")).ok()?.command {
+            Command::Import(args) => Some(args),
+            _ => None,
+        }
+    }
+
+    #[test]
+    fn the_definition_is_sound() {
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn sizes_are_read_as_people_write_them() {
+        for (text, bytes) in [
+            ("512M", 512 << 20),
+            ("512MB", 512 << 20),
+            ("512MiB", 512 << 20),
+            ("512m", 512 << 20),
+            ("1.5G", 3 << 29),
+            ("134217728", 128 << 20),
+        ] {
+            assert_eq!(parse_bytes(text), Ok(bytes), "{text}");
+            assert_eq!(parse_memory(text), Ok(Memory::Bytes(bytes)));
+        }
+        assert_eq!(parse_memory("auto"), Ok(Memory::Auto));
+        for bad in ["", "M", "-1", "1X", "1 M M", "99999999999G"] {
+            assert!(parse_memory(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn an_import_needs_one_place() {
+        let args = import("--datadir d --network signet --signet-challenge 51").expect("parses");
+        assert_eq!(
+            args.source(),
+            Source {
+                location: Location::Datadir("d".into()),
+                network: Some(NetworkName::Signet),
+                signet_challenge: Some(vec![0x51]),
+            }
+        );
+        assert_eq!(args.commit_every, 10_000);
+        assert_eq!(
+            import("--blocks-dir b").expect("parses").source().location,
+            Location::BlocksDir("b".into())
+        );
+        for bad in [
+            "",
+            "--datadir d --blocks-dir b",
+            "--datadir d --network mainnet",
+            "--datadir d --signet-challenge 5",
+            "--datadir d --commit-every 0",
+            "--datadir d --until -1",
+            "--datadir d --invalid 00",
+        ] {
+            assert!(import(bad).is_none(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_block_is_named_by_height_or_hash() {
+        let hash = "00".repeat(32);
+        assert_eq!(parse_block("0"), Ok(BlockName::Height(Height(0))));
+        assert!(matches!(parse_block(&hash), Ok(BlockName::Hash(_))));
+        for bad in ["", "-1", "1.0", "4294967296", &hash[1..]] {
+            assert!(parse_block(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn questions_take_a_height_and_a_place() {
+        for good in [
+            "blkdex status",
+            "blkdex --json balance a b --at 3 --check",
+            "blkdex utxos a --datadir d",
+            "blkdex history a --blocks-dir d --index i",
+        ] {
+            assert!(parse(good).is_ok(), "{good}");
+        }
+        for bad in [
+            "blkdex",
+            "blkdex balance",
+            "blkdex utxos a --datadir d --blocks-dir b",
+            "blkdex outpoint 00:0",
+            "blkdex tx xyz",
+        ] {
+            assert!(parse(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,67 @@
+//! Filling the table from the runs, so that an import that goes on does not start with misses.
+//!
+//! Invariant: only coins that are unspent at the tip enter the table, the newest first.
+
+use super::Batch;
+use crate::Result;
+use crate::index::Index;
+use crate::limits::WARM_PARTS;
+use crate::runs::gather::{Gather, fan_in};
+use crate::runs::row::{CoinRow, Relation};
+
+impl Batch {
+    /// Fills the table with the newest coins, up to half of what it holds, or with all if they fit.
+    ///
+    /// # Errors
+    /// [`crate::Error::Damaged`], [`crate::Error::Store`].
+    pub fn warm(&mut self, index: &Index) -> Result<()> {
+        let coins = index.tip().map_or(0, |(_, row)| row.coins);
+        let runs = index.catalogue().of(Relation::Coins);
+        let fits = coins <= self.table.coins_max() as u64 * 9 / 10;
+        if coins == 0 || runs.len() > fan_in(self.rows.whole::<CoinRow>().len()) {
+            return Ok(());
+        }
+        let oldest = if fits { 0 } else { self.oldest_to_warm(index)? };
+        let (table, buffer) = (&mut self.table, self.rows.whole());
+        let mut gather = Gather::<CoinRow>::new(runs, true, buffer);
+        let pages = gather.open(index.store())?;
+        loop {
+            let (rows, end) = gather.next(&pages)?;
+            for coin in rows.iter().filter(|coin| coin.txo().0 >= oldest) {
+                if table.has_room() {
+                    table.insert(*coin);
+                }
+            }
+            if end == u128::MAX {
+                break;
+            }
+        }
+        self.is_complete = self.is_complete_for(index);
+        Ok(())
+    }
+
+    /// The position from which on there are about as many coins as half the table holds.
+    fn oldest_to_warm(&mut self, index: &Index) -> Result<u64> {
+        let wanted = self.table.coins_max() as u64 / 2;
+        let width = (self.next_txo.0 / WARM_PARTS as u64).max(1);
+        let mut parts = [0u64; WARM_PARTS + 1];
+        let runs = index.catalogue().of(Relation::Coins);
+        let mut gather = Gather::<CoinRow>::new(runs, true, self.rows.whole());
+        let pages = gather.open(index.store())?;
+        loop {
+            let (rows, end) = gather.next(&pages)?;
+            for coin in rows {
+                parts[(coin.txo().0 / width) as usize] += 1;
+            }
+            if end == u128::MAX {
+                break;
+            }
+        }
+        let (mut part, mut newer) = (WARM_PARTS + 1, 0);
+        while part > 0 && newer + parts[part - 1] <= wanted {
+            part -= 1;
+            newer += parts[part];
+        }
+        Ok(part as u64 * width)
+    }
+}

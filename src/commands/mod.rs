@@ -1,0 +1,84 @@
+//! Runs a command and prints what it answers, for people or as JSON.
+//!
+//! Invariant: answers, and nothing else, go to stdout.
+
+mod columns;
+mod people;
+
+use crate::args::{Args, AtArgs, Command, ScriptArgs};
+use anyhow::Result;
+use bitcoin::ScriptBuf;
+use blkdex::index::Index;
+use blkdex::query::{QUERY_CACHE_BYTES, View};
+use blkdex::script;
+use people::Show;
+use std::io::Write;
+use std::process::ExitCode;
+
+/// Runs the command.
+pub fn run(args: &Args, out: &mut impl Write) -> Result<ExitCode> {
+    let ask = |at| Ask { args, at };
+    match &args.command {
+        Command::Import(_) => anyhow::bail!("import comes with the next merge"),
+        Command::Status(at) => ask(at).one(out, |view| view.status()),
+        Command::Balance(balance) => {
+            ask(&balance.scripts.at).each(out, &balance.scripts, |view, script| {
+                view.balance(script, balance.check)
+            })
+        }
+        Command::Utxos(scripts) => ask(&scripts.at).each(out, scripts, |v, s| v.utxos(s)),
+        Command::History(scripts) => ask(&scripts.at).each(out, scripts, |v, s| v.history(s)),
+        Command::Outpoint(a) => ask(&a.at).one(out, |view| view.outpoint(a.outpoint)),
+        Command::Tx(a) => ask(&a.at).one(out, |view| view.tx(a.txid)),
+        Command::Block(a) => ask(&a.at).one(out, |view| view.block(a.block)),
+    }
+}
+
+/// A question to the index.
+struct Ask<'a> {
+    args: &'a Args,
+    at: &'a AtArgs,
+}
+
+impl Ask<'_> {
+    /// With one answer.
+    fn one<T: Show>(
+        &self,
+        out: &mut impl Write,
+        question: impl FnOnce(&mut View<'_>) -> blkdex::Result<T>,
+    ) -> Result<ExitCode> {
+        let index = Index::open(&self.args.index, QUERY_CACHE_BYTES)?;
+        let mut view = View::new(&index, self.at.at, self.at.location())?;
+        self.print(out, &question(&mut view)?)?;
+        Ok(ExitCode::SUCCESS)
+    }
+
+    /// With one answer a script. All scripts are read before the first answer is given.
+    fn each<T: Show>(
+        &self,
+        out: &mut impl Write,
+        args: &ScriptArgs,
+        question: impl Fn(&mut View<'_>, &ScriptBuf) -> blkdex::Result<T>,
+    ) -> Result<ExitCode> {
+        let index = Index::open(&self.args.index, QUERY_CACHE_BYTES)?;
+        let mut view = View::new(&index, self.at.at, self.at.location())?;
+        let parse = |text: &String| script::parse(text, view.network());
+        let scripts: Vec<ScriptBuf> = args.scripts.iter().map(parse).collect::<Result<_, _>>()?;
+        for (number, script) in scripts.iter().enumerate() {
+            if number > 0 && !self.args.json {
+                writeln!(out)?;
+            }
+            self.print(out, &question(&mut view, script)?)?;
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+
+    fn print<T: Show>(&self, out: &mut impl Write, answer: &T) -> Result<()> {
+        if self.args.json {
+            writeln!(out, "{}", serde_json::to_string(answer)?)?;
+        } else {
+            answer.show(out)?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,305 @@
+//! Answers in words and columns.
+//!
+//! Invariant: amounts are bitcoins with 8 decimals, dates are UTC.
+
+use super::columns::Align::{Left, Right};
+use super::columns::{print, print_fields};
+use bitcoin::{Address, ScriptBuf};
+use blkdex::position::Height;
+use blkdex::query::{
+    Balance, BlockInfo, EventKind, History, OutputInfo, SpentBy, Status, TxInfo, Utxos,
+};
+use blkdex::verify::amount::bitcoins;
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use std::io::{Result, Write};
+
+/// An answer that can be printed.
+pub trait Show: serde::Serialize {
+    /// For people.
+    fn show(&self, out: &mut impl Write) -> Result<()>;
+}
+
+impl Show for Status {
+    fn show(&self, out: &mut impl Write) -> Result<()> {
+        let runs = &self.runs;
+        let settled = self
+            .settled_height
+            .map_or("nothing yet".into(), |h| format!("up to {h}"));
+        print_fields(
+            out,
+            &[
+                ("network", self.network.clone()),
+                ("height", self.height.to_string()),
+                ("hash", self.hash.to_string()),
+                ("time", date(self.time)),
+                ("blocks", grouped(self.blocks)),
+                ("txs", grouped(self.txs)),
+                ("inputs", grouped(self.inputs)),
+                ("outputs", grouped(self.outputs)),
+                ("coins", grouped(self.coins)),
+                ("settled", settled),
+                ("index", format!("{} bytes", grouped(self.index_bytes))),
+                (
+                    "runs",
+                    format!(
+                        "coins {}, funding {}, spending {}, txids {}",
+                        runs.coins, runs.funding, runs.spending, runs.txids
+                    ),
+                ),
+                ("block files", self.blocks_dir.display().to_string()),
+            ],
+        )
+    }
+}
+
+impl Show for Balance {
+    fn show(&self, out: &mut impl Write) -> Result<()> {
+        print_head(out, &self.script, &self.address, self.height)?;
+        let count = |count: u64, noun: &str| format!("{} {noun}", grouped(count));
+        let rows = [
+            (
+                "received",
+                self.received_sat,
+                count(self.outputs, "outputs"),
+            ),
+            ("sent", self.sent_sat, count(self.spends, "spends")),
+            ("balance", self.balance_sat, count(self.unspent, "unspent")),
+        ];
+        let rows = rows.map(|(name, sat, count)| [name.to_string(), bitcoins(sat), count]);
+        print(out, [Left, Right, Left], &rows)?;
+        if !self.checked {
+            writeln!(
+                out,
+                "(scripts not compared with the block files; see --check)"
+            )?;
+        }
+        Ok(())
+    }
+}
+
+impl Show for Utxos {
+    fn show(&self, out: &mut impl Write) -> Result<()> {
+        print_head(out, &self.script, &self.address, self.height)?;
+        let mut rows = vec![["outpoint", "BTC", "height", ""].map(String::from)];
+        rows.extend(self.utxos.iter().map(|utxo| {
+            [
+                utxo.outpoint.to_string(),
+                bitcoins(utxo.amount_sat),
+                utxo.height.to_string(),
+                coinbase_word(utxo.coinbase),
+            ]
+        }));
+        let count = format!("{} unspent", grouped(self.utxos.len() as u64));
+        rows.push([
+            count,
+            bitcoins(self.total_sat),
+            String::new(),
+            String::new(),
+        ]);
+        print(out, [Left, Right, Right, Left], &rows)
+    }
+}
+
+impl Show for History {
+    fn show(&self, out: &mut impl Write) -> Result<()> {
+        print_head(out, &self.script, &self.address, self.height)?;
+        let titles = [
+            "height",
+            "time (UTC)",
+            "",
+            "BTC",
+            "balance",
+            "txid",
+            "outpoint or input",
+        ];
+        let mut rows = vec![titles.map(String::from)];
+        rows.extend(self.events.iter().map(|event| {
+            let (sign, place) = match event.kind {
+                EventKind::Receive => ("+", format!("output {}", event.outpoint.vout)),
+                EventKind::Spend => {
+                    let index = event.input_index.unwrap_or_default();
+                    ("-", format!("input {index} spends {}", event.outpoint))
+                }
+            };
+            [
+                event.height.to_string(),
+                date(event.time),
+                sign.to_string(),
+                bitcoins(event.amount_sat),
+                bitcoins(event.balance_sat),
+                event.txid.to_string(),
+                place,
+            ]
+        }));
+        print(out, [Right, Left, Left, Right, Right, Left, Left], &rows)?;
+        writeln!(out, "{} events", grouped(self.events.len() as u64))
+    }
+}
+
+impl Show for OutputInfo {
+    fn show(&self, out: &mut impl Write) -> Result<()> {
+        let fate = match (&self.spent_by, self.overwritten_at) {
+            (Some(by), _) => spent_words(by),
+            (None, Some(height)) => format!("overwritten at height {height} (BIP 30)"),
+            (None, None) if self.spendable => "unspent".into(),
+            (None, None) => "can never be spent".into(),
+        };
+        print_fields(
+            out,
+            &[
+                ("outpoint", self.outpoint.to_string()),
+                ("BTC", bitcoins(self.amount_sat)),
+                ("script", self.script.to_hex_string()),
+                ("address", address_word(&self.address)),
+                ("height", format!("{}, {}", self.height, date(self.time))),
+                (
+                    "made by",
+                    if self.coinbase {
+                        "a coinbase"
+                    } else {
+                        "a payment"
+                    }
+                    .into(),
+                ),
+                ("spent by", fate),
+            ],
+        )
+    }
+}
+
+impl Show for TxInfo {
+    fn show(&self, out: &mut impl Write) -> Result<()> {
+        let fee = match self.coinbase {
+            true => "none, a coinbase".into(),
+            false => format!("{} BTC", bitcoins(self.fee_sat)),
+        };
+        print_fields(
+            out,
+            &[
+                ("txid", self.txid.to_string()),
+                ("block", format!("{}, {}", self.height, date(self.time))),
+                ("index", self.index.to_string()),
+                ("size", format!("{} bytes", grouped(self.size as u64))),
+                ("weight", grouped(self.weight)),
+                ("fee", fee),
+            ],
+        )?;
+        writeln!(out)?;
+        let mut rows = vec![["input", "BTC", "address or script", "outpoint"].map(String::from)];
+        rows.extend(self.inputs.iter().enumerate().map(|(number, input)| {
+            [
+                number.to_string(),
+                bitcoins(input.amount_sat),
+                name(&input.script, &input.address),
+                input.outpoint.to_string(),
+            ]
+        }));
+        print(out, [Right, Right, Left, Left], &rows)?;
+        writeln!(out)?;
+        let mut rows = vec![["output", "BTC", "address or script", "spent by"].map(String::from)];
+        rows.extend(self.outputs.iter().map(|output| {
+            [
+                output.vout.to_string(),
+                bitcoins(output.amount_sat),
+                name(&output.script, &output.address),
+                output.spent_by.as_ref().map_or(String::new(), spent_words),
+            ]
+        }));
+        print(out, [Right, Right, Left, Left], &rows)
+    }
+}
+
+impl Show for BlockInfo {
+    fn show(&self, out: &mut impl Write) -> Result<()> {
+        let place = format!("{} at byte {}", self.file, grouped(self.offset));
+        print_fields(
+            out,
+            &[
+                ("height", self.height.to_string()),
+                ("hash", self.hash.to_string()),
+                ("previous", self.previous_hash.to_string()),
+                ("merkle root", self.merkle_root.to_string()),
+                ("time", date(self.time)),
+                ("version", format!("{:#010x}", self.version)),
+                ("bits, nonce", format!("{}, {}", self.bits, self.nonce)),
+                ("place", place),
+                ("bytes", grouped(u64::from(self.bytes))),
+                ("weight", grouped(self.weight)),
+                ("txs", grouped(self.txs)),
+                ("inputs", grouped(self.inputs)),
+                ("outputs", grouped(self.outputs)),
+                ("sent", format!("{} BTC", bitcoins(self.sent_sat))),
+                ("coinbase", format!("{} BTC", bitcoins(self.coinbase_sat))),
+                ("fees", format!("{} BTC", bitcoins(self.fees_sat))),
+            ],
+        )
+    }
+}
+
+/// What the answers about a script begin with.
+fn print_head(
+    out: &mut impl Write,
+    script: &ScriptBuf,
+    address: &Option<Address>,
+    height: Height,
+) -> Result<()> {
+    writeln!(out, "{} at height {height}", name(script, address))
+}
+
+/// The address, or the script where there is none.
+fn name(script: &ScriptBuf, address: &Option<Address>) -> String {
+    match address {
+        Some(address) => address.to_string(),
+        None => format!("raw({})", script.to_hex_string()),
+    }
+}
+
+fn address_word(address: &Option<Address>) -> String {
+    address.as_ref().map_or("none".into(), Address::to_string)
+}
+
+fn coinbase_word(is_coinbase: bool) -> String {
+    if is_coinbase { "coinbase" } else { "" }.into()
+}
+
+fn spent_words(by: &SpentBy) -> String {
+    format!(
+        "{} input {} at height {}",
+        by.txid, by.input_index, by.height
+    )
+}
+
+/// A time as `2009-01-03 18:15:05`, in UTC.
+fn date(time: u32) -> String {
+    let time = Timestamp::from_second(i64::from(time)).expect("32 bits of seconds end in 2106");
+    time.to_zoned(TimeZone::UTC)
+        .strftime("%Y-%m-%d %H:%M:%S")
+        .to_string()
+}
+
+/// A number with commas between thousands.
+fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dates_are_utc_and_thousands_are_told_apart() {
+        assert_eq!(date(1_231_006_505), "2009-01-03 18:15:05");
+        assert_eq!(date(u32::MAX), "2106-02-07 06:28:15");
+        let shown = [0, 999, 1000, 1_234_567].map(grouped);
+        assert_eq!(shown, ["0", "999", "1,000", "1,234,567"]);
+    }
+}

@@ -1,0 +1,190 @@
+//! One number, split into named parts before anything is read.
+//!
+//! Invariant: the parts add up to the budget. Each part is made once, at its planned size, and does
+//! not grow; what redb and the allocator take is charged at what was measured.
+
+use crate::batch::digest::Digest;
+use crate::datadir::BlockReader;
+use crate::limits::{BLOCK_ROWS_BUFFERED_MAX, COIN_CHANGES_MAX, COIN_SPILLS_MAX, COINS_PAGE_BYTES};
+use crate::runs::row::CoinRow;
+use crate::runs::write::Staging;
+use crate::table::Table;
+use crate::{Error, Result};
+
+const MIB: usize = 1 << 20;
+
+/// Program, libraries, stack, the allocator's slack, lists of files and runs.
+const PROCESS_BYTES: usize = 14 * MIB;
+
+/// redb beside its cache: the pages it has touched since the last durable commit, and its own state.
+const REDB_BASE_BYTES: usize = 8 * MIB;
+
+/// redb's heap for each byte of its cache, in percent.
+const REDB_CACHE_PERCENT: usize = 160;
+
+const REDB_CACHE_BYTES_MIN: usize = 16 * MIB;
+const REDB_CACHE_BYTES_MAX: usize = 64 * MIB;
+
+/// The least that a budget can be.
+pub const BUDGET_BYTES_MIN: usize = 96 * MIB;
+
+/// A part of the plan.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Part {
+    /// Its name in reports.
+    pub name: &'static str,
+    /// How much it may take.
+    pub bytes: usize,
+    /// What for.
+    pub why: &'static str,
+}
+
+/// Sizes that follow from the plan.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Sizes {
+    /// Home slots of the table.
+    pub table_slots: usize,
+    /// Bytes of waiting rows.
+    pub rows_bytes: usize,
+    /// Pending spends.
+    pub pending_rows: usize,
+    /// Ends of coins on disk that wait.
+    pub deletes_rows: usize,
+    /// redb's cache.
+    pub redb_cache_bytes: usize,
+    /// Headers, while scanning: in the memory that later becomes table and rows.
+    pub header_arena_bytes: usize,
+}
+
+/// The plan.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Plan {
+    /// The one number.
+    pub budget_bytes: usize,
+    /// The parts, which add up to it.
+    pub parts: Vec<Part>,
+    /// The sizes.
+    pub sizes: Sizes,
+}
+
+impl Plan {
+    /// Splits `budget_bytes`; `table_bytes` sets the table's share by hand, for experiments.
+    ///
+    /// # Errors
+    /// [`Error::BudgetTooSmall`].
+    pub fn new(budget_bytes: usize, table_bytes: Option<usize>) -> Result<Plan> {
+        if budget_bytes < BUDGET_BYTES_MIN {
+            let least_bytes = BUDGET_BYTES_MIN;
+            return Err(Error::BudgetTooSmall {
+                budget_bytes,
+                least_bytes,
+            });
+        }
+        let cache = (budget_bytes / 8).clamp(REDB_CACHE_BYTES_MIN, REDB_CACHE_BYTES_MAX);
+        let redb = REDB_BASE_BYTES + cache / 100 * REDB_CACHE_PERCENT;
+        let block = Digest::BYTES + BLOCK_ROWS_BUFFERED_MAX * 1280;
+        let pages = Staging::BYTES + (COIN_SPILLS_MAX + 16) * COINS_PAGE_BYTES;
+        let fixed = PROCESS_BYTES + redb + BlockReader::WINDOW_BYTES + block + pages;
+        let free = budget_bytes - fixed;
+        let row = size_of::<CoinRow>();
+        let pending = (free / 8).clamp(2 * COIN_CHANGES_MAX * row, 256 * MIB);
+        let deletes = (free / 16).clamp(2 * COIN_CHANGES_MAX * row, 128 * MIB);
+        let rows = free / 100 * 42 / MIB * MIB;
+        let table = free - pending - deletes - rows;
+        let table = match table_bytes {
+            Some(asked) if asked > table => {
+                return Err(Error::TableTooLarge {
+                    asked_bytes: asked,
+                    most_bytes: table,
+                });
+            }
+            Some(asked) => asked,
+            None => table,
+        };
+        let unused = free - pending - deletes - rows - table;
+        let part = |name, bytes, why| Part { name, bytes, why };
+        let parts = vec![
+            part(
+                "table",
+                table,
+                "coins by outpoint; before that, headers while scanning",
+            ),
+            part(
+                "rows",
+                rows,
+                "rows waiting to be written; the buffer of merges",
+            ),
+            part(
+                "pending",
+                pending,
+                "spends that missed the table, until the next commit",
+            ),
+            part("deletes", deletes, "ends of coins that are on disk already"),
+            part("redb", redb, "redb's cache and its own state"),
+            part(
+                "block",
+                block + BlockReader::WINDOW_BYTES,
+                "one block, and what it comes down to",
+            ),
+            part("pages", pages, "pages being written and read"),
+            part(
+                "process",
+                PROCESS_BYTES + unused,
+                "program, stack, allocator",
+            ),
+        ];
+        let sizes = Sizes {
+            table_slots: Table::slots_in(table),
+            rows_bytes: rows,
+            pending_rows: pending / row,
+            deletes_rows: deletes / row,
+            redb_cache_bytes: cache,
+            header_arena_bytes: free,
+        };
+        assert_eq!(
+            parts.iter().map(|part| part.bytes).sum::<usize>(),
+            budget_bytes
+        );
+        Ok(Plan {
+            budget_bytes,
+            parts,
+            sizes,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_add_up_to_the_budget_at_every_size() {
+        for megabytes in [96, 100, 128, 256, 1000, 4096, 65_536] {
+            let plan = Plan::new(megabytes * MIB, None).unwrap();
+            assert_eq!(
+                plan.parts.iter().map(|part| part.bytes).sum::<usize>(),
+                megabytes * MIB
+            );
+            assert!(
+                plan.sizes.table_slots > 100_000,
+                "{megabytes} MiB leave a table"
+            );
+        }
+    }
+
+    #[test]
+    fn one_byte_too_little_is_refused_with_the_smallest_that_works() {
+        let refused = Plan::new(BUDGET_BYTES_MIN - 1, None).unwrap_err();
+        assert!(
+            refused.to_string().contains(&BUDGET_BYTES_MIN.to_string()),
+            "{refused}"
+        );
+        assert!(Plan::new(BUDGET_BYTES_MIN, None).is_ok());
+    }
+
+    #[test]
+    fn a_table_larger_than_its_share_is_refused() {
+        assert!(Plan::new(128 * MIB, Some(100 * MIB)).is_err());
+        assert_eq!(Plan::new(128 * MIB, Some(MIB)).unwrap().parts[0].bytes, MIB);
+    }
+}
