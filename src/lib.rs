@@ -1,14 +1,18 @@
 //! blkdex: the block files of a Bitcoin Core datadir, turned into one file that answers.
 
 pub mod batch;
+pub mod chain;
 pub mod datadir;
 pub mod error;
 pub mod fingerprint;
+pub mod import;
 pub mod index;
 pub mod limits;
 pub mod memory;
+pub mod merging;
 pub mod position;
 pub mod region;
+pub mod report;
 pub mod runs;
 pub mod stages;
 pub mod store;
