@@ -4,6 +4,9 @@
 //! Messages are lower case, without a full stop, advice last.
 
 use crate::datadir::NetworkName;
+use crate::position::{Height, Place};
+use crate::wire::Fault;
+use bitcoin::hashes::Hash;
 use std::path::PathBuf;
 
 /// Everything that can go wrong outside of our own code.
@@ -47,6 +50,42 @@ pub enum Error {
         asked_bytes: usize,
         /// What fits.
         most_bytes: usize,
+    },
+    /// The chain in the block files leaves the index below its settled line.
+    #[error(
+        "the best chain in the block files leaves the index (tip {tip}) at or below height {settled}, where it is settled: `blkdex rebuild` makes it anew"
+    )]
+    ForkTooDeep {
+        /// Tip of the index.
+        tip: Height,
+        /// Its settled line.
+        settled: Height,
+    },
+    /// The genesis block is in none of the files.
+    #[error("the genesis block is in none of the blk*.dat in {}; the datadir is pruned or incomplete", dir.display())]
+    NoGenesis {
+        /// Folder of the block files.
+        dir: PathBuf,
+    },
+    /// A block's bytes are damaged.
+    #[error("{} at byte {}: block {height}: {fault}", crate::datadir::block_file_path(std::path::Path::new(""), place.file).display(), place.offset_bytes)]
+    BadBlock {
+        /// Where it is.
+        place: Place,
+        /// Its height.
+        height: Height,
+        /// What is wrong.
+        fault: Fault,
+    },
+    /// A settled block breaks the rules.
+    #[error("block {height} ({}), which is settled: {fault}; is the datadir whole? `--invalid HASH` excludes a block by hand", bitcoin::BlockHash::from_byte_array(*hash))]
+    InvalidSettledBlock {
+        /// Its height.
+        height: Height,
+        /// Its hash, in internal byte order.
+        hash: [u8; 32],
+        /// What is wrong, naming transaction and outpoint.
+        fault: String,
     },
     /// Another process has the index open.
     #[error("the index {} is in use by another blkdex: wait for it to end", path.display())]

@@ -1,15 +1,19 @@
 //! blkdex: the block files of a Bitcoin Core datadir, turned into one file that answers.
 
 pub mod batch;
+pub mod chain;
 pub mod datadir;
 pub mod error;
 pub mod fingerprint;
+pub mod import;
 pub mod index;
 pub mod limits;
 pub mod memory;
+pub mod merging;
 pub mod position;
 pub mod query;
 pub mod region;
+pub mod report;
 pub mod runs;
 pub mod script;
 pub mod stages;

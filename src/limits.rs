@@ -151,3 +151,19 @@ pub const PREFETCH_AHEAD: usize = 24;
 
 /// Parts into which positions are counted to find how many of the newest coins fit a table.
 pub const WARM_PARTS: usize = 4096;
+
+/// Positions of blocks written in one transaction.
+pub const POSITIONS_PER_WRITE: usize = 1 << 16;
+
+/// Hardly a record is smaller than this: magic, length, header, count, the smallest coinbase.
+pub const RECORD_BYTES_TYPICAL_MIN: u64 = 140;
+
+/// From this many blocks on, an import is a bulk import: the table is warmed first, runs merge at
+/// the end, and the scan is repeated after it.
+pub const BULK_BLOCKS_MIN: u32 = 1000;
+
+/// Positions of blocks read from the index at once.
+pub const PLACES_PER_READ: u32 = 256;
+
+/// A commit at the tip merges at most this many bytes of a relation.
+pub const TIP_MERGE_BYTES_MAX: u64 = 64 << 20;

@@ -153,6 +153,42 @@ impl Plan {
     }
 }
 
+/// What the kernel says of this process's memory.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
+pub struct Resident {
+    /// Private, anonymous bytes now (`RssAnon`).
+    pub private_bytes: u64,
+    /// An upper bound of the most there were: the peak of all resident bytes (`VmHWM`) less what is
+    /// mapped from files now, but at least what there is now.
+    pub peak_private_bytes: u64,
+    /// Bytes mapped from files now (`RssFile`).
+    pub file_bytes: u64,
+}
+
+impl Resident {
+    /// Reads `/proc/self/status`; zeros where there is none.
+    pub fn now() -> Resident {
+        let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+        let field = |name: &str| {
+            let line = status.lines().find(|line| line.starts_with(name));
+            let number = line.and_then(|line| line.split_whitespace().nth(1));
+            number
+                .and_then(|number| number.parse::<u64>().ok())
+                .unwrap_or(0)
+                * 1024
+        };
+        let (private_bytes, file_bytes) = (field("RssAnon:"), field("RssFile:"));
+        let peak_private_bytes = field("VmHWM:")
+            .saturating_sub(file_bytes)
+            .max(private_bytes);
+        Resident {
+            private_bytes,
+            peak_private_bytes,
+            file_bytes,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

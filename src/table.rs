@@ -53,12 +53,6 @@ impl Table {
         })
     }
 
-    /// Empties it.
-    pub fn clear(&mut self) {
-        self.slots[..self.homes + TAIL_SLOTS].fill(EMPTY);
-        self.count = 0;
-    }
-
     /// Coins in the table.
     pub fn count(&self) -> usize {
         self.count
@@ -72,6 +66,11 @@ impl Table {
     /// Home slots at full size.
     pub fn slots_max(&self) -> usize {
         self.homes_max
+    }
+
+    /// Bytes of the slots in use, empty ones between them included.
+    pub fn used_bytes(&self) -> usize {
+        Table::bytes_for(self.homes)
     }
 
     const fn load_max(homes: usize) -> usize {

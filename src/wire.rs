@@ -502,6 +502,11 @@ pub fn prev_hash_of(header: &[u8; HEADER_BYTES]) -> Hash32 {
     header[4..36].try_into().expect("a header has 80 bytes")
 }
 
+/// The compact form of its target (Bitcoin Core, `arith_uint256.h`: `SetCompact`).
+pub fn bits_of(header: &[u8; HEADER_BYTES]) -> u32 {
+    LittleEndian::read_u32(&header[72..76])
+}
+
 /// Unix time in seconds, as the miner gave it.
 pub fn time_of(header: &[u8; HEADER_BYTES]) -> u32 {
     LittleEndian::read_u32(&header[68..72])
@@ -552,6 +557,19 @@ pub fn check_merkle_root(txids: &mut [Hash32], header: &[u8; HEADER_BYTES]) -> R
         });
     }
     Ok(())
+}
+
+/// Walks a block to its end and checks its merkle root.
+///
+/// # Errors
+/// A [`Fault`] that names the first byte that cannot be right.
+pub fn check_block(bytes: &[u8]) -> Result<(), Fault> {
+    let mut block = Block::read(bytes)?;
+    let mut txids = Vec::new();
+    while let Some(tx) = block.next_tx()? {
+        txids.push(tx.txid());
+    }
+    check_merkle_root(&mut txids, block.header)
 }
 
 /// Checks the witness commitment of a block whose coinbase carries one; `wtxids` is scratch space.

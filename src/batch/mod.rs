@@ -125,18 +125,12 @@ impl Batch {
         Ok(batch)
     }
 
-    /// Forgets all that is not committed, the table included.
-    pub fn reset(&mut self, index: &Index) {
-        self.table.clear();
-        self.begin(index);
-    }
-
     fn begin(&mut self, index: &Index) {
         self.next_txo = index.next_txo();
         self.spilled_below = self.next_txo;
         self.is_complete = self.is_complete_for(index);
         self.last = index.tip();
-        self.first = self.last.map_or(Height(0), |(height, _)| height.next());
+        self.first = index.next_height();
         self.rows.truncate(rows::Counts::default());
         self.pending.clear();
         self.deletes.clear();
@@ -171,14 +165,15 @@ impl Batch {
         &self.table
     }
 
-    /// The most bytes that rows, pending spends and deletes have taken.
-    pub fn most_bytes(&self) -> (usize, usize, usize) {
+    /// The most bytes that its parts of the memory plan have held, by the plan's names.
+    pub fn used_bytes(&self) -> [(&'static str, usize); 4] {
         let row = size_of::<CoinRow>();
-        (
-            self.rows.most_bytes(),
-            self.pending.most() * row,
-            self.deletes.most() * row,
-        )
+        [
+            ("table", self.table.used_bytes()),
+            ("rows", self.rows.most_bytes()),
+            ("pending", self.pending.most() * row),
+            ("deletes", self.deletes.most() * row),
+        ]
     }
 
     /// Whether the pending spends, or the runs to look them up in, are so many that a commit comes
@@ -200,7 +195,7 @@ impl Batch {
     ///
     /// # Errors
     /// [`crate::Error::Store`] from a spill. A bad block is no error of this function: it is
-    /// returned, and after [`BadBlock::Repeats`] the batch must be [`Batch::reset`].
+    /// returned, and after [`BadBlock::Repeats`] the batch is of no further use.
     pub fn add(
         &mut self,
         index: &mut Index,
@@ -452,8 +447,7 @@ impl Batch {
     ///
     /// # Errors
     /// [`crate::Error::Store`], [`crate::Error::Damaged`]; then the last commit stands. A spend that
-    /// cannot be is no error of this function: it is returned, and the batch must be
-    /// [`Batch::reset`].
+    /// cannot be is no error of this function: it is returned, and the batch is of no further use.
     pub fn commit(&mut self, index: &mut Index, settled: Height) -> Result<Option<BadSpend>> {
         let Some((tip, _)) = self.last.filter(|_| self.blocks() > 0) else {
             return Ok(None);

@@ -8,11 +8,15 @@
 //! need not find one.
 
 use crate::Result;
+use crate::fingerprint::Fingerprints;
 use crate::position::Txo;
 use crate::runs::catalogue::Run;
 use crate::runs::read::Walk;
 use crate::runs::row::{CoinRow, SpendingRow};
 use crate::store::Store;
+use crate::wire::{Block, Input};
+use bitcoin::Txid;
+use bitcoin::hashes::Hash;
 
 /// Why a spend cannot be.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
@@ -35,6 +39,37 @@ pub struct BadSpend {
     pub pending: CoinRow,
     /// Why.
     pub fault: SpendFault,
+}
+
+impl BadSpend {
+    /// Names the transaction, the input and the outpoint, given the block's bytes, the position of
+    /// its first output, and the fingerprints that the pending row was made with.
+    pub fn describe(&self, bytes: &[u8], first_txo: Txo, fingerprints: &Fingerprints) -> String {
+        let mut first = first_txo;
+        let Ok(mut block) = Block::read(bytes) else {
+            return self.fault.to_string();
+        };
+        while let Ok(Some(tx)) = block.next_tx() {
+            if first == self.pending.txo() {
+                let txid = Txid::from_byte_array(tx.txid());
+                let is_it = |input: &Input<'_>| {
+                    fingerprints.outpoint(input.outpoint) == self.pending.fingerprint()
+                };
+                if let Some((index, input)) =
+                    tx.inputs().enumerate().find(|(_, input)| is_it(input))
+                {
+                    let prev_txid = Txid::from_byte_array(*input.prev_txid());
+                    let vout = input.prev_vout();
+                    return format!(
+                        "transaction {txid}, input {index}, {} ({prev_txid}:{vout})",
+                        self.fault
+                    );
+                }
+            }
+            first = Txo(first.0 + tx.output_count as u64);
+        }
+        self.fault.to_string()
+    }
 }
 
 /// A spend that is waiting to be looked up.

@@ -45,7 +45,7 @@ pub use missing::{MissingBlocks, missing_blocks};
 pub use network::{Network, NetworkName};
 pub use reader::BlockReader;
 use records::{Record, RecordReader};
-pub use scan::{FileMemory, ScanProgress, ScanReport, scan};
+pub use scan::{FileMemory, ScanProgress, ScanReport, copies_of, scan};
 pub use sigbus::catch_sigbus;
 pub use xor::XorKey;
 

@@ -8,6 +8,7 @@ use super::network::NetworkName;
 use super::records::{FRAME_BYTES, Leftovers, Record, RecordReader, bits_of};
 use super::{BlockFile, Datadir, block_file_path};
 use crate::limits::CUT_RECORDS_LISTED_MAX;
+use crate::position::Place;
 use crate::{Error, Result};
 
 /// Records between two reports of progress within a file.
@@ -106,6 +107,27 @@ pub fn scan(
         scan.file(datadir, file, memory, progress)?;
     }
     scan.finish(out_of_order_before)
+}
+
+/// Every place at which the block of that hash is recorded: the first copy may be a damaged one.
+///
+/// # Errors
+/// A file cannot be read.
+pub fn copies_of(datadir: &Datadir, hash: &[u8; 32]) -> Result<Vec<Place>> {
+    let mut reader = datadir.record_reader();
+    let mut places = Vec::new();
+    for file in datadir.files() {
+        reader.open(
+            block_file_path(datadir.blocks_dir(), file.number),
+            file.number,
+            0,
+        )?;
+        while let Some(record) = reader.next_record()? {
+            places.extend((record.hash == *hash).then_some(record.place));
+        }
+        reader.close();
+    }
+    Ok(places)
 }
 
 struct Scan<'s, 'a> {
@@ -257,7 +279,7 @@ mod tests {
     use super::super::testing::{fixture, fixture_path, folder_with, regtest_source};
     use super::super::{Location, Network, Source, XorKey};
     use super::*;
-    use crate::position::Height;
+    use crate::position::Place;
 
     fn open(dir: &Path) -> Datadir {
         let location = Location::BlocksDir(dir.to_path_buf());

@@ -6,12 +6,15 @@
 //! (4 bytes), `fingerprint_key` (16 random bytes), `blocks_dir` (path), and, from the first commit on,
 //! `tip` and `settled` (u32).
 
+use crate::datadir::Datadir;
 use crate::position::Height;
 use crate::store::Store;
 use crate::{Error, Result};
 use byteorder::{ByteOrder, LittleEndian};
 use redb::{TableDefinition, WriteTransaction};
+use std::collections::hash_map::RandomState;
 use std::ffi::OsStr;
+use std::hash::{BuildHasher, Hasher};
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
@@ -38,6 +41,19 @@ pub struct Meta {
 }
 
 impl Meta {
+    /// Of a new index of these block files, with a key of its own.
+    pub fn fresh(datadir: &Datadir) -> Meta {
+        let network = datadir.network();
+        Meta {
+            network: network.name.to_string(),
+            magic: network.magic,
+            fingerprint_key: rand_key(),
+            blocks_dir: datadir.blocks_dir().to_owned(),
+            tip: None,
+            settled: None,
+        }
+    }
+
     /// Reads it; `None` if the file has none.
     ///
     /// # Errors
@@ -101,6 +117,16 @@ impl Meta {
         }
         Ok(())
     }
+}
+
+/// Sixteen bytes that nobody else knows: two keys of the standard library's hasher, which it seeds
+/// from the operating system.
+fn rand_key() -> [u8; 16] {
+    let random = || RandomState::new().build_hasher().finish().to_le_bytes();
+    let mut key = [0; 16];
+    key[..8].copy_from_slice(&random());
+    key[8..].copy_from_slice(&random());
+    key
 }
 
 /// The error for a file in which something cannot be read.

@@ -7,10 +7,12 @@
 //! | --- | --- |
 //! | `meta.rs` | format, network, key, tip: what the index says of itself |
 //! | `blocks.rs` | the rows of the tables that go by height |
+//! | `scan_memory.rs` | what the scan of the block files left to remember |
 //! | `snapshot.rs` | reading: blocks, positions, rows of runs |
 
 pub mod blocks;
 pub mod meta;
+pub mod scan_memory;
 pub mod snapshot;
 
 use crate::fingerprint::Fingerprints;
@@ -133,6 +135,11 @@ impl Index {
     /// Height and row of the last committed block.
     pub fn tip(&self) -> Option<(Height, BlockRow)> {
         self.tip
+    }
+
+    /// Height of the first block that is not committed.
+    pub fn next_height(&self) -> Height {
+        self.tip.map_or(Height(0), |(tip, _)| tip.next())
     }
 
     /// Position that the first output of the next block gets.

@@ -91,6 +91,24 @@ impl<'i> Snapshot<'i> {
             .ok_or_else(|| self.unreadable("a block's position is missing or cannot be read"))
     }
 
+    /// Where the blocks from `first` on are, at most `count` of them, as far as is known.
+    ///
+    /// # Errors
+    /// [`Error::NotAnIndex`], [`Error::Store`].
+    pub fn places(&self, first: Height, count: u32) -> Result<Vec<Place>> {
+        let positions = self.store().check(self.transaction.open_table(POSITIONS))?;
+        let range = self
+            .store()
+            .check(positions.range(first.0..first.0.saturating_add(count)))?;
+        let mut places = Vec::new();
+        for entry in range {
+            let (_, bytes) = self.store().check(entry)?;
+            let unreadable = || self.unreadable("a block's position cannot be read");
+            places.push(decode_place(bytes.value()).ok_or_else(unreadable)?);
+        }
+        Ok(places)
+    }
+
     /// Height of a block of the chain, by its hash.
     ///
     /// # Errors

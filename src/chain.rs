@@ -1,0 +1,324 @@
+//! From block files to the chain to index: scan, best chain, positions, and where the index leaves it.
+//!
+//! Invariant: positions are only written for a chain that the index may follow: one that shares every
+//! settled block with it.
+//!
+//! Memory: an arena of headers, made for the scan and given back before anything else is made.
+
+use crate::datadir::{
+    Aside, Counts, Datadir, HeaderTree, MissingBlocks, Root, ScanProgress, ScanReport,
+    missing_blocks, scan,
+};
+use crate::index::Index;
+use crate::index::scan_memory::{ScanMemory, invalid_blocks, write_positions};
+use crate::limits::{POSITIONS_PER_WRITE, RECORD_BYTES_TYPICAL_MIN, UNSETTLED_BLOCKS};
+use crate::position::{Height, Place};
+use crate::region::Region;
+use crate::wire::Hash32;
+use crate::{Error, Result, wire};
+
+/// The best chain, as far as its blocks are present.
+#[derive(Clone, Debug)]
+pub struct Chain {
+    /// Height of its last block.
+    pub best: Height,
+    /// Hash of its last block.
+    pub best_hash: Hash32,
+    /// The last block that it shares with the index; `None` if the index is empty.
+    pub fork: Option<Height>,
+    /// Bytes of the blocks above the fork.
+    pub bytes: u64,
+    /// Whether only what was appended was read.
+    pub is_catch_up: bool,
+    /// Whether blocks of the index had moved to other places.
+    pub has_moved: bool,
+    /// What the scan read.
+    pub report: ScanReport,
+    /// What it found.
+    pub counts: Counts,
+    /// Blocks that are missing, if many.
+    pub missing: Option<MissingBlocks>,
+}
+
+impl Chain {
+    /// Blocks at or below this height are settled.
+    pub fn settled(&self) -> Height {
+        Height(self.best.0.saturating_sub(UNSETTLED_BLOCKS))
+    }
+
+    /// Whether the block files end below the index's tip, on the same chain.
+    pub fn is_behind(&self, index: &Index) -> bool {
+        self.fork == Some(self.best) && index.tip().is_some_and(|(tip, _)| tip > self.best)
+    }
+}
+
+/// Finds the chain, and stores the positions of its blocks.
+///
+/// # Errors
+/// Those of the scan; [`Error::HeaderArenaFull`]; [`Error::ForkTooDeep`].
+pub fn find(
+    index: &Index,
+    datadir: &Datadir,
+    arena_bytes: usize,
+    progress: &mut dyn FnMut(&ScanProgress),
+) -> Result<Chain> {
+    let memory = ScanMemory::load(index.store())?;
+    let memory = match memory {
+        Some(memory) if still_holds(index, datadir, &memory)? => Some(memory),
+        _ => None,
+    };
+    let finder = Finder {
+        index,
+        datadir,
+        arena_bytes,
+    };
+    if let Some(memory) = &memory
+        && let Some(chain) = finder.run(Some(memory), progress)?
+    {
+        return Ok(chain);
+    }
+    Ok(finder
+        .run(None, progress)?
+        .expect("a full scan needs no second one"))
+}
+
+/// Whether the blocks that the last scan led to are where they were.
+fn still_holds(index: &Index, datadir: &Datadir, memory: &ScanMemory) -> Result<bool> {
+    if datadir.blocks_dir() != index.meta().blocks_dir {
+        return Ok(false);
+    }
+    let snapshot = index.snapshot()?;
+    let is_at = |height: Height, hash: &Hash32| match snapshot.place(height) {
+        Ok(place) => datadir.hash_at(place).is_ok_and(|found| found == *hash),
+        Err(_) => false,
+    };
+    let tip_holds = match index.tip() {
+        Some((tip, row)) => is_at(tip, &row.hash),
+        None => true,
+    };
+    Ok(tip_holds && is_at(memory.anchor.0, &memory.anchor.1))
+}
+
+struct Finder<'a> {
+    index: &'a Index,
+    datadir: &'a Datadir,
+    arena_bytes: usize,
+}
+
+impl Finder<'_> {
+    /// `None`: what was remembered turned out to be stale, and a full scan has to follow.
+    fn run(
+        &self,
+        memory: Option<&ScanMemory>,
+        progress: &mut dyn FnMut(&ScanProgress),
+    ) -> Result<Option<Chain>> {
+        let mut arena = Region::<u8>::new("headers", self.arena_for(memory))?;
+        let root = match memory {
+            Some(memory) => Root::Anchor {
+                height: memory.anchor.0,
+                hash: memory.anchor.1,
+            },
+            None => Root::Genesis(self.datadir.network().genesis_hash),
+        };
+        let mut tree = HeaderTree::new(&mut arena, root);
+        if let Some(memory) = memory
+            && !self.insert_known(memory, &mut tree)?
+        {
+            return Ok(None);
+        }
+        let remembered = memory.map_or(&[][..], |memory| &memory.files);
+        let report = scan(self.datadir, remembered, &mut tree, progress)?;
+        if memory.is_some() && report.rewritten_files > 0 {
+            return Ok(None);
+        }
+        for hash in invalid_blocks(self.index.store())? {
+            tree.mark_invalid(&hash);
+        }
+        let best = tree.best();
+        let missing = missing_blocks(self.datadir, &tree, best)?;
+        let Some(best) = best else {
+            return Err(Error::NoGenesis {
+                dir: self.datadir.blocks_dir().to_owned(),
+            });
+        };
+        let best_hash = match tree.place(best.node) {
+            Some(place) => self.datadir.hash_at(place)?,
+            None => memory.map_or(self.datadir.network().genesis_hash, |memory| {
+                memory.anchor.1
+            }),
+        };
+        let fork = self.fork(&tree, root)?;
+        let first = fork.map_or(Height(0), Height::next);
+        let above = tree.best_chain().filter(|block| block.height >= first);
+        let bytes = above.map(|block| u64::from(block.place.bytes)).sum();
+        let mut chain = Chain {
+            best: best.height,
+            best_hash,
+            fork,
+            bytes,
+            is_catch_up: memory.is_some(),
+            has_moved: false,
+            report,
+            counts: tree.counts(),
+            missing,
+        };
+        if !chain.is_behind(self.index) {
+            chain.has_moved = self.store(&tree, memory, &chain)?;
+        }
+        Ok(Some(chain))
+    }
+
+    /// Memory for as many headers as the unread bytes can hold, within the plan.
+    fn arena_for(&self, memory: Option<&ScanMemory>) -> usize {
+        let bytes: u64 = self.datadir.files().iter().map(|file| file.bytes).sum();
+        let read = memory.map_or(0, |memory| {
+            memory.files.iter().map(|f| f.scanned_to_bytes).sum()
+        });
+        let headers = bytes.saturating_sub(read) / RECORD_BYTES_TYPICAL_MIN
+            + 4 * u64::from(UNSETTLED_BLOCKS)
+            + 1000;
+        let asides = memory.map_or(0, |memory| memory.asides.len() as u64);
+        let known = memory.map_or(0, |memory| {
+            u64::from(memory.chain_end.0 - memory.anchor.0.0)
+        });
+        let wanted = HeaderTree::bytes_for(headers + asides + known);
+        usize::try_from(wanted)
+            .unwrap_or(usize::MAX)
+            .min(self.arena_bytes)
+    }
+
+    /// Inserts the headers above the anchor that earlier scans found. `false`: one has moved.
+    fn insert_known(&self, memory: &ScanMemory, tree: &mut HeaderTree<'_>) -> Result<bool> {
+        let snapshot = self.index.snapshot()?;
+        let mut parent = Some(memory.anchor.1);
+        for height in memory.anchor.0.0 + 1..=memory.chain_end.0 {
+            if !self.insert_at(snapshot.place(Height(height))?, tree, &mut parent)? {
+                return Ok(false);
+            }
+        }
+        for place in &memory.asides {
+            if !self.insert_at(*place, tree, &mut None)? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Inserts the header at `place`; checks that it follows `parent`, and makes it the next parent.
+    fn insert_at(
+        &self,
+        place: Place,
+        tree: &mut HeaderTree<'_>,
+        parent: &mut Option<Hash32>,
+    ) -> Result<bool> {
+        let Ok(header) = self.datadir.header_at(place) else {
+            return Ok(false);
+        };
+        let (hash, prev) = (wire::hash_of(&header), wire::prev_hash_of(&header));
+        if parent.is_some_and(|parent| parent != prev) {
+            return Ok(false);
+        }
+        if parent.is_some() {
+            *parent = Some(hash);
+        }
+        tree.insert(&hash, &prev, wire::bits_of(&header), place)?;
+        Ok(true)
+    }
+
+    /// The last block that the index and the best chain share.
+    fn fork(&self, tree: &HeaderTree<'_>, root: Root) -> Result<Option<Height>> {
+        let Some((tip, _)) = self.index.tip() else {
+            return Ok(None);
+        };
+        let snapshot = self.index.snapshot()?;
+        let mut height = tip;
+        loop {
+            if let Root::Anchor { height: anchor, .. } = root
+                && height <= anchor
+            {
+                break;
+            }
+            let hash = snapshot.block(height)?.hash;
+            if tree.find(&hash).is_some_and(|node| tree.is_on_best(node)) {
+                break;
+            }
+            if height.0 == 0
+                || self
+                    .index
+                    .meta()
+                    .settled
+                    .is_some_and(|settled| height <= settled)
+            {
+                return Err(Error::ForkTooDeep {
+                    tip,
+                    settled: self.index.meta().settled.unwrap_or_default(),
+                });
+            }
+            height = Height(height.0 - 1);
+        }
+        Ok(Some(height))
+    }
+
+    /// Stores positions and what to remember. Says whether blocks of the index had moved.
+    fn store(
+        &self,
+        tree: &HeaderTree<'_>,
+        memory: Option<&ScanMemory>,
+        chain: &Chain,
+    ) -> Result<bool> {
+        let store = self.index.store();
+        let mut has_moved = false;
+        let mut blocks = tree
+            .best_chain()
+            .map(|block| (block.height, block.place))
+            .peekable();
+        let snapshot = self.index.snapshot()?;
+        let tip = self.index.tip().map(|(tip, _)| tip);
+        while blocks.peek().is_some() {
+            let part: Vec<_> = blocks.by_ref().take(POSITIONS_PER_WRITE).collect();
+            for (height, place) in &part {
+                let is_indexed =
+                    chain.fork.is_some_and(|fork| *height <= fork) && Some(*height) <= tip;
+                has_moved |= is_indexed && snapshot.place(*height).is_ok_and(|old| old != *place);
+            }
+            write_positions(store, part.into_iter())?;
+        }
+        let anchor_height = chain.settled();
+        let anchor_place = self.index.snapshot()?.place(anchor_height)?;
+        let memory = ScanMemory {
+            files: self.files_to_remember(memory, &chain.report),
+            asides: self.asides(tree, anchor_height),
+            anchor: (anchor_height, self.datadir.hash_at(anchor_place)?),
+            chain_end: chain.best,
+        };
+        store.volatile(|transaction| memory.save(store, transaction))?;
+        Ok(has_moved)
+    }
+
+    /// What this scan says of the files it read, and what was known of the others.
+    fn files_to_remember(
+        &self,
+        memory: Option<&ScanMemory>,
+        report: &ScanReport,
+    ) -> Vec<crate::datadir::FileMemory> {
+        let mut files = report.memory.clone();
+        let is_new = |file: u32| !report.memory.iter().any(|new| new.file == file);
+        let old = memory.map_or(&[][..], |memory| &memory.files);
+        files.extend(old.iter().filter(|old| is_new(old.file)));
+        files
+    }
+
+    fn asides(&self, tree: &HeaderTree<'_>, anchor: Height) -> Vec<Place> {
+        let may_matter = |(node, aside, _): &(_, Aside, Place)| match aside {
+            Aside::Stale | Aside::Invalid => {
+                tree.height(*node).is_none_or(|height| height > anchor)
+            }
+            Aside::Orphan => true,
+            Aside::BelowAnchor => false,
+        };
+        tree.asides()
+            .filter(may_matter)
+            .map(|(_, _, place)| place)
+            .collect()
+    }
+}

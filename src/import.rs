@@ -1,0 +1,344 @@
+//! The import: the whole program on one screen.
+//!
+//! Invariant: one thread, one loop. What is committed is exactly the chain up to the tip, and a kill
+//! at any moment loses only the work since the last commit.
+
+use crate::batch::{BadBlock, Batch};
+use crate::chain::{self, Chain};
+use crate::datadir::{BlockReader, Datadir, Source, catch_sigbus, copies_of};
+use crate::index::Index;
+use crate::index::meta::Meta;
+use crate::index::scan_memory::{mark_invalid, write_positions};
+use crate::limits::{BULK_BLOCKS_MIN, PLACES_PER_READ};
+use crate::memory::Plan;
+use crate::merging::{Phase, finish_unfinished, merge};
+use crate::position::{Height, Place};
+use crate::report::{Event, Notice, Progress, Summary};
+use crate::stages::Stage;
+use crate::wire::{self, Hash32};
+use crate::{Error, Result};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// What to import, where to, and with how much memory.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The block files.
+    pub source: Source,
+    /// The index file.
+    pub index: PathBuf,
+    /// The one number, in bytes.
+    pub memory_bytes: usize,
+    /// The table's share of it, set by hand.
+    pub table_bytes: Option<usize>,
+    /// The last block to import.
+    pub until: Option<Height>,
+    /// Blocks between two commits.
+    pub commit_every: u32,
+    /// Blocks to leave out, with all that follow them.
+    pub invalid: Vec<Hash32>,
+    /// Whether to check witness commitments.
+    pub checks_witness: bool,
+}
+
+/// How a pass over the chain ended.
+enum End {
+    /// At the last block wanted.
+    Done,
+    /// By `stop`; all is committed.
+    Interrupted,
+    /// A block turned out to be invalid: look for the next best chain.
+    Again,
+    /// At a block that a node has not written whole yet.
+    NotWhole,
+}
+
+/// Imports what the block files have and the index has not. `stop` ends it after a block, with a
+/// commit. `tell` hears of everything that happens.
+///
+/// # Errors
+/// Anything in [`Error`]; what was committed before stays.
+pub fn import(
+    options: &Options,
+    stop: &AtomicBool,
+    tell: &mut dyn FnMut(Event<'_>),
+) -> Result<Summary> {
+    let plan = Plan::new(options.memory_bytes, options.table_bytes)?;
+    tell(Event::Plan(&plan));
+    catch_sigbus();
+    let mut datadir = Datadir::open(&options.source)?;
+    let cache_bytes = plan.sizes.redb_cache_bytes;
+    let mut index = Index::open_or_create(&options.index, cache_bytes, Meta::fresh(&datadir))?;
+    let mut summary = Summary::new(&plan, &index);
+    for hash in &options.invalid {
+        mark_invalid(index.store(), hash)?;
+    }
+    loop {
+        summary.stages.enter(Stage::Scan);
+        let chain = chain::find(
+            &index,
+            &datadir,
+            plan.sizes.header_arena_bytes,
+            &mut |done| {
+                tell(Event::Scan(done));
+            },
+        )?;
+        summary.stages.enter(Stage::Other);
+        tell(Event::Chain(&chain));
+        follow(&mut index, &datadir, &chain, tell)?;
+        let first = index.next_height();
+        let bip34_height = datadir.network().bip34_height;
+        let mut batch = Batch::new(&index, &plan.sizes, bip34_height, options.checks_witness)?;
+        batch.stages = std::mem::take(&mut summary.stages);
+        let end = Import {
+            options,
+            stop,
+            tell,
+            datadir: &datadir,
+            chain: &chain,
+            index: &mut index,
+            batch: &mut batch,
+        }
+        .run()?;
+        summary.add(&mut batch);
+        summary.interrupted = matches!(end, End::Interrupted);
+        // While a long import went on, the node has written more: look again until nothing is new.
+        let was_long = index.next_height().0 - first.0 >= BULK_BLOCKS_MIN;
+        match end {
+            End::Again => {}
+            End::Done if was_long && options.until.is_none() => {}
+            _ => return summary.finish(&index),
+        }
+        datadir = Datadir::open(&options.source)?;
+    }
+}
+
+/// Brings the index onto the chain: says what was found, and rolls back what the chain left.
+fn follow(
+    index: &mut Index,
+    datadir: &Datadir,
+    chain: &Chain,
+    tell: &mut dyn FnMut(Event<'_>),
+) -> Result<()> {
+    if let Some(missing) = &chain.missing {
+        tell(Event::Notice(Notice::MissingBlocks(*missing)));
+    }
+    let Some((tip, _)) = index.tip() else {
+        return index.set_blocks_dir(datadir.blocks_dir());
+    };
+    if chain.is_behind(index) {
+        tell(Event::Notice(Notice::Behind {
+            best: chain.best,
+            tip,
+        }));
+        return Ok(());
+    }
+    if chain.has_moved {
+        tell(Event::Notice(Notice::Moved));
+    }
+    if let Some(fork) = chain.fork.filter(|fork| *fork < tip) {
+        index.roll_back(fork)?;
+        tell(Event::Notice(Notice::Reorganised {
+            from: tip,
+            fork,
+            best: chain.best,
+        }));
+    }
+    index.set_blocks_dir(datadir.blocks_dir())
+}
+
+struct Import<'a, 'e> {
+    options: &'a Options,
+    stop: &'a AtomicBool,
+    tell: &'a mut (dyn FnMut(Event<'_>) + 'e),
+    datadir: &'a Datadir,
+    chain: &'a Chain,
+    index: &'a mut Index,
+    batch: &'a mut Batch,
+}
+
+impl Import<'_, '_> {
+    fn run(&mut self) -> Result<End> {
+        let end = self
+            .options
+            .until
+            .map_or(self.chain.best, |until| until.min(self.chain.best));
+        let mut next = self.index.next_height();
+        self.merge_unfinished()?;
+        if next > end {
+            return Ok(End::Done);
+        }
+        let blocks = end.0 + 1 - next.0;
+        let is_bulk = blocks >= BULK_BLOCKS_MIN;
+        if is_bulk {
+            self.batch.stages.enter(Stage::Table);
+            self.batch.warm(self.index)?;
+        }
+        let settled = self.chain.settled();
+        let mut reader = BlockReader::new(self.datadir)?;
+        let mut progress = Progress::new(next, end, self.chain.bytes);
+        let mut places = Places::default();
+        while next <= end {
+            self.batch.stages.enter(Stage::Read);
+            let place = places.get(self.index, next)?;
+            let bytes = reader.read(place)?;
+            if let Some(bad) = self.batch.add(self.index, bytes, place)? {
+                match self.bad_block(&mut reader, next, place, bad)? {
+                    Some(end) => return Ok(end),
+                    None => places = Places::default(),
+                }
+                continue;
+            }
+            progress.add(next, bytes, self.batch);
+            (self.tell)(Event::Progress(&progress));
+            let is_stopped = self.stop.load(Ordering::Relaxed);
+            let is_due =
+                self.batch.blocks() >= self.options.commit_every || self.batch.must_commit();
+            if is_due || next == settled || next == end || is_stopped {
+                if let Some(again) = self.commit(settled)? {
+                    return Ok(again);
+                }
+                let phase = match (is_bulk, next >= settled.min(end)) {
+                    (false, _) => Phase::Tip,
+                    (true, false) => Phase::Bulk,
+                    (true, true) => Phase::Finish,
+                };
+                self.merge(phase)?;
+            }
+            if is_stopped || self.stop.load(Ordering::Relaxed) && next == end {
+                return Ok(End::Interrupted);
+            }
+            next = next.next();
+        }
+        Ok(End::Done)
+    }
+
+    fn merge(&mut self, phase: Phase) -> Result<()> {
+        self.batch.stages.enter(Stage::Merge);
+        let stop = self.stop;
+        merge(self.index, self.batch, phase, &|| {
+            stop.load(Ordering::Relaxed)
+        })?;
+        self.batch.stages.enter(Stage::Other);
+        Ok(())
+    }
+
+    fn merge_unfinished(&mut self) -> Result<()> {
+        self.batch.stages.enter(Stage::Merge);
+        let stop = self.stop;
+        finish_unfinished(self.index, self.batch, &|| stop.load(Ordering::Relaxed))?;
+        self.batch.stages.enter(Stage::Other);
+        Ok(())
+    }
+
+    /// Commits; a spend that cannot be makes its block invalid.
+    fn commit(&mut self, settled: Height) -> Result<Option<End>> {
+        let first = self.index.next_height();
+        let Some((last, _)) = self.batch.last() else {
+            return Ok(None);
+        };
+        let Some(bad) = self.batch.commit(self.index, settled)? else {
+            return Ok(None);
+        };
+        let height = self
+            .index
+            .snapshot()?
+            .height_at(bad.pending.txo(), first, last)?;
+        let snapshot = self.index.snapshot()?;
+        let first_txo = snapshot.block(height)?.first_txo;
+        let mut reader = BlockReader::new(self.datadir)?;
+        let bytes = reader.read(snapshot.place(height)?)?;
+        let fault = bad.describe(bytes, first_txo, &self.index.fingerprints());
+        self.invalid_block(height, fault).map(Some)
+    }
+
+    /// A block that breaks the rules: above the settled line it is left out, below it all ends.
+    fn invalid_block(&mut self, height: Height, fault: String) -> Result<End> {
+        let place = self.index.snapshot()?.place(height)?;
+        let hash = self.datadir.hash_at(place)?;
+        if height <= self.chain.settled() {
+            return Err(Error::InvalidSettledBlock {
+                height,
+                hash,
+                fault,
+            });
+        }
+        mark_invalid(self.index.store(), &hash)?;
+        (self.tell)(Event::Notice(Notice::Invalid {
+            height,
+            hash,
+            fault,
+        }));
+        Ok(End::Again)
+    }
+
+    /// A block that could not be added: its bytes are damaged, or it breaks the rules. `None`:
+    /// another copy was found, try again.
+    fn bad_block(
+        &mut self,
+        reader: &mut BlockReader,
+        height: Height,
+        place: Place,
+        bad: BadBlock,
+    ) -> Result<Option<End>> {
+        let fault = match bad {
+            BadBlock::Bytes(fault) => fault,
+            BadBlock::Repeats(txo) => {
+                let fault = format!("it makes output {txo}, which is there and unspent (BIP 30)");
+                return self.invalid_block(height, fault).map(Some);
+            }
+        };
+        let hash = self.datadir.hash_at(place)?;
+        for copy in copies_of(self.datadir, &hash)? {
+            if copy != place && wire::check_block(reader.read(copy)?).is_ok() {
+                write_positions(self.index.store(), std::iter::once((height, copy)))?;
+                (self.tell)(Event::Notice(Notice::OtherCopy {
+                    height,
+                    place,
+                    copy,
+                }));
+                return Ok(None);
+            }
+        }
+        let settled = self.chain.settled();
+        if let Some(again) = self.commit(settled)? {
+            return Ok(Some(again));
+        }
+        if height == self.chain.best && height > settled {
+            (self.tell)(Event::Notice(Notice::NotWhole {
+                height,
+                place,
+                fault,
+            }));
+            return Ok(Some(End::NotWhole));
+        }
+        Err(Error::BadBlock {
+            place,
+            height,
+            fault,
+        })
+    }
+}
+
+/// Places of the next blocks, read many at a time.
+#[derive(Default)]
+struct Places {
+    first: Height,
+    places: Vec<Place>,
+}
+
+impl Places {
+    fn get(&mut self, index: &Index, height: Height) -> Result<Place> {
+        let at = height.0.wrapping_sub(self.first.0) as usize;
+        if let Some(place) = self.places.get(at) {
+            return Ok(*place);
+        }
+        let snapshot = index.snapshot()?;
+        self.places = snapshot.places(height, PLACES_PER_READ)?;
+        self.first = height;
+        match self.places.first() {
+            Some(place) => Ok(*place),
+            None => snapshot.place(height),
+        }
+    }
+}

@@ -1,0 +1,248 @@
+//! What an import says: while it goes on ([`Event`]) and at its end ([`Summary`]).
+//!
+//! Invariant: data, not sentences, except where a fault is already worded; the binary words the rest.
+
+use crate::Result;
+use crate::batch::{Batch, TableCounts};
+use crate::chain::Chain;
+use crate::datadir::{MissingBlocks, ScanProgress};
+use crate::index::Index;
+use crate::memory::{Part, Plan, Resident};
+use crate::position::{Height, Place};
+use crate::stages::Stages;
+use crate::wire::{self, Fault, Hash32};
+use std::time::Instant;
+
+/// Something that happened.
+pub enum Event<'a> {
+    /// Memory was planned.
+    Plan(&'a Plan),
+    /// The scan went on.
+    Scan(&'a ScanProgress),
+    /// The scan is done.
+    Chain(&'a Chain),
+    /// A block was added.
+    Progress(&'a Progress),
+    /// Something a person should know.
+    Notice(Notice),
+}
+
+/// Something a person should know, though the import goes on.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Notice {
+    /// The chain left the index: it was rolled back from `from`, and the last common block is `fork`.
+    Reorganised {
+        /// Old tip.
+        from: Height,
+        /// The last block that old and new chain share.
+        fork: Height,
+        /// New tip.
+        best: Height,
+    },
+    /// The block files end below the index's tip; nothing was changed.
+    Behind {
+        /// Last block of the files.
+        best: Height,
+        /// Tip of the index.
+        tip: Height,
+    },
+    /// Blocks of the index were found at other places; the positions were made anew.
+    Moved,
+    /// Many blocks lack an ancestor.
+    MissingBlocks(MissingBlocks),
+    /// A block breaks the rules; it and what follows it is left out.
+    Invalid {
+        /// Its height.
+        height: Height,
+        /// Its hash, in internal byte order.
+        hash: Hash32,
+        /// What it does wrong.
+        fault: String,
+    },
+    /// The copy of a block that came first is damaged; another one is used.
+    OtherCopy {
+        /// Height of the block.
+        height: Height,
+        /// The damaged copy.
+        place: Place,
+        /// The one used.
+        copy: Place,
+    },
+    /// The newest block is not whole yet.
+    NotWhole {
+        /// Its height.
+        height: Height,
+        /// Where it is.
+        place: Place,
+        /// What is wrong with it so far.
+        fault: Fault,
+    },
+}
+
+/// How far an import is.
+#[derive(Clone, Debug)]
+pub struct Progress {
+    /// Height of the last block added.
+    pub height: Height,
+    /// Its time, in seconds since 1970.
+    pub time: u32,
+    /// Height of the last block wanted.
+    pub end: Height,
+    /// Blocks added.
+    pub blocks_done: u64,
+    /// Blocks wanted.
+    pub blocks: u64,
+    /// Bytes of the blocks added.
+    pub bytes_done: u64,
+    /// Bytes of the blocks up to the best chain's end.
+    pub bytes: u64,
+    /// How the table served.
+    pub table: TableCounts,
+}
+
+impl Progress {
+    /// At the beginning of the blocks `first..=end`, which with those above have so many bytes.
+    pub fn new(first: Height, end: Height, bytes: u64) -> Progress {
+        Progress {
+            height: first,
+            time: 0,
+            end,
+            blocks_done: 0,
+            blocks: u64::from(end.0 + 1 - first.0),
+            bytes_done: 0,
+            bytes,
+            table: TableCounts::default(),
+        }
+    }
+
+    /// One block on.
+    pub fn add(&mut self, height: Height, bytes: &[u8], batch: &Batch) {
+        self.height = height;
+        self.time = bytes.first_chunk().map_or(0, wire::time_of);
+        self.blocks_done += 1;
+        self.bytes_done += bytes.len() as u64;
+        self.table = batch.table_counts();
+    }
+}
+
+/// What an import has done.
+#[derive(Clone, Debug)]
+pub struct Summary {
+    /// Height and hash of the tip; `None` if there is none.
+    pub tip: Option<(Height, Hash32)>,
+    /// Blocks, transactions, inputs (coinbases' not counted) and outputs imported by this run.
+    pub imported: Totals,
+    /// The same of the whole index.
+    pub totals: Totals,
+    /// Unspent, spendable outputs at the tip.
+    pub coins: u64,
+    /// Seconds from start to end.
+    pub seconds: f64,
+    /// Bytes of the index on disk.
+    pub index_bytes: u64,
+    /// The most private memory that was seen, in bytes.
+    pub peak_memory_bytes: u64,
+    /// The one number.
+    pub memory_budget_bytes: u64,
+    /// The parts of the plan, each with the most it used, where that is known.
+    pub parts: Vec<(Part, Option<u64>)>,
+    /// Where the time went.
+    pub stages: Stages,
+    /// Home slots of the table.
+    pub table_capacity: u64,
+    /// How the table served.
+    pub table: TableCounts,
+    /// Whether it was stopped before its end.
+    pub interrupted: bool,
+    started: Instant,
+}
+
+/// Counts of a stretch of chain.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
+pub struct Totals {
+    /// Blocks.
+    pub blocks: u64,
+    /// Transactions.
+    pub txs: u64,
+    /// Inputs; the null inputs of coinbases are not counted.
+    pub inputs: u64,
+    /// Outputs.
+    pub outputs: u64,
+}
+
+impl Totals {
+    fn of(index: &Index) -> Totals {
+        index
+            .tip()
+            .map_or(Totals::default(), |(height, row)| Totals {
+                blocks: u64::from(height.0) + 1,
+                txs: row.txs,
+                inputs: row.inputs,
+                outputs: row.outputs,
+            })
+    }
+
+    fn since(self, before: Totals) -> Totals {
+        Totals {
+            blocks: self.blocks.saturating_sub(before.blocks),
+            txs: self.txs.saturating_sub(before.txs),
+            inputs: self.inputs.saturating_sub(before.inputs),
+            outputs: self.outputs.saturating_sub(before.outputs),
+        }
+    }
+}
+
+impl Summary {
+    /// Of an import that begins.
+    pub fn new(plan: &Plan, index: &Index) -> Summary {
+        Summary {
+            tip: None,
+            // Until the end, what the index had before.
+            imported: Totals::of(index),
+            totals: Totals::default(),
+            coins: 0,
+            seconds: 0.0,
+            index_bytes: 0,
+            peak_memory_bytes: 0,
+            memory_budget_bytes: plan.budget_bytes as u64,
+            parts: plan.parts.iter().map(|part| (*part, None)).collect(),
+            stages: Stages::default(),
+            table_capacity: plan.sizes.table_slots as u64,
+            table: TableCounts::default(),
+            interrupted: false,
+            started: Instant::now(),
+        }
+    }
+
+    /// Takes over what a pass has measured.
+    pub fn add(&mut self, batch: &mut Batch) {
+        self.stages = std::mem::take(&mut batch.stages);
+        let counts = batch.table_counts();
+        self.table.hits += counts.hits;
+        self.table.misses += counts.misses;
+        self.table.evictions += counts.evictions;
+        let used = batch.used_bytes();
+        for (part, most) in &mut self.parts {
+            if let Some((_, bytes)) = used.iter().find(|(name, _)| *name == part.name) {
+                *most = Some(most.unwrap_or(0).max(*bytes as u64));
+            }
+        }
+        self.peak_memory_bytes = self
+            .peak_memory_bytes
+            .max(Resident::now().peak_private_bytes);
+    }
+
+    /// Completes it.
+    ///
+    /// # Errors
+    /// [`crate::Error::Io`].
+    pub fn finish(mut self, index: &Index) -> Result<Summary> {
+        self.totals = Totals::of(index);
+        self.imported = self.totals.since(self.imported);
+        self.tip = index.tip().map(|(height, row)| (height, row.hash));
+        self.coins = index.tip().map_or(0, |(_, row)| row.coins);
+        self.index_bytes = index.store().allocated_bytes()?;
+        self.seconds = self.started.elapsed().as_secs_f64();
+        Ok(self)
+    }
+}
