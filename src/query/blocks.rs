@@ -8,7 +8,7 @@ use crate::index::blocks::BlockRow;
 use crate::index::snapshot::Snapshot;
 use crate::limits::HEADER_BYTES;
 use crate::position::{Height, Place, Txo};
-use crate::wire::{Block, Tx, time_of};
+use crate::wire::{Block, Fault, Tx, time_of};
 use crate::{Error, Result};
 
 /// The block files that an index was made of.
@@ -39,12 +39,12 @@ pub(super) struct AtPlace {
 
 impl AtPlace {
     /// The error for bytes that were right when they were imported.
-    pub fn fault(&self, fault: crate::wire::Fault) -> Error {
-        Error::Query(QueryFault::BadBlock {
-            height: self.height,
+    pub fn fault(&self, fault: Fault) -> Error {
+        Error::BadBlock {
             place: self.place,
+            height: self.height,
             fault,
-        })
+        }
     }
 }
 

@@ -4,7 +4,6 @@
 
 use crate::datadir::NetworkName;
 use crate::position::{Height, Place};
-use crate::wire::Fault;
 use crate::{Error, Result};
 use bitcoin::{BlockHash, OutPoint, Txid};
 
@@ -87,16 +86,6 @@ pub enum QueryFault {
         height: Height,
         /// Where it was.
         place: Place,
-    },
-    /// The block has been damaged since it was imported.
-    #[error("blk{:05}.dat at byte {}: block {height}: {fault}", place.file, place.offset_bytes)]
-    BadBlock {
-        /// Height of the block.
-        height: Height,
-        /// Where it is.
-        place: Place,
-        /// What is wrong with it.
-        fault: Fault,
     },
     /// Index and block files contradict each other.
     #[error("output {outpoint} is not where the index says; the block files were changed")]
