@@ -279,7 +279,7 @@ mod tests {
     use super::super::testing::{fixture, fixture_path, folder_with, regtest_source};
     use super::super::{Location, Network, Source, XorKey};
     use super::*;
-    use crate::position::Place;
+    use crate::position::Height;
 
     fn open(dir: &Path) -> Datadir {
         let location = Location::BlocksDir(dir.to_path_buf());
