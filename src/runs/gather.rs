@@ -36,6 +36,7 @@ pub struct Gather<'b, R> {
     buffer: &'b mut [R],
     held: usize,
     handed_out: usize,
+    kept: usize,
 }
 
 impl<'b, R: Row> Gather<'b, R> {
@@ -59,6 +60,7 @@ impl<'b, R: Row> Gather<'b, R> {
             buffer,
             held: 0,
             handed_out: 0,
+            kept: 0,
         }
     }
 
@@ -98,12 +100,20 @@ impl<'b, R: Row> Gather<'b, R> {
         );
         self.handed_out = complete;
         match R::reconcile(&mut rows[..complete], self.with_oldest) {
-            Ok(kept) => Ok((&self.buffer[..kept], end)),
+            Ok(kept) => {
+                self.kept = kept;
+                Ok((&self.buffer[..kept], end))
+            }
             Err(damage) => {
                 let key = self.buffer.first().map_or(0, |row| row.key());
                 Err(pages[0].damaged(key, damage))
             }
         }
+    }
+
+    /// The rows that [`Gather::next`] handed out last.
+    pub fn rows(&self) -> &[R] {
+        &self.buffer[..self.kept]
     }
 
     /// Reads pages, in the order of their first keys, while the buffer has room for another.
