@@ -246,6 +246,44 @@ pub enum Error {
         expected: String,
     },
 
+    /// What an undo file says was spent is not what the index has.
+    #[error(
+        "block {height}, transaction {txid}, input {input}: \
+         {field} is {found}, but rev{file:05}.dat says {expected}"
+    )]
+    UndoDiffers {
+        /// Height of the block.
+        height: Height,
+        /// The spending transaction.
+        txid: bitcoin::Txid,
+        /// Position of the input in it.
+        input: u32,
+        /// What differs.
+        field: &'static str,
+        /// What the index has.
+        found: String,
+        /// What the undo file says.
+        expected: String,
+        /// Number of the file.
+        file: u32,
+    },
+
+    /// A block's undo record is not where it should be, or damaged.
+    #[error("{}: no undo record with a right checksum for block {height}", path.display())]
+    UndoMissing {
+        /// The undo file.
+        path: PathBuf,
+        /// Height of the block.
+        height: Height,
+    },
+
+    /// The output file is there already.
+    #[error("{} is there already; --force replaces it", path.display())]
+    Exists {
+        /// The file.
+        path: PathBuf,
+    },
+
     /// `--at` and the file of `--expect` name different heights.
     #[error("--at is {at}, but the file of --expect is about height {expected}")]
     ExpectHeight {

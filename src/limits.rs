@@ -180,3 +180,6 @@ pub const SORTER_BYTES_MIN: usize = 4 << 20;
 // A record and its length fit what is read at once, and the length fits 16 bits.
 const _: () = assert!(2 + SORTED_BYTES_MAX <= SORTED_READ_BYTES);
 const _: () = assert!(SORTED_BYTES_MAX <= u16::MAX as usize);
+
+/// Places up to which `export balances --top` drops what cannot be among the richest at once.
+pub const RANKED_MAX: usize = 100_000;

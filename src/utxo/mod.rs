@@ -11,11 +11,14 @@
 //! | file | what |
 //! | --- | --- |
 //! | `spent.rs` | which outputs are gone |
+//! | `heights.rs` | which block made an output |
 //! | `watch.rs` | progress, and the wish to stop |
 
+mod heights;
 mod spent;
 mod watch;
 
+pub use heights::Heights;
 pub use spent::{Spent, spent_rows};
 pub use watch::{Progress, Watch, Work};
 
@@ -101,6 +104,11 @@ impl<'i> UtxoSet<'i> {
     /// The network.
     pub fn network(&self) -> NetworkName {
         self.network
+    }
+
+    /// The block files.
+    pub fn reader(&self) -> &BlockReader {
+        &self.reader
     }
 
     /// The position behind the last output.

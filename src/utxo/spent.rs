@@ -80,6 +80,19 @@ impl<'b> Spent<'b> {
         Ok(Some(spender))
     }
 
+    /// The next output that is gone, and its spender.
+    ///
+    /// # Errors
+    /// As [`Spent::open`].
+    pub fn next(&mut self) -> Result<Option<(Txo, Txo)>> {
+        let next = (self.next, self.spender);
+        if next.0 >= self.end {
+            return Ok(None);
+        }
+        self.advance()?;
+        Ok(Some(next))
+    }
+
     fn advance(&mut self) -> Result<()> {
         loop {
             if let Some(row) = self.gather.rows().get(self.at) {

@@ -8,6 +8,7 @@ use super::assumeutxo::{self, Known};
 use super::expect::Expected;
 use super::recompute::{Hashes, recompute};
 use super::stats::Stats;
+use super::undo::{UndoReport, check_undo};
 use crate::datadir::{Location, catch_sigbus};
 use crate::index::Index;
 use crate::index::snapshot::Snapshot;
@@ -47,6 +48,8 @@ pub struct Verified {
     pub known_set: bool,
     /// Whether it equals what `gettxoutsetinfo` said.
     pub equals_expected: bool,
+    /// What was compared with the undo files, if that was asked for.
+    pub undo: Option<UndoReport>,
     /// Seconds from start to end.
     pub seconds: f64,
 }
@@ -75,6 +78,10 @@ pub fn verify(index: &Path, options: &Options, watch: &mut Watch<'_>) -> Result<
         muhash: true,
         serialized: options.hash_serialized || expects_serialized || known.is_some(),
     };
+    let undo = match options.undo {
+        true => Some(check_undo(&mut set, options.memory_bytes, watch)?),
+        false => None,
+    };
     let stats = recompute(&mut set, hashes, options.memory_bytes, watch)?;
     if let (Some(known), Some(found)) = (known, &stats.hash_serialized) {
         differ(
@@ -101,6 +108,7 @@ pub fn verify(index: &Path, options: &Options, watch: &mut Watch<'_>) -> Result<
         known_blocks,
         known_set: known.is_some(),
         equals_expected: options.expect.is_some(),
+        undo,
         seconds: started.elapsed().as_secs_f64(),
     })
 }

@@ -18,6 +18,22 @@ pub struct Imported {
     pub index: PathBuf,
     /// What `--datadir` takes.
     pub datadir: PathBuf,
+    is_kept: bool,
+}
+
+impl Imported {
+    /// A block or undo file.
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.datadir.join("regtest/blocks").join(name)
+    }
+}
+
+impl Drop for Imported {
+    fn drop(&mut self) {
+        if !self.is_kept {
+            let _ = std::fs::remove_dir_all(&self.datadir);
+        }
+    }
 }
 
 /// Imports the block files of `datadir`.
@@ -43,6 +59,7 @@ pub fn import_datadir(datadir: &Path, commit_every: u32) -> Imported {
         dir,
         index,
         datadir: datadir.to_owned(),
+        is_kept: true,
     }
 }
 
@@ -64,10 +81,25 @@ pub fn imported_fixture(name: &str) -> Option<(Imported, serde_json::Value)> {
 
 /// Writes and imports a made chain.
 pub fn imported_chain(chain: &Chain) -> Imported {
-    let dir = tempfile::tempdir().unwrap();
-    write_datadir(chain, dir.path(), chain.made(), Layout::default());
-    let mut imported = import_datadir(dir.path(), 7);
-    imported.datadir = dir.keep();
+    let dir = tempfile::tempdir().unwrap().keep();
+    write_datadir(chain, &dir, chain.made(), Layout::default());
+    let mut imported = import_datadir(&dir, 7);
+    imported.is_kept = false;
+    imported
+}
+
+/// Copies `data`'s block files, so that a test may damage them.
+pub fn copied_data() -> Imported {
+    let dir = tempfile::tempdir().unwrap().keep();
+    let blocks = dir.join("regtest/blocks");
+    std::fs::create_dir_all(&blocks).unwrap();
+    let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("data/regtest/blocks");
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        std::fs::copy(entry.path(), blocks.join(entry.file_name())).unwrap();
+    }
+    let mut imported = import_datadir(&dir, 50);
+    imported.is_kept = false;
     imported
 }
 
