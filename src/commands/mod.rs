@@ -3,7 +3,10 @@
 //! Invariant: answers, and nothing else, go to stdout.
 
 mod columns;
+mod import;
 mod people;
+mod progress;
+mod summary;
 
 use crate::args::{Args, AtArgs, Command, ScriptArgs};
 use anyhow::Result;
@@ -19,7 +22,7 @@ use std::process::ExitCode;
 pub fn run(args: &Args, out: &mut impl Write) -> Result<ExitCode> {
     let ask = |at| Ask { args, at };
     match &args.command {
-        Command::Import(_) => anyhow::bail!("import comes with the next merge"),
+        Command::Import(import) => import::run(import, &args.index, args.json, out),
         Command::Status(at) => ask(at).one(out, |view| view.status()),
         Command::Balance(balance) => {
             ask(&balance.scripts.at).each(out, &balance.scripts, |view, script| {

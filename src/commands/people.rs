@@ -271,7 +271,7 @@ fn spent_words(by: &SpentBy) -> String {
 }
 
 /// A time as `2009-01-03 18:15:05`, in UTC.
-fn date(time: u32) -> String {
+pub(super) fn date(time: u32) -> String {
     let time = Timestamp::from_second(i64::from(time)).expect("32 bits of seconds end in 2106");
     time.to_zoned(TimeZone::UTC)
         .strftime("%Y-%m-%d %H:%M:%S")
@@ -279,7 +279,7 @@ fn date(time: u32) -> String {
 }
 
 /// A number with commas between thousands.
-fn grouped(number: u64) -> String {
+pub(super) fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::new();
     for (at, digit) in digits.chars().enumerate() {
