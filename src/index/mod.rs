@@ -112,9 +112,14 @@ impl Index {
                 .any(|known| Some(known.name()) == relation)
                 && !named.iter().any(|known| known == name)
         };
+        let snapshot = self.store.read()?;
+        let tables = self.store.check(snapshot.list_tables())?;
+        let rubbish: Vec<_> = tables.filter(|table| is_rubbish(table.name())).collect();
+        drop(snapshot);
+        if rubbish.is_empty() {
+            return Ok(());
+        }
         self.store.durable(|transaction| {
-            let tables = self.store.check(transaction.list_tables())?;
-            let rubbish: Vec<_> = tables.filter(|table| is_rubbish(table.name())).collect();
             for table in rubbish {
                 self.store.check(transaction.delete_table(table))?;
             }
