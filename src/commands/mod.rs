@@ -4,6 +4,7 @@
 
 mod columns;
 mod people;
+mod words;
 
 use crate::args::{Args, AtArgs, Command, ScriptArgs};
 use anyhow::Result;
