@@ -46,9 +46,10 @@ pub fn parse_bytes(text: &str) -> Result<usize, String> {
 
 /// A block, by height or hash.
 pub fn parse_block(text: &str) -> Result<BlockName, String> {
-    match (text.parse::<u32>(), text.parse()) {
-        (Ok(height), _) => Ok(BlockName::Height(Height(height))),
-        (_, Ok(hash)) => Ok(BlockName::Hash(hash)),
+    // A hash first: its leading zeros would do for a height too.
+    match (text.parse(), text.parse()) {
+        (Ok(hash), _) => Ok(BlockName::Hash(hash)),
+        (_, Ok(height)) => Ok(BlockName::Height(Height(height))),
         _ => Err("neither a height nor a block hash (64 hexadecimal digits)".into()),
     }
 }
@@ -80,7 +81,10 @@ mod tests {
     fn a_block_is_named_by_height_or_hash() {
         let hash = "00".repeat(32);
         assert_eq!(parse_block("0"), Ok(BlockName::Height(Height(0))));
-        assert!(matches!(parse_block(&hash), Ok(BlockName::Hash(_))));
+        assert!(
+            matches!(parse_block(&hash), Ok(BlockName::Hash(_))),
+            "not height 0"
+        );
         for bad in ["", "-1", "1.0", "4294967296", &hash[1..]] {
             assert!(parse_block(bad).is_err(), "{bad}");
         }
