@@ -8,6 +8,7 @@ pub mod fingerprint;
 pub mod import;
 pub mod index;
 pub mod limits;
+pub mod machine;
 pub mod memory;
 pub mod merging;
 pub mod position;

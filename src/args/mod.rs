@@ -7,9 +7,11 @@ use blkdex::position::Height;
 use blkdex::query::BlockName;
 use clap::{ArgAction, Parser, Subcommand};
 use std::path::PathBuf;
-use values::{Bytes, Memory, parse_block, parse_bytes, parse_height, parse_hex, parse_memory};
+use values::{Bytes, parse_block, parse_bytes, parse_height, parse_hex, parse_memory};
 
 mod values;
+
+pub use values::Memory;
 
 /// Turns the block files of a Bitcoin Core datadir into one file that answers, offline, at any
 /// height.

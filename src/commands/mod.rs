@@ -3,7 +3,10 @@
 //! Invariant: answers, and nothing else, go to stdout.
 
 mod columns;
+mod import;
 mod people;
+mod progress;
+mod summary;
 mod words;
 
 use crate::args::{Args, AtArgs, Command, ScriptArgs};
@@ -20,7 +23,7 @@ use std::process::ExitCode;
 pub fn run(args: &Args, out: &mut impl Write) -> Result<ExitCode> {
     let ask = |at| Ask { args, at };
     match &args.command {
-        Command::Import(_) => anyhow::bail!("import comes with the next merge"),
+        Command::Import(import) => import::run(import, &args.index, args.json, out),
         Command::Status(at) => ask(at).one(out, |view| view.status()),
         Command::Balance(balance) => {
             ask(&balance.scripts.at).each(out, &balance.scripts, |view, script| {

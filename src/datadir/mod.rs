@@ -93,6 +93,9 @@ impl Datadir {
             _ => Network::new(name),
         });
         let blocks_dir = find_blocks_dir(&source.location, wanted)?;
+        // The index remembers it, and is asked from other folders.
+        let blocks_dir =
+            std::path::absolute(&blocks_dir).map_err(files::io_error("find", &blocks_dir))?;
         let files = files::list(&blocks_dir)?;
         let xor_key = files::read_xor_key(&blocks_dir)?;
         let mut reader = RecordReader::new(networks.to_vec(), xor_key);

@@ -1,0 +1,63 @@
+//! `blkdex import`: runs the import, shows how it goes, and sums it up.
+//!
+//! Invariant: signals only set a flag; the import ends itself, after a commit.
+
+use super::progress::Reporter;
+use super::summary;
+use crate::args::{ImportArgs, Memory};
+use anyhow::{Context, Result};
+use bitcoin::hashes::Hash;
+use blkdex::import::{Options, import};
+use blkdex::memory::auto_bytes;
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::flag;
+use std::io::Write;
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+/// What a shell expects of a program that ended on Ctrl-C: 128 and the signal's number.
+const INTERRUPTED: u8 = 130;
+
+/// Runs it.
+pub fn run(args: &ImportArgs, index: &Path, json: bool, out: &mut impl Write) -> Result<ExitCode> {
+    let options = Options {
+        source: args.source(),
+        index: index.to_owned(),
+        memory_bytes: match args.memory {
+            Memory::Auto => auto_bytes(),
+            Memory::Bytes(bytes) => bytes,
+        },
+        table_bytes: args.table,
+        until: args.until,
+        commit_every: args.commit_every,
+        invalid: args
+            .invalid
+            .iter()
+            .map(|hash| hash.to_byte_array())
+            .collect(),
+        checks_witness: args.check_witness,
+    };
+    let stop = Arc::new(AtomicBool::new(false));
+    for signal in [SIGINT, SIGTERM] {
+        // The second one ends the process at once; the first makes the flag that it looks at.
+        flag::register_conditional_shutdown(signal, i32::from(INTERRUPTED), Arc::clone(&stop))
+            .and_then(|_| flag::register(signal, Arc::clone(&stop)))
+            .context("cannot catch signals")?;
+    }
+    let mut reporter = Reporter::new(args.quiet);
+    let done = import(&options, &stop, &mut |event| reporter.hear(event));
+    reporter.finish();
+    let summary = done?;
+    if json {
+        writeln!(out, "{}", summary::to_json(&summary))?;
+    } else {
+        summary::show(&summary, out)?;
+    }
+    if summary.interrupted {
+        eprintln!("blkdex: interrupted; all up to here is committed, the same command goes on");
+        return Ok(ExitCode::from(INTERRUPTED));
+    }
+    Ok(ExitCode::SUCCESS)
+}
