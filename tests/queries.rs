@@ -10,7 +10,9 @@ use blkdex::query::{EventKind, View};
 use blkdex::script;
 use common::indexed::{Indexed, data, expected, fixture};
 use serde_json::Value;
+use std::io::Read;
 use std::path::Path;
+use std::process::Stdio;
 
 /// A script with what Core said of it: address, received, sent, outputs, spends.
 fn scripts(core: &Value) -> Vec<(ScriptBuf, &Value)> {
@@ -272,7 +274,7 @@ fn questions_without_answer_are_refused_in_one_line() {
         (
             vec!["status", "--at", "268"],
             1,
-            "above the tip of the index, which is 267",
+            "height 268 is above the tip, 267",
         ),
         (vec!["block", "268"], 1, "above the tip"),
         (vec!["block", &zeros], 1, "in the chain of the index"),
@@ -302,6 +304,32 @@ fn questions_without_answer_are_refused_in_one_line() {
         assert!(code == 0 || out.is_empty());
         assert!(code != 1 || err.lines().count() == 1, "{err}");
     }
+}
+
+#[test]
+fn a_reader_that_leaves_ends_the_program_quietly() {
+    let (core, indexed) = (expected(&data()), Indexed::of(&data(), 10_000));
+    let scripts = scripts(&core).into_iter();
+    let names: Vec<String> = scripts.map(|(script, _)| script.to_hex_string()).collect();
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_blkdex"));
+    command
+        .args(["history", "--index"])
+        .arg(&indexed.path)
+        .args(names);
+    let pipes = command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = pipes.spawn().unwrap();
+    child
+        .stdout
+        .as_mut()
+        .unwrap()
+        .read_exact(&mut [0; 10])
+        .unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(
+        (output.status.code(), output.stderr.as_slice()),
+        (Some(0), &b""[..])
+    );
 }
 
 #[test]

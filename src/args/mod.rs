@@ -24,12 +24,14 @@ pub struct Args {
         global = true,
         value_name = "FILE",
         env = "BLKDEX_INDEX",
-        default_value = "blkdex.redb"
+        default_value = "blkdex.redb",
+        hide_env_values = true,
+        help_heading = "Everywhere"
     )]
     pub index: PathBuf,
 
     /// Print JSON on stdout; words go to stderr
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = "Everywhere")]
     pub json: bool,
 
     /// What to do

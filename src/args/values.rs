@@ -85,7 +85,7 @@ mod tests {
             matches!(parse_block(&hash), Ok(BlockName::Hash(_))),
             "not height 0"
         );
-        for bad in ["", "-1", "1.0", "4294967296", &hash[1..]] {
+        for bad in ["", "-1", "1.0", "4294967296", &"0a".repeat(31)] {
             assert!(parse_block(bad).is_err(), "{bad}");
         }
     }
