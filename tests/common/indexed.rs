@@ -3,13 +3,14 @@
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
-use bitcoin::Block;
 use bitcoin::consensus::deserialize;
+use bitcoin::{Block, ScriptBuf};
 use blkdex::datadir::{BlockReader, Location, Source};
 use blkdex::import::{Options, import};
 use blkdex::index::Index;
 use blkdex::position::Height;
 use blkdex::query::QUERY_CACHE_BYTES;
+use serde_json::Value;
 
 use super::truth::Truth;
 
@@ -39,7 +40,7 @@ pub fn fixture(name: &str) -> Option<PathBuf> {
 }
 
 /// What Bitcoin Core said of a datadir.
-pub fn expected(datadir: &Path) -> serde_json::Value {
+pub fn expected(datadir: &Path) -> Value {
     let text = std::fs::read_to_string(datadir.join("expected.json")).unwrap();
     serde_json::from_str(&text).unwrap()
 }
@@ -86,4 +87,14 @@ pub fn truth_about(index: &Index) -> Truth {
         truth.apply(&block).unwrap();
     }
     truth
+}
+
+/// A script with what Core said of it: address, received, sent, outputs, spends.
+pub fn scripts(core: &Value) -> Vec<(ScriptBuf, &Value)> {
+    let scripts = core["scripts"].as_object().unwrap();
+    let read = |(hex, said): (&String, _)| (ScriptBuf::from_hex(hex).unwrap(), said);
+    scripts
+        .iter()
+        .map(|(hex, said)| read((hex, said)))
+        .collect()
 }
