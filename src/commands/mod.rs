@@ -7,6 +7,7 @@ mod import;
 mod people;
 mod progress;
 mod summary;
+mod words;
 
 use crate::args::{Args, AtArgs, Command, ScriptArgs};
 use anyhow::Result;

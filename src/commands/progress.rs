@@ -3,7 +3,7 @@
 //! Invariant: everything goes to stderr, and nothing is drawn but from the import's own calls: no
 //! ticker, no thread.
 
-use super::people::{date, grouped};
+use super::words::{date, grouped};
 use bitcoin::BlockHash;
 use bitcoin::hashes::Hash;
 use blkdex::chain::Chain;

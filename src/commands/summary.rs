@@ -4,7 +4,7 @@
 
 use super::columns::Align::{Left, Right};
 use super::columns::{print, print_fields};
-use super::people::grouped;
+use super::words::grouped;
 use bitcoin::BlockHash;
 use bitcoin::hashes::Hash;
 use blkdex::report::Summary;

@@ -5,6 +5,7 @@
 
 pub mod chain;
 pub mod datadir;
+pub mod indexed;
 pub mod parts;
 pub mod random;
 pub mod rng;

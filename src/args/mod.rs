@@ -7,6 +7,11 @@ use blkdex::position::Height;
 use blkdex::query::BlockName;
 use clap::{ArgAction, Parser, Subcommand};
 use std::path::PathBuf;
+use values::{Bytes, parse_block, parse_bytes, parse_height, parse_hex, parse_memory};
+
+mod values;
+
+pub use values::Memory;
 
 /// Turns the block files of a Bitcoin Core datadir into one file that answers, offline, at any
 /// height.
@@ -19,12 +24,14 @@ pub struct Args {
         global = true,
         value_name = "FILE",
         env = "BLKDEX_INDEX",
-        default_value = "blkdex.redb"
+        default_value = "blkdex.redb",
+        hide_env_values = true,
+        help_heading = "Everywhere"
     )]
     pub index: PathBuf,
 
     /// Print JSON on stdout; words go to stderr
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = "Everywhere")]
     pub json: bool,
 
     /// What to do
@@ -110,15 +117,6 @@ pub struct ImportPlace {
     /// bitcoind's -blocksdir, or the folder that the blk*.dat lie in
     #[arg(long, value_name = "DIR")]
     pub blocks_dir: Option<PathBuf>,
-}
-
-/// The memory to use.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Memory {
-    /// Half of what the machine or its control group allows, at most 4 GiB.
-    Auto,
-    /// So many bytes.
-    Bytes(usize),
 }
 
 /// What all questions take.
@@ -225,41 +223,6 @@ fn location(datadir: &Option<PathBuf>, blocks_dir: &Option<PathBuf>) -> Option<L
     datadir.or_else(|| blocks_dir.clone().map(Location::BlocksDir))
 }
 
-/// Bytes given as hexadecimal.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Bytes(pub Vec<u8>);
-
-fn parse_hex(text: &str) -> Result<Bytes, bitcoin::hex::HexToBytesError> {
-    bitcoin::hex::FromHex::from_hex(text).map(Bytes)
-}
-
-fn parse_height(text: &str) -> Result<Height, std::num::ParseIntError> {
-    text.parse().map(Height)
-}
-
-fn parse_memory(text: &str) -> Result<Memory, String> {
-    match text {
-        "auto" => Ok(Memory::Auto),
-        size => parse_bytes(size).map(Memory::Bytes),
-    }
-}
-
-/// Bytes as people write them; K, M and G are powers of 1,024, with or without "iB".
-fn parse_bytes(text: &str) -> Result<usize, String> {
-    let parsed = parse_size::Config::new().with_binary().parse_size(text);
-    let bytes =
-        parsed.map_err(|error| format!("{error}; give a size like 512M, 4GiB or 1000000"))?;
-    usize::try_from(bytes).map_err(|error| error.to_string())
-}
-
-fn parse_block(text: &str) -> Result<BlockName, String> {
-    match (text.parse::<u32>(), text.parse()) {
-        (Ok(height), _) => Ok(BlockName::Height(Height(height))),
-        (_, Ok(hash)) => Ok(BlockName::Hash(hash)),
-        _ => Err("neither a height nor a block hash (64 hexadecimal digits)".into()),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -279,25 +242,6 @@ mod tests {
     #[test]
     fn the_definition_is_sound() {
         Args::command().debug_assert();
-    }
-
-    #[test]
-    fn sizes_are_read_as_people_write_them() {
-        for (text, bytes) in [
-            ("512M", 512 << 20),
-            ("512MB", 512 << 20),
-            ("512MiB", 512 << 20),
-            ("512m", 512 << 20),
-            ("1.5G", 3 << 29),
-            ("134217728", 128 << 20),
-        ] {
-            assert_eq!(parse_bytes(text), Ok(bytes), "{text}");
-            assert_eq!(parse_memory(text), Ok(Memory::Bytes(bytes)));
-        }
-        assert_eq!(parse_memory("auto"), Ok(Memory::Auto));
-        for bad in ["", "M", "-1", "1X", "1 M M", "99999999999G"] {
-            assert!(parse_memory(bad).is_err(), "{bad}");
-        }
     }
 
     #[test]
@@ -326,16 +270,6 @@ mod tests {
             "--datadir d --invalid 00",
         ] {
             assert!(import(bad).is_none(), "{bad}");
-        }
-    }
-
-    #[test]
-    fn a_block_is_named_by_height_or_hash() {
-        let hash = "00".repeat(32);
-        assert_eq!(parse_block("0"), Ok(BlockName::Height(Height(0))));
-        assert!(matches!(parse_block(&hash), Ok(BlockName::Hash(_))));
-        for bad in ["", "-1", "1.0", "4294967296", &hash[1..]] {
-            assert!(parse_block(bad).is_err(), "{bad}");
         }
     }
 
