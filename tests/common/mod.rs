@@ -4,8 +4,10 @@
 #![allow(dead_code, clippy::unwrap_used)]
 
 pub mod chain;
+pub mod check;
 pub mod datadir;
 pub mod parts;
 pub mod random;
 pub mod rng;
+pub mod trial;
 pub mod truth;
