@@ -2,7 +2,7 @@
 //!
 //! Invariant: both are in one folder that goes away with the trial.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use bitcoin::BlockHash;
@@ -10,6 +10,7 @@ use bitcoin::hashes::Hash;
 use blkdex::chain::Chain as FoundChain;
 use blkdex::datadir::{Location, Source};
 use blkdex::import::{Options, import};
+use blkdex::index::Index;
 use blkdex::position::Height;
 use blkdex::report::{Event, Notice, Summary};
 use blkdex::runs::row::Relation;
@@ -50,7 +51,12 @@ impl Trial {
 
     /// These blocks, laid out like this.
     pub fn with(chain: &Chain, order: &[BlockHash], layout: Layout) -> Trial {
-        let folder = tempfile::tempdir().unwrap();
+        // A file system in memory, where there is one: durable commits cost nothing there.
+        let memory = Path::new("/dev/shm");
+        let folder = match memory.is_dir() {
+            true => tempfile::tempdir_in(memory).unwrap(),
+            false => tempfile::tempdir().unwrap(),
+        };
         let path = folder.path().join("datadir");
         let datadir = write_datadir(chain, &path, order, layout);
         let options = Options {
@@ -122,8 +128,27 @@ impl Trial {
 
     /// Runs of each relation.
     pub fn runs(&self) -> [usize; 4] {
-        let index = blkdex::index::Index::open(&self.options.index, 16 << 20).unwrap();
-        Relation::ALL.map(|relation| index.catalogue().of(relation).len())
+        self.runs_up_to(None)
+    }
+
+    /// Those of them that are settled.
+    pub fn settled_runs(&self) -> [usize; 4] {
+        let settled = self.open().meta().settled;
+        self.runs_up_to(settled)
+    }
+
+    fn runs_up_to(&self, end: Option<Height>) -> [usize; 4] {
+        let index = self.open();
+        Relation::ALL.map(|relation| {
+            let runs = index.catalogue().of(relation).into_iter();
+            runs.filter(|run| end.is_none_or(|end| run.to <= end))
+                .count()
+        })
+    }
+
+    /// The index, for reading.
+    pub fn open(&self) -> Index {
+        Index::open(&self.options.index, 16 << 20).unwrap()
     }
 }
 
