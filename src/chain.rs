@@ -135,6 +135,9 @@ impl Finder<'_> {
             tree.mark_invalid(&hash);
         }
         let best = tree.best();
+        if memory.is_some() && self.is_left_below_anchor(&tree)? {
+            return Ok(None);
+        }
         let missing = missing_blocks(self.datadir, &tree, best)?;
         let Some(best) = best else {
             return Err(Error::NoGenesis {
@@ -147,7 +150,7 @@ impl Finder<'_> {
                 memory.anchor.1
             }),
         };
-        let fork = self.fork(&tree, root)?;
+        let fork = self.fork(&tree, root, (best.height, best_hash))?;
         let first = fork.map_or(Height(0), Height::next);
         let above = tree.best_chain().filter(|block| block.height >= first);
         let bytes = above.map(|block| u64::from(block.place.bytes)).sum();
@@ -225,12 +228,36 @@ impl Finder<'_> {
         Ok(true)
     }
 
-    /// The last block that the index and the best chain share.
-    fn fork(&self, tree: &HeaderTree<'_>, root: Root) -> Result<Option<Height>> {
+    /// Whether a block whose parent is not among the headers above the anchor follows a block of the
+    /// index: another chain leaves the index below the anchor, and only a full scan can weigh it.
+    fn is_left_below_anchor(&self, tree: &HeaderTree<'_>) -> Result<bool> {
+        let snapshot = self.index.snapshot()?;
+        for (_, aside, place) in tree.asides() {
+            if aside == Aside::Orphan {
+                let prev = wire::prev_hash_of(&self.datadir.header_at(place)?);
+                if snapshot.height_of(&prev)?.is_some() {
+                    return Ok(true);
+                }
+            }
+        }
+        Ok(false)
+    }
+
+    /// The last block that the index and the best chain, which ends in `best`, share.
+    fn fork(
+        &self,
+        tree: &HeaderTree<'_>,
+        root: Root,
+        best: (Height, Hash32),
+    ) -> Result<Option<Height>> {
         let Some((tip, _)) = self.index.tip() else {
             return Ok(None);
         };
         let snapshot = self.index.snapshot()?;
+        // Files that end inside the index are behind it, be it below its settled line.
+        if best.0 < tip && snapshot.block(best.0)?.hash == best.1 {
+            return Ok(Some(best.0));
+        }
         let mut height = tip;
         loop {
             if let Root::Anchor { height: anchor, .. } = root
