@@ -3,6 +3,7 @@
 pub mod batch;
 pub mod chain;
 pub mod datadir;
+pub mod doctor;
 pub mod error;
 pub mod fingerprint;
 pub mod import;
@@ -19,6 +20,7 @@ pub mod runs;
 pub mod script;
 pub mod stages;
 pub mod store;
+pub mod system;
 pub mod table;
 pub mod verify;
 pub mod wire;

@@ -111,8 +111,8 @@ pub const SEARCH_BYTES_MAX: usize = 1 << 18;
 /// datadir as junk would take hours.
 pub const NETWORK_FILES_MAX: usize = 2;
 
-/// Cut records named one by one in a scan report; the rest are only counted.
-pub const CUT_RECORDS_LISTED_MAX: usize = 16;
+/// Cut records, and stretches of junk, named one by one in a scan report; the rest are only counted.
+pub const PLACES_LISTED_MAX: usize = 16;
 
 /// Orphan headers above which a scan says that a stretch of blocks is missing. A syncing node
 /// downloads at most 1,024 blocks ahead (Bitcoin Core, `net_processing.cpp`:

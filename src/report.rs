@@ -24,6 +24,15 @@ pub enum Event<'a> {
     Chain(&'a Chain),
     /// A block was added.
     Progress(&'a Progress),
+    /// The doctor checked a block.
+    Check {
+        /// Its height.
+        height: Height,
+        /// Bytes of blocks done.
+        bytes_done: u64,
+        /// Bytes in all.
+        bytes: u64,
+    },
     /// Something a person should know.
     Notice(Notice),
 }

@@ -44,6 +44,8 @@ pub struct Args {
 pub enum Command {
     /// Read the block files and bring the index up to their best chain
     Import(ImportArgs),
+    /// What an import would meet: files, chain, disk, memory, time
+    Doctor(DoctorArgs),
     /// How far the index reaches and what it holds
     Status(AtArgs),
     /// What scripts received, sent and own
@@ -63,17 +65,9 @@ pub enum Command {
 /// `import`.
 #[derive(clap::Args, Debug)]
 pub struct ImportArgs {
-    /// Where the block files are
+    /// The block files
     #[command(flatten)]
-    pub place: ImportPlace,
-
-    /// main, test, testnet4, signet or regtest; found by itself if only one is there
-    #[arg(long, value_name = "NAME")]
-    pub network: Option<NetworkName>,
-
-    /// The challenge script of a custom signet
-    #[arg(long, value_name = "HEX", value_parser = parse_hex)]
-    pub signet_challenge: Option<Bytes>,
+    pub source: SourceArgs,
 
     /// All memory that the process may hold: 512M, 4GiB, bytes, or auto (half of what the machine
     /// allows, at most 4 GiB)
@@ -104,6 +98,46 @@ pub struct ImportArgs {
     /// Show no progress
     #[arg(long, short)]
     pub quiet: bool,
+}
+
+/// `doctor`.
+#[derive(clap::Args, Debug)]
+pub struct DoctorArgs {
+    /// The block files
+    #[command(flatten)]
+    pub source: SourceArgs,
+
+    /// The memory that the import would get
+    #[arg(long, value_name = "SIZE", default_value = "auto", value_parser = parse_memory)]
+    pub memory: Memory,
+
+    /// Read, hash and check every block of the best chain
+    #[arg(long)]
+    pub deep: bool,
+
+    /// Check the witness commitments of blocks too
+    #[arg(long, requires = "deep")]
+    pub check_witness: bool,
+
+    /// Show no progress
+    #[arg(long, short)]
+    pub quiet: bool,
+}
+
+/// The block files of one network.
+#[derive(clap::Args, Debug)]
+pub struct SourceArgs {
+    /// Where they are
+    #[command(flatten)]
+    pub place: ImportPlace,
+
+    /// main, test, testnet4, signet or regtest; found by itself if only one is there
+    #[arg(long, value_name = "NAME")]
+    pub network: Option<NetworkName>,
+
+    /// The challenge script of a custom signet
+    #[arg(long, value_name = "HEX", value_parser = parse_hex)]
+    pub signet_challenge: Option<Bytes>,
 }
 
 /// Where the block files to be imported are: one of both.
@@ -199,9 +233,9 @@ pub struct BlockArgs {
     pub at: AtArgs,
 }
 
-impl ImportArgs {
+impl SourceArgs {
     /// What is to be read.
-    pub fn source(&self) -> Source {
+    pub fn get(&self) -> Source {
         let place = &self.place;
         Source {
             location: location(&place.datadir, &place.blocks_dir).expect("clap requires one"),
@@ -248,7 +282,7 @@ mod tests {
     fn an_import_needs_one_place() {
         let args = import("--datadir d --network signet --signet-challenge 51").expect("parses");
         assert_eq!(
-            args.source(),
+            args.source.get(),
             Source {
                 location: Location::Datadir("d".into()),
                 network: Some(NetworkName::Signet),
@@ -257,7 +291,11 @@ mod tests {
         );
         assert_eq!(args.commit_every, 10_000);
         assert_eq!(
-            import("--blocks-dir b").expect("parses").source().location,
+            import("--blocks-dir b")
+                .expect("parses")
+                .source
+                .get()
+                .location,
             Location::BlocksDir("b".into())
         );
         for bad in [

@@ -14,6 +14,16 @@ pub enum Memory {
     Bytes(usize),
 }
 
+impl Memory {
+    /// So many bytes.
+    pub fn bytes(self) -> usize {
+        match self {
+            Memory::Auto => blkdex::memory::auto_bytes(),
+            Memory::Bytes(bytes) => bytes,
+        }
+    }
+}
+
 /// Bytes given as hexadecimal.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Bytes(pub Vec<u8>);

@@ -4,11 +4,10 @@
 
 use super::progress::Reporter;
 use super::summary;
-use crate::args::{ImportArgs, Memory};
+use crate::args::ImportArgs;
 use anyhow::{Context, Result};
 use bitcoin::hashes::Hash;
 use blkdex::import::{Options, import};
-use blkdex::memory::auto_bytes;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
 use std::io::Write;
@@ -23,12 +22,9 @@ const INTERRUPTED: u8 = 130;
 /// Runs it.
 pub fn run(args: &ImportArgs, index: &Path, json: bool, out: &mut impl Write) -> Result<ExitCode> {
     let options = Options {
-        source: args.source(),
+        source: args.source.get(),
         index: index.to_owned(),
-        memory_bytes: match args.memory {
-            Memory::Auto => auto_bytes(),
-            Memory::Bytes(bytes) => bytes,
-        },
+        memory_bytes: args.memory.bytes(),
         table_bytes: args.table,
         until: args.until,
         commit_every: args.commit_every,

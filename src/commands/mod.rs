@@ -3,6 +3,7 @@
 //! Invariant: answers, and nothing else, go to stdout.
 
 mod columns;
+mod doctor;
 mod import;
 mod people;
 mod progress;
@@ -24,6 +25,7 @@ pub fn run(args: &Args, out: &mut impl Write) -> Result<ExitCode> {
     let ask = |at| Ask { args, at };
     match &args.command {
         Command::Import(import) => import::run(import, &args.index, args.json, out),
+        Command::Doctor(doctor) => doctor::run(doctor, &args.index, args.json, out),
         Command::Status(at) => ask(at).one(out, |view| view.status()),
         Command::Balance(balance) => {
             ask(&balance.scripts.at).each(out, &balance.scripts, |view, script| {

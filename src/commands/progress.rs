@@ -55,6 +55,16 @@ impl Reporter {
                 self.begin();
             }
             Event::Progress(progress) => self.progress(progress),
+            Event::Check {
+                height,
+                bytes_done,
+                bytes,
+            } => {
+                if self.is_due() {
+                    let text = format!("checking: height {}", grouped(height.0.into()));
+                    self.show(bytes_done, bytes, &text);
+                }
+            }
         }
     }
 

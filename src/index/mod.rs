@@ -63,16 +63,25 @@ impl Index {
                 fresh.clone()
             }
         };
-        if (&meta.network, meta.magic) != (&fresh.network, fresh.magic) {
-            return Err(Error::IndexOfOtherNetwork {
-                path: path.to_owned(),
-                found: meta.network,
-                expected: fresh.network,
-            });
-        }
         let mut index = Index::load(store, meta)?;
+        index.expect_network(&fresh.network, fresh.magic)?;
         index.sweep()?;
         Ok(index)
+    }
+
+    /// Refuses an index of another network.
+    ///
+    /// # Errors
+    /// [`Error::IndexOfOtherNetwork`].
+    pub fn expect_network(&self, name: &str, magic: [u8; 4]) -> Result<()> {
+        if (&self.meta.network[..], self.meta.magic) == (name, magic) {
+            return Ok(());
+        }
+        Err(Error::IndexOfOtherNetwork {
+            path: self.store.path().to_owned(),
+            found: self.meta.network.clone(),
+            expected: name.to_owned(),
+        })
     }
 
     /// Opens an index for reading. Several processes may at once, but not beside an import.
