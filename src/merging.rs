@@ -5,7 +5,7 @@
 use crate::Result;
 use crate::batch::Batch;
 use crate::index::Index;
-use crate::limits::{RUNS_MAX, TIP_MERGE_BYTES_MAX};
+use crate::limits::{RUNS_MAX, SEGMENT_BYTES_MIN, TIP_MERGE_BYTES_MAX};
 use crate::position::Height;
 use crate::runs::gather::fan_in;
 use crate::runs::merge::{Merger, Unfinished};
@@ -151,6 +151,7 @@ fn run<R: Row>(
         staging,
         buffer,
         positions_end,
+        segment_bytes_min: SEGMENT_BYTES_MIN,
     }
     .run(task, is_over)
 }

@@ -14,7 +14,7 @@ use super::row::{Relation, Row};
 use super::table_of;
 use super::write::{RunWriter, Staging};
 use crate::Result;
-use crate::limits::{SEGMENT_BYTES_MIN, SEGMENTS_WANTED};
+use crate::limits::SEGMENTS_WANTED;
 use crate::position::Height;
 use crate::store::Store;
 use byteorder::{ByteOrder, LittleEndian};
@@ -99,6 +99,8 @@ pub struct Merger<'a, R> {
     pub buffer: &'a mut [R],
     /// All positions are smaller.
     pub positions_end: u64,
+    /// A segment has at least so many bytes ([`crate::limits::SEGMENT_BYTES_MIN`]).
+    pub segment_bytes_min: u64,
 }
 
 impl<R: Row> Merger<'_, R> {
@@ -110,7 +112,7 @@ impl<R: Row> Merger<'_, R> {
     pub fn run(&mut self, mut task: Unfinished, is_over: &dyn Fn() -> bool) -> Result<()> {
         let inputs = task.inputs(self.catalogue);
         let segment_bytes = inputs.iter().map(Run::bytes).sum::<u64>() / SEGMENTS_WANTED;
-        let segment_bytes = segment_bytes.max(SEGMENT_BYTES_MIN);
+        let segment_bytes = segment_bytes.max(self.segment_bytes_min);
         let mut gather = Gather::new(inputs, task.with_oldest, self.buffer);
         while task.key != NO_NEXT {
             let low_key = task.key;
