@@ -109,13 +109,28 @@ impl Runs {
         let generations = self.generations::<R>();
         let first = self.rng.below(generations.len() as u64) as usize;
         let last = self.rng.between(first as u64, generations.len() as u64 - 1) as usize;
+        let heights = (generations[first].0, generations[last].1);
+        // Of one generation a part may merge alone.
+        let ids: Vec<u32> = self
+            .catalogue
+            .of(R::RELATION)
+            .iter()
+            .map(|r| r.id)
+            .collect();
+        let is_part = first == last && self.rng.below(2) == 0;
+        let last_id = if is_part {
+            *self.rng.pick(&ids)
+        } else {
+            u32::MAX
+        };
         let mut task = Some(Unfinished {
             relation: R::RELATION,
-            heights: (generations[first].0, generations[last].1),
+            heights,
             key: 0,
-            with_oldest: first == 0,
+            with_oldest: first == 0 && !is_part,
+            last_id,
         });
-        while let Some(unfinished) = task {
+        while let Some(unfinished) = task.filter(|task| !task.inputs(&self.catalogue).is_empty()) {
             self.merge_on::<R>(unfinished);
             self = self.reopen();
             task = Unfinished::load(&self.store, R::RELATION).unwrap();
@@ -316,6 +331,7 @@ fn merge_all(runs: &mut Runs, heights: (Height, Height)) {
         heights,
         key: 0,
         with_oldest: true,
+        last_id: u32::MAX,
     };
     while let Some(task) = match task.inputs(&runs.catalogue).len() {
         0 | 1 => None,
@@ -353,6 +369,7 @@ fn a_delete_outlives_a_merge_without_its_put() {
         heights: (Height(1), Height(2)),
         key: 0,
         with_oldest: false,
+        last_id: u32::MAX,
     });
     let coins = [CoinRow::put(8, Txo(10)), CoinRow::put(9, Txo(11))];
     assert_eq!(runs.gather::<CoinRow>(), coins);
