@@ -1,5 +1,7 @@
 //! Rules 1 and 2: the table is a cache of what is on disk, and only neighbours merge.
 
+use blkdex::position::Height;
+
 use crate::common::chain::{Chain, Plan};
 use crate::common::parts::owner;
 use crate::common::random::Options;
@@ -65,6 +67,27 @@ fn merges_of_a_bulk_import_keep_every_coin() {
         // The settled part has become one run, or a large one and few small ones.
         let runs = trial.settled_runs();
         assert!(runs.iter().all(|&runs| runs <= 3), "{runs:?}");
+    }
+}
+
+/// A bulk import that goes on fills its table from the runs first.
+#[test]
+fn a_warmed_table_answers_as_one_that_saw_everything() {
+    let options = Options {
+        blocks: 1250,
+        txs_max: 3,
+        fork_every: 0,
+        ..Options::default()
+    };
+    let chain = Chain::random(7, options);
+    for slots in [100, 1500, 100_000] {
+        let mut trial = Trial::new(&chain).with_tiny_table(slots);
+        trial.options.until = Some(Height(240));
+        trial.import().quietly();
+        trial.options.until = None;
+        let summary = trial.import_and_check(&chain);
+        assert_eq!(summary.imported.blocks, 1010);
+        assert_eq!(summary.table.misses == 0, slots == 100_000, "{slots} slots");
     }
 }
 
