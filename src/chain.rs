@@ -135,6 +135,9 @@ impl Finder<'_> {
             tree.mark_invalid(&hash);
         }
         let best = tree.best();
+        if memory.is_some() && self.is_left_below_anchor(&tree)? {
+            return Ok(None);
+        }
         let missing = missing_blocks(self.datadir, &tree, best)?;
         let Some(best) = best else {
             return Err(Error::NoGenesis {
@@ -147,7 +150,7 @@ impl Finder<'_> {
                 memory.anchor.1
             }),
         };
-        let fork = self.fork(&tree, root)?;
+        let fork = self.fork(&tree, root, (best.height, best_hash))?;
         let first = fork.map_or(Height(0), Height::next);
         let above = tree.best_chain().filter(|block| block.height >= first);
         let bytes = above.map(|block| u64::from(block.place.bytes)).sum();
@@ -225,12 +228,36 @@ impl Finder<'_> {
         Ok(true)
     }
 
-    /// The last block that the index and the best chain share.
-    fn fork(&self, tree: &HeaderTree<'_>, root: Root) -> Result<Option<Height>> {
+    /// Whether a block whose parent is not among the headers above the anchor follows a block of the
+    /// index: another chain leaves the index below the anchor, and only a full scan can weigh it.
+    fn is_left_below_anchor(&self, tree: &HeaderTree<'_>) -> Result<bool> {
+        let snapshot = self.index.snapshot()?;
+        for (_, aside, place) in tree.asides() {
+            if aside == Aside::Orphan {
+                let prev = wire::prev_hash_of(&self.datadir.header_at(place)?);
+                if snapshot.height_of(&prev)?.is_some() {
+                    return Ok(true);
+                }
+            }
+        }
+        Ok(false)
+    }
+
+    /// The last block that the index and the best chain, which ends in `best`, share.
+    fn fork(
+        &self,
+        tree: &HeaderTree<'_>,
+        root: Root,
+        best: (Height, Hash32),
+    ) -> Result<Option<Height>> {
         let Some((tip, _)) = self.index.tip() else {
             return Ok(None);
         };
         let snapshot = self.index.snapshot()?;
+        // Files that end inside the index are behind it, be it below its settled line.
+        if best.0 < tip && snapshot.block(best.0)?.hash == best.1 {
+            return Ok(Some(best.0));
+        }
         let mut height = tip;
         loop {
             if let Root::Anchor { height: anchor, .. } = root
@@ -268,18 +295,22 @@ impl Finder<'_> {
     ) -> Result<bool> {
         let store = self.index.store();
         let mut has_moved = false;
-        let mut blocks = tree
-            .best_chain()
-            .map(|block| (block.height, block.place))
-            .peekable();
+        let mut blocks = tree.best_chain().peekable();
         let snapshot = self.index.snapshot()?;
         let tip = self.index.tip().map(|(tip, _)| tip);
         while blocks.peek().is_some() {
-            let part: Vec<_> = blocks.by_ref().take(POSITIONS_PER_WRITE).collect();
-            for (height, place) in &part {
-                let is_indexed =
-                    chain.fork.is_some_and(|fork| *height <= fork) && Some(*height) <= tip;
-                has_moved |= is_indexed && snapshot.place(*height).is_ok_and(|old| old != *place);
+            let mut part = Vec::new();
+            for block in blocks.by_ref().take(POSITIONS_PER_WRITE) {
+                let is_indexed = chain.fork.is_some_and(|fork| block.height <= fork)
+                    && Some(block.height) <= tip;
+                let old = is_indexed
+                    .then(|| snapshot.place(block.height).ok())
+                    .flatten();
+                // The copy that was imported is a whole one; the first may not be.
+                let is_copy = |old: &Place| tree.copies(block.node).any(|copy| copy == *old);
+                let place = old.filter(is_copy).unwrap_or(block.place);
+                has_moved |= old.is_some_and(|old| old != place);
+                part.push((block.height, place));
             }
             write_positions(store, part.into_iter())?;
         }

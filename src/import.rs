@@ -8,7 +8,7 @@ use crate::chain::{self, Chain};
 use crate::datadir::{BlockReader, Datadir, Source, catch_sigbus, copies_of};
 use crate::index::Index;
 use crate::index::meta::Meta;
-use crate::index::scan_memory::{mark_invalid, write_positions};
+use crate::index::scan_memory::{exclude, mark_invalid, write_positions};
 use crate::limits::{BULK_BLOCKS_MIN, PLACES_PER_READ};
 use crate::memory::Plan;
 use crate::merging::{Phase, finish_unfinished, merge};
@@ -71,7 +71,7 @@ pub fn import(
     let mut index = Index::open_or_create(&options.index, cache_bytes, Meta::fresh(&datadir))?;
     let mut summary = Summary::new(&plan, &index);
     for hash in &options.invalid {
-        mark_invalid(index.store(), hash)?;
+        exclude(index.store(), hash)?;
     }
     loop {
         summary.stages.enter(Stage::Scan);

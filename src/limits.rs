@@ -38,6 +38,9 @@ pub const OFFSET_EVERY_TXS: usize = 16;
 /// The table is full at this load. Sorted clusters stay short up to about here.
 pub const TABLE_LOAD_MAX_PERCENT: usize = 75;
 
+/// As long as it can grow inside its map, the table does so at this load: clusters stay short.
+pub const TABLE_LOAD_EASY_PERCENT: usize = 50;
+
 /// Home slots with which a table starts; it doubles inside its map.
 pub const TABLE_SLOTS_FIRST: usize = 1 << 16;
 
@@ -111,8 +114,8 @@ pub const SEARCH_BYTES_MAX: usize = 1 << 18;
 /// datadir as junk would take hours.
 pub const NETWORK_FILES_MAX: usize = 2;
 
-/// Cut records named one by one in a scan report; the rest are only counted.
-pub const CUT_RECORDS_LISTED_MAX: usize = 16;
+/// Cut records, and stretches of junk, named one by one in a scan report; the rest are only counted.
+pub const PLACES_LISTED_MAX: usize = 16;
 
 /// Orphan headers above which a scan says that a stretch of blocks is missing. A syncing node
 /// downloads at most 1,024 blocks ahead (Bitcoin Core, `net_processing.cpp`:

@@ -27,7 +27,7 @@ fn main() -> ExitCode {
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             // Nobody is left to tell if stderr is closed too.
-            let _ = writeln!(stderr(), "blkdex: {error:#}");
+            let _ = writeln!(stderr(), "blkdex: {}", one_line(&error));
             exit_code(&error)
         }
     }
@@ -35,8 +35,20 @@ fn main() -> ExitCode {
 
 /// Whether the reader of our output went away, as `head` does: no error.
 fn is_broken_pipe(error: &anyhow::Error) -> bool {
-    let io = error.downcast_ref::<std::io::Error>();
-    io.is_some_and(|error| error.kind() == ErrorKind::BrokenPipe)
+    let mut causes = error
+        .chain()
+        .filter_map(|cause| cause.downcast_ref::<std::io::Error>());
+    causes.any(|error| error.kind() == ErrorKind::BrokenPipe)
+}
+
+/// The error and its causes; one that names its cause itself is not followed by it again.
+fn one_line(error: &anyhow::Error) -> String {
+    let causes = error.chain().map(ToString::to_string);
+    causes.fold(String::new(), |line, cause| match line.as_str() {
+        "" => cause,
+        line if line.contains(&cause) => line.to_string(),
+        line => format!("{line}: {cause}"),
+    })
 }
 
 fn exit_code(error: &anyhow::Error) -> ExitCode {
@@ -44,6 +56,8 @@ fn exit_code(error: &anyhow::Error) -> ExitCode {
         Some(Error::Query(
             QueryFault::NotAScript { .. } | QueryFault::AddressOfOtherNetwork { .. },
         )) => ExitCode::from(2),
+        Some(Error::ExpectHeight { .. }) => ExitCode::from(2),
+        Some(Error::Interrupted) => ExitCode::from(commands::INTERRUPTED),
         _ => ExitCode::FAILURE,
     }
 }

@@ -6,6 +6,7 @@
 use crate::batch::digest::Digest;
 use crate::datadir::BlockReader;
 use crate::limits::{BLOCK_ROWS_BUFFERED_MAX, COIN_CHANGES_MAX, COIN_SPILLS_MAX, COINS_PAGE_BYTES};
+use crate::machine::available_bytes;
 use crate::runs::row::CoinRow;
 use crate::runs::write::Staging;
 use crate::table::Table;
@@ -27,6 +28,16 @@ const REDB_CACHE_BYTES_MAX: usize = 64 * MIB;
 
 /// The least that a budget can be.
 pub const BUDGET_BYTES_MIN: usize = 96 * MIB;
+
+/// The most that `--memory auto` takes.
+const AUTO_BYTES_MAX: u64 = 4 << 30;
+
+/// The budget that `--memory auto` stands for: half of what the machine or its control group allows,
+/// at most 4 GiB, and at least the least that works.
+pub fn auto_bytes() -> usize {
+    let available = available_bytes().unwrap_or(2 * AUTO_BYTES_MAX);
+    ((available / 2).min(AUTO_BYTES_MAX) as usize).max(BUDGET_BYTES_MIN)
+}
 
 /// A part of the plan.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -170,42 +181,6 @@ pub fn left_when_reading(budget_bytes: usize, least_bytes: usize) -> Result<usiz
             budget_bytes,
             least_bytes: fixed + least_bytes,
         }),
-    }
-}
-
-/// What the kernel says of this process's memory.
-#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
-pub struct Resident {
-    /// Private, anonymous bytes now (`RssAnon`).
-    pub private_bytes: u64,
-    /// An upper bound of the most there were: the peak of all resident bytes (`VmHWM`) less what is
-    /// mapped from files now, but at least what there is now.
-    pub peak_private_bytes: u64,
-    /// Bytes mapped from files now (`RssFile`).
-    pub file_bytes: u64,
-}
-
-impl Resident {
-    /// Reads `/proc/self/status`; zeros where there is none.
-    pub fn now() -> Resident {
-        let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-        let field = |name: &str| {
-            let line = status.lines().find(|line| line.starts_with(name));
-            let number = line.and_then(|line| line.split_whitespace().nth(1));
-            number
-                .and_then(|number| number.parse::<u64>().ok())
-                .unwrap_or(0)
-                * 1024
-        };
-        let (private_bytes, file_bytes) = (field("RssAnon:"), field("RssFile:"));
-        let peak_private_bytes = field("VmHWM:")
-            .saturating_sub(file_bytes)
-            .max(private_bytes);
-        Resident {
-            private_bytes,
-            peak_private_bytes,
-            file_bytes,
-        }
     }
 }
 

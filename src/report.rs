@@ -7,7 +7,8 @@ use crate::batch::{Batch, TableCounts};
 use crate::chain::Chain;
 use crate::datadir::{MissingBlocks, ScanProgress};
 use crate::index::Index;
-use crate::memory::{Part, Plan, Resident};
+use crate::machine::Resident;
+use crate::memory::{Part, Plan};
 use crate::position::{Height, Place};
 use crate::stages::Stages;
 use crate::wire::{self, Fault, Hash32};
@@ -23,6 +24,15 @@ pub enum Event<'a> {
     Chain(&'a Chain),
     /// A block was added.
     Progress(&'a Progress),
+    /// The doctor checked a block.
+    Check {
+        /// Its height.
+        height: Height,
+        /// Bytes of blocks done.
+        bytes_done: u64,
+        /// Bytes in all.
+        bytes: u64,
+    },
     /// Something a person should know.
     Notice(Notice),
 }

@@ -8,23 +8,23 @@
 //!
 //! | file | what |
 //! | --- | --- |
+//! | `changes.rs` | coins into and out of the table |
 //! | `digest.rs` | a block becomes coins taken and made, and rows |
 //! | `rows.rs` | the rows that wait |
 //! | `resolve.rs` | spends that missed the table |
 //! | `warm.rs` | the table filled from the runs |
 
+mod changes;
 pub mod digest;
 pub mod resolve;
 pub mod rows;
 pub mod warm;
 
 use crate::Result;
-use crate::fingerprint::Fingerprints;
 use crate::index::blocks::BlockRow;
 use crate::index::{Index, NewBlock};
 use crate::limits::{
     BLOCK_OUTPUTS_MAX, BLOCK_ROWS_BUFFERED_MAX, BLOCK_TXS_MAX, COIN_CHANGES_MAX, COIN_SPILLS_MAX,
-    PREFETCH_AHEAD,
 };
 use crate::memory::Sizes;
 use crate::position::{Height, Place, Txo};
@@ -36,8 +36,9 @@ use crate::runs::write::{RunWriter, Staging};
 use crate::stages::{Stage, Stages};
 use crate::table::Table;
 use crate::wire::{self, Fault};
+use changes::{Changes, Stop};
 use digest::{BlockCounts, Digest};
-use resolve::{BadSpend, Outcome, pending_probe, pending_spend, resolve};
+use resolve::{BadSpend, Outcome, resolve};
 use rows::RowBuffers;
 
 /// Counts that tell how well the table served.
@@ -71,7 +72,6 @@ pub struct Batch {
     deletes: Buffer<CoinRow>,
     digest: Digest,
     staging: Staging,
-    fingerprints: Fingerprints,
     bip34_height: u32,
     first: Height,
     last: Option<(Height, BlockRow)>,
@@ -109,9 +109,8 @@ impl Batch {
             rows: RowBuffers::new(sizes.rows_bytes)?,
             pending: Buffer::new("pending spends", sizes.pending_rows)?,
             deletes: Buffer::new("coin deletes", sizes.deletes_rows)?,
-            digest: Digest::new(checks_witness)?,
+            digest: Digest::new(index.fingerprints(), checks_witness)?,
             staging: Staging::new()?,
-            fingerprints: index.fingerprints(),
             bip34_height,
             first: Height(0),
             last: None,
@@ -206,12 +205,9 @@ impl Batch {
         self.stages.enter(Stage::ParseAndHash);
         let before = self.rows.counts();
         let first_txo = self.next_txo;
-        let digested = self.digest.digest(
-            bytes,
-            first_txo,
-            &self.fingerprints,
-            &mut self.rows.shares(),
-        );
+        let digested = self
+            .digest
+            .digest(bytes, first_txo, &mut self.rows.shares());
         let counts = match digested {
             Ok(counts) => counts,
             Err(fault) => {
@@ -257,62 +253,29 @@ impl Batch {
         first_txo: Txo,
         counts: BlockCounts,
     ) -> Result<std::result::Result<u64, Txo>> {
-        let coinbase_end = Txo(first_txo.0 + counts.coinbase_outputs);
+        let mut at = 0;
         let mut overwritten = 0;
-        for at in 0..self.digest.ops().len() {
-            let ops = self.digest.ops();
-            if let Some(ahead) = ops.get(at + PREFETCH_AHEAD) {
-                self.table.prefetch(*ahead);
-            }
-            let op = ops[at];
-            if op.is_delete() {
-                self.take(op);
-                continue;
-            }
-            while !self.table.has_room() {
-                self.spill_coins(index, op.txo())?;
-                self.evict();
-            }
-            let is_coinbase = op.txo() < coinbase_end;
-            match self.table.insert(op) {
-                None if is_coinbase && !self.is_complete && height.0 < self.bip34_height => {
-                    self.pending
-                        .push(pending_probe(op.fingerprint(), first_txo));
+        loop {
+            let mut changes = Changes {
+                table: &mut self.table,
+                spending: self.rows.shares().spending,
+                pending: &mut self.pending,
+                deletes: &mut self.deletes,
+                counts: &mut self.table_counts,
+                overwritten: &mut overwritten,
+                spilled_below: self.spilled_below,
+                coinbase: first_txo,
+                coinbase_end: Txo(first_txo.0 + counts.coinbase_outputs),
+                may_overwrite_unseen: !self.is_complete && height.0 < self.bip34_height,
+            };
+            match changes.apply(self.digest.ops(), &mut at) {
+                Stop::Done => return Ok(Ok(overwritten)),
+                Stop::Repeats(txo) => return Ok(Err(txo)),
+                Stop::NoRoom(txo) => {
+                    self.spill_coins(index, txo)?;
+                    self.evict();
                 }
-                None => {}
-                Some(old) if is_coinbase => {
-                    self.end_coin(old, first_txo);
-                    overwritten += 1;
-                }
-                Some(_) => return Ok(Err(op.txo())),
             }
-        }
-        Ok(Ok(overwritten))
-    }
-
-    #[inline(always)]
-    fn take(&mut self, op: CoinRow) {
-        match self.table.take(op) {
-            Some(coin) => {
-                self.end_coin(coin, op.txo());
-                self.table_counts.hits += 1;
-            }
-            None => {
-                self.pending.push(pending_spend(op.fingerprint(), op.txo()));
-                self.table_counts.misses += 1;
-            }
-        }
-    }
-
-    #[inline(always)]
-    fn end_coin(&mut self, coin: CoinRow, spender: Txo) {
-        self.rows
-            .shares()
-            .spending
-            .push(SpendingRow::new(coin.txo(), spender));
-        if coin.txo() < self.spilled_below {
-            self.deletes
-                .push(CoinRow::delete(coin.fingerprint(), coin.txo()));
         }
     }
 

@@ -21,10 +21,10 @@ use bitcoin::hashes::Hash;
 /// Why a spend cannot be.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum SpendFault {
-    /// No coin of that outpoint was ever made.
-    #[error("spends a coin that does not exist")]
+    /// There is no coin of that outpoint: none was made, or it was spent, and nothing is left of it.
+    #[error("spends a coin that does not exist, or is spent already")]
     Missing,
-    /// The coin was spent before.
+    /// The coin was spent before, and its end is still on disk.
     #[error("spends a coin that is spent already")]
     Spent,
     /// The coin was made by a later transaction, or by the spender itself.

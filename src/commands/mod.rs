@@ -3,7 +3,17 @@
 //! Invariant: answers, and nothing else, go to stdout.
 
 mod columns;
+mod doctor;
+mod export;
+mod import;
 mod people;
+mod progress;
+mod signals;
+mod summary;
+mod verify;
+mod words;
+
+pub use signals::INTERRUPTED;
 
 use crate::args::{Args, AtArgs, Command, ScriptArgs};
 use anyhow::Result;
@@ -19,7 +29,10 @@ use std::process::ExitCode;
 pub fn run(args: &Args, out: &mut impl Write) -> Result<ExitCode> {
     let ask = |at| Ask { args, at };
     match &args.command {
-        Command::Import(_) => anyhow::bail!("import comes with the next merge"),
+        Command::Import(import) => import::run(import, &args.index, args.json, out),
+        Command::Doctor(doctor) => doctor::run(doctor, &args.index, args.json, out),
+        Command::Verify(verify) => verify::run(verify, &args.index, args.json, out),
+        Command::Export(export) => export::run(&export.what, &args.index, args.json, out),
         Command::Status(at) => ask(at).one(out, |view| view.status()),
         Command::Balance(balance) => {
             ask(&balance.scripts.at).each(out, &balance.scripts, |view, script| {

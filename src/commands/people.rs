@@ -4,14 +4,14 @@
 
 use super::columns::Align::{Left, Right};
 use super::columns::{print, print_fields};
+use super::words::{address_word, coinbase_word, date, grouped, name, spent_words};
 use bitcoin::{Address, ScriptBuf};
 use blkdex::position::Height;
 use blkdex::query::{
-    Balance, BlockInfo, EventKind, History, OutputInfo, SpentBy, Status, TxInfo, Utxos,
+    Balance, BlockInfo, EventKind, History, InputInfo, OutputInfo, OutputOfTx, Status, TxInfo,
+    Utxos,
 };
 use blkdex::verify::amount::bitcoins;
-use jiff::Timestamp;
-use jiff::tz::TimeZone;
 use std::io::{Result, Write};
 
 /// An answer that can be printed.
@@ -186,33 +186,17 @@ impl Show for TxInfo {
             ],
         )?;
         writeln!(out)?;
-        let mut rows = vec![["input", "BTC", "address or script", "outpoint"].map(String::from)];
-        rows.extend(self.inputs.iter().enumerate().map(|(number, input)| {
-            [
-                number.to_string(),
-                bitcoins(input.amount_sat),
-                name(&input.script, &input.address),
-                input.outpoint.to_string(),
-            ]
-        }));
-        print(out, [Right, Right, Left, Left], &rows)?;
-        writeln!(out)?;
-        let mut rows = vec![["output", "BTC", "address or script", "spent by"].map(String::from)];
-        rows.extend(self.outputs.iter().map(|output| {
-            [
-                output.vout.to_string(),
-                bitcoins(output.amount_sat),
-                name(&output.script, &output.address),
-                output.spent_by.as_ref().map_or(String::new(), spent_words),
-            ]
-        }));
-        print(out, [Right, Right, Left, Left], &rows)
+        if !self.coinbase {
+            print_inputs(out, &self.inputs)?;
+            writeln!(out)?;
+        }
+        print_outputs(out, &self.outputs)
     }
 }
 
 impl Show for BlockInfo {
     fn show(&self, out: &mut impl Write) -> Result<()> {
-        let place = format!("{} at byte {}", self.file, grouped(self.offset));
+        let place = format!("{} at byte {}", self.file, self.offset);
         print_fields(
             out,
             &[
@@ -237,6 +221,32 @@ impl Show for BlockInfo {
     }
 }
 
+fn print_inputs(out: &mut impl Write, inputs: &[InputInfo]) -> Result<()> {
+    let mut rows = vec![["input", "BTC", "address or script", "outpoint"].map(String::from)];
+    rows.extend(inputs.iter().enumerate().map(|(number, input)| {
+        [
+            number.to_string(),
+            bitcoins(input.amount_sat),
+            name(&input.script, &input.address),
+            input.outpoint.to_string(),
+        ]
+    }));
+    print(out, [Right, Right, Left, Left], &rows)
+}
+
+fn print_outputs(out: &mut impl Write, outputs: &[OutputOfTx]) -> Result<()> {
+    let mut rows = vec![["output", "BTC", "address or script", "spent by"].map(String::from)];
+    rows.extend(outputs.iter().map(|output| {
+        [
+            output.vout.to_string(),
+            bitcoins(output.amount_sat),
+            name(&output.script, &output.address),
+            output.spent_by.as_ref().map_or(String::new(), spent_words),
+        ]
+    }));
+    print(out, [Right, Right, Left, Left], &rows)
+}
+
 /// What the answers about a script begin with.
 fn print_head(
     out: &mut impl Write,
@@ -245,61 +255,4 @@ fn print_head(
     height: Height,
 ) -> Result<()> {
     writeln!(out, "{} at height {height}", name(script, address))
-}
-
-/// The address, or the script where there is none.
-fn name(script: &ScriptBuf, address: &Option<Address>) -> String {
-    match address {
-        Some(address) => address.to_string(),
-        None => format!("raw({})", script.to_hex_string()),
-    }
-}
-
-fn address_word(address: &Option<Address>) -> String {
-    address.as_ref().map_or("none".into(), Address::to_string)
-}
-
-fn coinbase_word(is_coinbase: bool) -> String {
-    if is_coinbase { "coinbase" } else { "" }.into()
-}
-
-fn spent_words(by: &SpentBy) -> String {
-    format!(
-        "{} input {} at height {}",
-        by.txid, by.input_index, by.height
-    )
-}
-
-/// A time as `2009-01-03 18:15:05`, in UTC.
-fn date(time: u32) -> String {
-    let time = Timestamp::from_second(i64::from(time)).expect("32 bits of seconds end in 2106");
-    time.to_zoned(TimeZone::UTC)
-        .strftime("%Y-%m-%d %H:%M:%S")
-        .to_string()
-}
-
-/// A number with commas between thousands.
-fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::new();
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn dates_are_utc_and_thousands_are_told_apart() {
-        assert_eq!(date(1_231_006_505), "2009-01-03 18:15:05");
-        assert_eq!(date(u32::MAX), "2106-02-07 06:28:15");
-        let shown = [0, 999, 1000, 1_234_567].map(grouped);
-        assert_eq!(shown, ["0", "999", "1,000", "1,234,567"]);
-    }
 }

@@ -35,7 +35,7 @@ mod records;
 mod scan;
 mod sigbus;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 mod xor;
 
 pub use arena::NODE_BYTES;
@@ -87,13 +87,26 @@ impl Datadir {
     /// Nothing there, or not readable; several networks and none named; files missing; a bad
     /// `xor.dat`; no block of the network, or one of another network first.
     pub fn open(source: &Source) -> Result<Datadir> {
+        let (datadir, missing) = Datadir::open_with_gaps(source)?;
+        missing.map_or(Ok(datadir), Err)
+    }
+
+    /// As [`Datadir::open`], but files may be missing; the error says which, if any are.
+    ///
+    /// # Errors
+    /// As [`Datadir::open`] else.
+    pub fn open_with_gaps(source: &Source) -> Result<(Datadir, Option<Error>)> {
         let wanted = wanted_network(source)?;
         let networks = NetworkName::ALL.map(|name| match &source.signet_challenge {
             Some(challenge) if name == NetworkName::Signet => Network::custom_signet(challenge),
             _ => Network::new(name),
         });
         let blocks_dir = find_blocks_dir(&source.location, wanted)?;
+        // The index remembers it, and is asked from other folders.
+        let blocks_dir =
+            std::path::absolute(&blocks_dir).map_err(files::io_error("find", &blocks_dir))?;
         let files = files::list(&blocks_dir)?;
+        let missing = files::check_numbers(&blocks_dir, &files).err();
         let xor_key = files::read_xor_key(&blocks_dir)?;
         let mut reader = RecordReader::new(networks.to_vec(), xor_key);
         let Some(first) = first_record(&mut reader, &blocks_dir, &files)? else {
@@ -105,13 +118,14 @@ impl Datadir {
         let expected = wanted.unwrap_or(first.network);
         first.expect_network(expected)?;
         let network = networks[expected as usize].clone();
-        Ok(Datadir {
+        let datadir = Datadir {
             network,
             networks: networks.to_vec(),
             blocks_dir,
             files,
             xor_key,
-        })
+        };
+        Ok((datadir, missing))
     }
 
     /// The network whose blocks these are.

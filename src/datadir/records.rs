@@ -18,7 +18,9 @@ use super::files::{io_error, read_at};
 use super::network::{Network, NetworkName};
 use super::xor::XorKey;
 use crate::Result;
-use crate::limits::{BLOCK_BYTES_MAX, BLOCK_BYTES_MIN, HEADER_BYTES, HOP_BYTES, SEARCH_BYTES_MAX};
+use crate::limits::{
+    BLOCK_BYTES_MAX, BLOCK_BYTES_MIN, HEADER_BYTES, HOP_BYTES, PLACES_LISTED_MAX, SEARCH_BYTES_MAX,
+};
 use crate::position::Place;
 
 /// Bytes before a block: magic and length.
@@ -50,6 +52,8 @@ pub struct Leftovers {
     pub zero_tail_bytes: u64,
     /// Bytes that are neither zero nor part of a record.
     pub junk_bytes: u64,
+    /// Where the first few stretches of them begin.
+    pub junk_offsets: Vec<u64>,
     /// Offsets of records that begin well and run over the end of the file.
     pub cut_offsets: Vec<u64>,
 }
@@ -299,7 +303,11 @@ impl Open {
             self.left.zero_gaps += 1;
             self.left.zero_gap_bytes += zeros;
         }
-        self.left.junk_bytes += cut_at.unwrap_or(solid_end) - from;
+        let junk_bytes = cut_at.unwrap_or(solid_end) - from;
+        self.left.junk_bytes += junk_bytes;
+        if junk_bytes > 0 && self.left.junk_offsets.len() < PLACES_LISTED_MAX {
+            self.left.junk_offsets.push(from);
+        }
         self.left.cut_offsets.extend(cut_at);
     }
 }

@@ -7,7 +7,7 @@ use super::headers::{HeaderTree, Inserted};
 use super::network::NetworkName;
 use super::records::{FRAME_BYTES, Leftovers, Record, RecordReader, bits_of};
 use super::{BlockFile, Datadir, block_file_path};
-use crate::limits::CUT_RECORDS_LISTED_MAX;
+use crate::limits::PLACES_LISTED_MAX;
 use crate::position::Place;
 use crate::{Error, Result};
 
@@ -66,9 +66,11 @@ pub struct ScanReport {
     pub zero_tail_bytes: u64,
     /// Bytes that are neither zero nor part of a record.
     pub junk_bytes: u64,
+    /// File and offset of the first [`PLACES_LISTED_MAX`] stretches of them.
+    pub junk_places: Vec<(u32, u64)>,
     /// Records cut short.
     pub cut_records: u64,
-    /// File and offset of the first [`CUT_RECORDS_LISTED_MAX`] of them.
+    /// File and offset of the first [`PLACES_LISTED_MAX`] of them.
     pub cut_places: Vec<(u32, u64)>,
     /// Remembered files that had changed and were read from their beginning.
     pub rewritten_files: u64,
@@ -226,13 +228,13 @@ impl Scan<'_, '_> {
         report.zero_tail_bytes += left.zero_tail_bytes;
         report.junk_bytes += left.junk_bytes;
         report.cut_records += left.cut_offsets.len() as u64;
-        let room = CUT_RECORDS_LISTED_MAX - report.cut_places.len();
-        report.cut_places.extend(
-            left.cut_offsets
-                .iter()
-                .take(room)
-                .map(|&offset| (file, offset)),
-        );
+        for (places, offsets) in [
+            (&mut report.cut_places, &left.cut_offsets),
+            (&mut report.junk_places, &left.junk_offsets),
+        ] {
+            let room = PLACES_LISTED_MAX - places.len();
+            places.extend(offsets.iter().take(room).map(|&offset| (file, offset)));
+        }
     }
 
     fn finish(mut self, out_of_order_before: u32) -> Result<ScanReport> {

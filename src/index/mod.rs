@@ -63,16 +63,25 @@ impl Index {
                 fresh.clone()
             }
         };
-        if (&meta.network, meta.magic) != (&fresh.network, fresh.magic) {
-            return Err(Error::IndexOfOtherNetwork {
-                path: path.to_owned(),
-                found: meta.network,
-                expected: fresh.network,
-            });
-        }
         let mut index = Index::load(store, meta)?;
+        index.expect_network(&fresh.network, fresh.magic)?;
         index.sweep()?;
         Ok(index)
+    }
+
+    /// Refuses an index of another network.
+    ///
+    /// # Errors
+    /// [`Error::IndexOfOtherNetwork`].
+    pub fn expect_network(&self, name: &str, magic: [u8; 4]) -> Result<()> {
+        if (&self.meta.network[..], self.meta.magic) == (name, magic) {
+            return Ok(());
+        }
+        Err(Error::IndexOfOtherNetwork {
+            path: self.store.path().to_owned(),
+            found: self.meta.network.clone(),
+            expected: name.to_owned(),
+        })
     }
 
     /// Opens an index for reading. Several processes may at once, but not beside an import.
@@ -112,9 +121,14 @@ impl Index {
                 .any(|known| Some(known.name()) == relation)
                 && !named.iter().any(|known| known == name)
         };
+        let snapshot = self.store.read()?;
+        let tables = self.store.check(snapshot.list_tables())?;
+        let rubbish: Vec<_> = tables.filter(|table| is_rubbish(table.name())).collect();
+        drop(snapshot);
+        if rubbish.is_empty() {
+            return Ok(());
+        }
         self.store.durable(|transaction| {
-            let tables = self.store.check(transaction.list_tables())?;
-            let rubbish: Vec<_> = tables.filter(|table| is_rubbish(table.name())).collect();
             for table in rubbish {
                 self.store.check(transaction.delete_table(table))?;
             }

@@ -154,8 +154,26 @@ pub fn invalid_blocks(store: &Store) -> Result<Vec<Hash32>> {
 /// # Errors
 /// [`crate::Error::Store`].
 pub fn mark_invalid(store: &Store, hash: &Hash32) -> Result<()> {
+    store.durable(|transaction| insert_invalid(store, transaction, hash).map(drop))
+}
+
+/// Notes a block that a person says is invalid. It may lie below the anchor, so that, unless it was
+/// known before, a full scan follows.
+///
+/// # Errors
+/// [`crate::Error::Store`].
+pub fn exclude(store: &Store, hash: &Hash32) -> Result<()> {
     store.durable(|transaction| {
-        let mut table = store.check(transaction.open_table(INVALID))?;
-        store.check(table.insert(hash, ())).map(drop)
+        if insert_invalid(store, transaction, hash)? {
+            let mut anchor = store.check(transaction.open_table(ANCHOR))?;
+            store.check(anchor.remove(0))?;
+        }
+        Ok(())
     })
+}
+
+/// Says whether it is new.
+fn insert_invalid(store: &Store, transaction: &WriteTransaction, hash: &Hash32) -> Result<bool> {
+    let mut table = store.check(transaction.open_table(INVALID))?;
+    Ok(store.check(table.insert(hash, ()))?.is_none())
 }

@@ -47,9 +47,11 @@ impl View<'_> {
         let block = files.block(snapshot, height)?;
         let walked = walk(files.bytes(&block)?, block.row.first_txo);
         let walked = walked.map_err(|fault| block.fault(fault))?;
-        let mut spent_sat = 0;
-        self.prevouts(&walked.wanted, |_, output| spent_sat += output.amount_sat)?;
-        Ok(info(&block, &walked, spent_sat))
+        let mut amounts_sat = vec![0; walked.wanted.len()];
+        self.prevouts(&walked.wanted, |at, output| {
+            amounts_sat[at] = output.amount_sat;
+        })?;
+        Ok(info(&block, &walked, amounts_sat.iter().sum()))
     }
 
     /// Height of the block, which is at most the height asked about.

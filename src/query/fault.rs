@@ -35,8 +35,8 @@ pub enum QueryFault {
         /// The index's.
         expected: NetworkName,
     },
-    /// The index does not reach that height.
-    #[error("height {wanted} is above the tip of the index, which is {tip}")]
+    /// The index, or the height asked about, does not reach there.
+    #[error("height {wanted} is above the tip, {tip}")]
     AboveTip {
         /// The height asked for.
         wanted: Height,

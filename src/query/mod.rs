@@ -59,6 +59,8 @@ pub struct View<'i> {
     at: Height,
     row: BlockRow,
     location: Location,
+    /// Whether the location was given, and is not only where the files once were.
+    is_given: bool,
     files: Option<BlockFiles>,
 }
 
@@ -89,6 +91,7 @@ impl<'i> View<'i> {
             snapshot,
             at,
             row,
+            is_given: location.is_some(),
             location: location.unwrap_or_else(|| Location::BlocksDir(meta.blocks_dir.clone())),
             files: None,
         })

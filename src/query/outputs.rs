@@ -152,7 +152,7 @@ impl View<'_> {
     }
 
     /// Reads the outputs that inputs spend: `take` gets each with its index in `wanted`, in no
-    /// particular order.
+    /// particular order. Where it gets several for one index (a txid that came twice), the last counts.
     pub(super) fn prevouts(
         &mut self,
         wanted: &[Wanted],

@@ -37,7 +37,7 @@ pub(super) struct Located {
 
 impl View<'_> {
     /// What `script` received, sent and owns. With `check`, or if there are at most
-    /// [`BALANCE_CHECKED_MAX`] outputs and the block files are there, the outputs' scripts are
+    /// [`BALANCE_CHECKED_MAX`] outputs and the block files are still there, the outputs' scripts are
     /// compared; fingerprints alone are wrong about once in 10^14 questions.
     ///
     /// # Errors
@@ -53,7 +53,7 @@ impl View<'_> {
                 }
                 Err(Error::Query(
                     QueryFault::BlockFiles { .. } | QueryFault::BlockMoved { .. },
-                )) if !check => {}
+                )) if !check && !self.is_given => {}
                 Err(error) => return Err(error),
             }
         }

@@ -4,8 +4,11 @@
 #![allow(dead_code, clippy::unwrap_used)]
 
 pub mod chain;
+pub mod check;
 pub mod datadir;
+pub mod indexed;
 pub mod parts;
 pub mod random;
 pub mod rng;
+pub mod trial;
 pub mod truth;

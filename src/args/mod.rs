@@ -7,6 +7,15 @@ use blkdex::position::Height;
 use blkdex::query::BlockName;
 use clap::{ArgAction, Parser, Subcommand};
 use std::path::PathBuf;
+use values::{Bytes, parse_block, parse_bytes, parse_height, parse_hex, parse_memory};
+
+mod export;
+mod values;
+mod verify;
+
+pub use export::{ExportArgs, ExportWhat};
+pub use values::Memory;
+pub use verify::VerifyArgs;
 
 /// Turns the block files of a Bitcoin Core datadir into one file that answers, offline, at any
 /// height.
@@ -19,12 +28,14 @@ pub struct Args {
         global = true,
         value_name = "FILE",
         env = "BLKDEX_INDEX",
-        default_value = "blkdex.redb"
+        default_value = "blkdex.redb",
+        hide_env_values = true,
+        help_heading = "Everywhere"
     )]
     pub index: PathBuf,
 
     /// Print JSON on stdout; words go to stderr
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = "Everywhere")]
     pub json: bool,
 
     /// What to do
@@ -37,6 +48,12 @@ pub struct Args {
 pub enum Command {
     /// Read the block files and bring the index up to their best chain
     Import(ImportArgs),
+    /// What an import would meet: files, chain, disk, memory, time
+    Doctor(DoctorArgs),
+    /// The UTXO set recomputed, and compared with what Bitcoin Core says of it
+    Verify(VerifyArgs),
+    /// All coins, or all balances, as a file
+    Export(ExportArgs),
     /// How far the index reaches and what it holds
     Status(AtArgs),
     /// What scripts received, sent and own
@@ -56,17 +73,9 @@ pub enum Command {
 /// `import`.
 #[derive(clap::Args, Debug)]
 pub struct ImportArgs {
-    /// Where the block files are
+    /// The block files
     #[command(flatten)]
-    pub place: ImportPlace,
-
-    /// main, test, testnet4, signet or regtest; found by itself if only one is there
-    #[arg(long, value_name = "NAME")]
-    pub network: Option<NetworkName>,
-
-    /// The challenge script of a custom signet
-    #[arg(long, value_name = "HEX", value_parser = parse_hex)]
-    pub signet_challenge: Option<Bytes>,
+    pub source: SourceArgs,
 
     /// All memory that the process may hold: 512M, 4GiB, bytes, or auto (half of what the machine
     /// allows, at most 4 GiB)
@@ -99,6 +108,46 @@ pub struct ImportArgs {
     pub quiet: bool,
 }
 
+/// `doctor`.
+#[derive(clap::Args, Debug)]
+pub struct DoctorArgs {
+    /// The block files
+    #[command(flatten)]
+    pub source: SourceArgs,
+
+    /// The memory that the import would get
+    #[arg(long, value_name = "SIZE", default_value = "auto", value_parser = parse_memory)]
+    pub memory: Memory,
+
+    /// Read, hash and check every block of the best chain
+    #[arg(long)]
+    pub deep: bool,
+
+    /// Check the witness commitments of blocks too
+    #[arg(long, requires = "deep")]
+    pub check_witness: bool,
+
+    /// Show no progress
+    #[arg(long, short)]
+    pub quiet: bool,
+}
+
+/// The block files of one network.
+#[derive(clap::Args, Debug)]
+pub struct SourceArgs {
+    /// Where they are
+    #[command(flatten)]
+    pub place: ImportPlace,
+
+    /// main, test, testnet4, signet or regtest; found by itself if only one is there
+    #[arg(long, value_name = "NAME")]
+    pub network: Option<NetworkName>,
+
+    /// The challenge script of a custom signet
+    #[arg(long, value_name = "HEX", value_parser = parse_hex)]
+    pub signet_challenge: Option<Bytes>,
+}
+
 /// Where the block files to be imported are: one of both.
 #[derive(clap::Args, Debug)]
 #[group(required = true, multiple = false)]
@@ -110,15 +159,6 @@ pub struct ImportPlace {
     /// bitcoind's -blocksdir, or the folder that the blk*.dat lie in
     #[arg(long, value_name = "DIR")]
     pub blocks_dir: Option<PathBuf>,
-}
-
-/// The memory to use.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Memory {
-    /// Half of what the machine or its control group allows, at most 4 GiB.
-    Auto,
-    /// So many bytes.
-    Bytes(usize),
 }
 
 /// What all questions take.
@@ -201,9 +241,9 @@ pub struct BlockArgs {
     pub at: AtArgs,
 }
 
-impl ImportArgs {
+impl SourceArgs {
     /// What is to be read.
-    pub fn source(&self) -> Source {
+    pub fn get(&self) -> Source {
         let place = &self.place;
         Source {
             location: location(&place.datadir, &place.blocks_dir).expect("clap requires one"),
@@ -223,41 +263,6 @@ impl AtArgs {
 fn location(datadir: &Option<PathBuf>, blocks_dir: &Option<PathBuf>) -> Option<Location> {
     let datadir = datadir.clone().map(Location::Datadir);
     datadir.or_else(|| blocks_dir.clone().map(Location::BlocksDir))
-}
-
-/// Bytes given as hexadecimal.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Bytes(pub Vec<u8>);
-
-fn parse_hex(text: &str) -> Result<Bytes, bitcoin::hex::HexToBytesError> {
-    bitcoin::hex::FromHex::from_hex(text).map(Bytes)
-}
-
-fn parse_height(text: &str) -> Result<Height, std::num::ParseIntError> {
-    text.parse().map(Height)
-}
-
-fn parse_memory(text: &str) -> Result<Memory, String> {
-    match text {
-        "auto" => Ok(Memory::Auto),
-        size => parse_bytes(size).map(Memory::Bytes),
-    }
-}
-
-/// Bytes as people write them; K, M and G are powers of 1,024, with or without "iB".
-fn parse_bytes(text: &str) -> Result<usize, String> {
-    let parsed = parse_size::Config::new().with_binary().parse_size(text);
-    let bytes =
-        parsed.map_err(|error| format!("{error}; give a size like 512M, 4GiB or 1000000"))?;
-    usize::try_from(bytes).map_err(|error| error.to_string())
-}
-
-fn parse_block(text: &str) -> Result<BlockName, String> {
-    match (text.parse::<u32>(), text.parse()) {
-        (Ok(height), _) => Ok(BlockName::Height(Height(height))),
-        (_, Ok(hash)) => Ok(BlockName::Hash(hash)),
-        _ => Err("neither a height nor a block hash (64 hexadecimal digits)".into()),
-    }
 }
 
 #[cfg(test)]
@@ -282,29 +287,10 @@ mod tests {
     }
 
     #[test]
-    fn sizes_are_read_as_people_write_them() {
-        for (text, bytes) in [
-            ("512M", 512 << 20),
-            ("512MB", 512 << 20),
-            ("512MiB", 512 << 20),
-            ("512m", 512 << 20),
-            ("1.5G", 3 << 29),
-            ("134217728", 128 << 20),
-        ] {
-            assert_eq!(parse_bytes(text), Ok(bytes), "{text}");
-            assert_eq!(parse_memory(text), Ok(Memory::Bytes(bytes)));
-        }
-        assert_eq!(parse_memory("auto"), Ok(Memory::Auto));
-        for bad in ["", "M", "-1", "1X", "1 M M", "99999999999G"] {
-            assert!(parse_memory(bad).is_err(), "{bad}");
-        }
-    }
-
-    #[test]
     fn an_import_needs_one_place() {
         let args = import("--datadir d --network signet --signet-challenge 51").expect("parses");
         assert_eq!(
-            args.source(),
+            args.source.get(),
             Source {
                 location: Location::Datadir("d".into()),
                 network: Some(NetworkName::Signet),
@@ -313,7 +299,11 @@ mod tests {
         );
         assert_eq!(args.commit_every, 10_000);
         assert_eq!(
-            import("--blocks-dir b").expect("parses").source().location,
+            import("--blocks-dir b")
+                .expect("parses")
+                .source
+                .get()
+                .location,
             Location::BlocksDir("b".into())
         );
         for bad in [
@@ -326,16 +316,6 @@ mod tests {
             "--datadir d --invalid 00",
         ] {
             assert!(import(bad).is_none(), "{bad}");
-        }
-    }
-
-    #[test]
-    fn a_block_is_named_by_height_or_hash() {
-        let hash = "00".repeat(32);
-        assert_eq!(parse_block("0"), Ok(BlockName::Height(Height(0))));
-        assert!(matches!(parse_block(&hash), Ok(BlockName::Hash(_))));
-        for bad in ["", "-1", "1.0", "4294967296", &hash[1..]] {
-            assert!(parse_block(bad).is_err(), "{bad}");
         }
     }
 

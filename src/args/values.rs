@@ -1,0 +1,102 @@
+//! Values as people write them: sizes, heights, blocks, hexadecimal.
+//!
+//! Invariant: a text is either understood whole or refused.
+
+use blkdex::position::Height;
+use blkdex::query::BlockName;
+
+/// The memory to use.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Memory {
+    /// Half of what the machine or its control group allows, at most 4 GiB.
+    Auto,
+    /// So many bytes.
+    Bytes(usize),
+}
+
+impl Memory {
+    /// So many bytes.
+    pub fn bytes(self) -> usize {
+        match self {
+            Memory::Auto => blkdex::memory::auto_bytes(),
+            Memory::Bytes(bytes) => bytes,
+        }
+    }
+}
+
+/// Bytes given as hexadecimal.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Bytes(pub Vec<u8>);
+
+/// Bytes from hexadecimal.
+pub fn parse_hex(text: &str) -> Result<Bytes, bitcoin::hex::HexToBytesError> {
+    bitcoin::hex::FromHex::from_hex(text).map(Bytes)
+}
+
+/// A height.
+pub fn parse_height(text: &str) -> Result<Height, std::num::ParseIntError> {
+    text.parse().map(Height)
+}
+
+/// `auto`, or a size.
+pub fn parse_memory(text: &str) -> Result<Memory, String> {
+    match text {
+        "auto" => Ok(Memory::Auto),
+        size => parse_bytes(size).map(Memory::Bytes),
+    }
+}
+
+/// Bytes as people write them; K, M and G are powers of 1,024, with or without "iB".
+pub fn parse_bytes(text: &str) -> Result<usize, String> {
+    let parsed = parse_size::Config::new().with_binary().parse_size(text);
+    let bytes =
+        parsed.map_err(|error| format!("{error}; give a size like 512M, 4GiB or 1000000"))?;
+    usize::try_from(bytes).map_err(|error| error.to_string())
+}
+
+/// A block, by height or hash.
+pub fn parse_block(text: &str) -> Result<BlockName, String> {
+    // A hash first: its leading zeros would do for a height too.
+    match (text.parse(), text.parse()) {
+        (Ok(hash), _) => Ok(BlockName::Hash(hash)),
+        (_, Ok(height)) => Ok(BlockName::Height(Height(height))),
+        _ => Err("neither a height nor a block hash (64 hexadecimal digits)".into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_are_read_as_people_write_them() {
+        for (text, bytes) in [
+            ("512M", 512 << 20),
+            ("512MB", 512 << 20),
+            ("512MiB", 512 << 20),
+            ("512m", 512 << 20),
+            ("1.5G", 3 << 29),
+            ("134217728", 128 << 20),
+        ] {
+            assert_eq!(parse_bytes(text), Ok(bytes), "{text}");
+            assert_eq!(parse_memory(text), Ok(Memory::Bytes(bytes)));
+        }
+        assert_eq!(parse_memory("auto"), Ok(Memory::Auto));
+        for bad in ["", "M", "-1", "1X", "1 M M", "99999999999G"] {
+            assert!(parse_memory(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_block_is_named_by_height_or_hash() {
+        let hash = "00".repeat(32);
+        assert_eq!(parse_block("0"), Ok(BlockName::Height(Height(0))));
+        assert!(
+            matches!(parse_block(&hash), Ok(BlockName::Hash(_))),
+            "not height 0"
+        );
+        for bad in ["", "-1", "1.0", "4294967296", &"0a".repeat(31)] {
+            assert!(parse_block(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,99 @@
+//! Coins into and out of the table: the hot loop.
+//!
+//! Invariant: a coin that ends and is on disk already leaves a delete; a spend that misses the table
+//! is pending; nothing else is left undone.
+
+use super::TableCounts;
+use super::resolve::{pending_probe, pending_spend};
+use super::rows::Share;
+use crate::limits::PREFETCH_AHEAD;
+use crate::position::Txo;
+use crate::region::Buffer;
+use crate::runs::row::{CoinRow, SpendingRow};
+use crate::table::Table;
+
+/// What the changes of one block work on.
+pub struct Changes<'a> {
+    /// The table.
+    pub table: &'a mut Table,
+    /// Who spent what.
+    pub spending: Share<'a, SpendingRow>,
+    /// Spends that missed the table.
+    pub pending: &'a mut Buffer<CoinRow>,
+    /// Ends of coins that are on disk.
+    pub deletes: &'a mut Buffer<CoinRow>,
+    /// Hits and misses.
+    pub counts: &'a mut TableCounts,
+    /// Coins that a coinbase made again while they were unspent.
+    pub overwritten: &'a mut u64,
+    /// Coins below it are on disk.
+    pub spilled_below: Txo,
+    /// First output of the coinbase.
+    pub coinbase: Txo,
+    /// End of its outputs.
+    pub coinbase_end: Txo,
+    /// Whether the coinbase may make a coin again that is not in the table (BIP 30).
+    pub may_overwrite_unseen: bool,
+}
+
+/// Where the changes stop.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Stop {
+    /// At the end.
+    Done,
+    /// The table must make room for the coin at this position.
+    NoRoom(Txo),
+    /// This output is there already and unspent, and its transaction is no coinbase.
+    Repeats(Txo),
+}
+
+impl Changes<'_> {
+    /// Goes on with `ops[*at]`, and leaves in `at` where it stopped.
+    #[inline(never)]
+    pub fn apply(&mut self, ops: &[CoinRow], at: &mut usize) -> Stop {
+        while let Some(op) = ops.get(*at) {
+            if let Some(ahead) = ops.get(*at + PREFETCH_AHEAD) {
+                self.table.prefetch(*ahead);
+            }
+            if op.is_delete() {
+                self.take(*op);
+            } else if !self.table.has_room() {
+                return Stop::NoRoom(op.txo());
+            } else if let Some(old) = self.table.insert(*op) {
+                if op.txo() >= self.coinbase_end {
+                    return Stop::Repeats(op.txo());
+                }
+                self.end(old, self.coinbase);
+                *self.overwritten += 1;
+            } else if self.may_overwrite_unseen && op.txo() < self.coinbase_end {
+                self.pending
+                    .push(pending_probe(op.fingerprint(), self.coinbase));
+            }
+            *at += 1;
+        }
+        Stop::Done
+    }
+
+    #[inline(always)]
+    fn take(&mut self, op: CoinRow) {
+        match self.table.take(op) {
+            Some(coin) => {
+                self.end(coin, op.txo());
+                self.counts.hits += 1;
+            }
+            None => {
+                self.pending.push(pending_spend(op.fingerprint(), op.txo()));
+                self.counts.misses += 1;
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn end(&mut self, coin: CoinRow, spender: Txo) {
+        self.spending.push(SpendingRow::new(coin.txo(), spender));
+        if coin.txo() < self.spilled_below {
+            self.deletes
+                .push(CoinRow::delete(coin.fingerprint(), coin.txo()));
+        }
+    }
+}

@@ -1,0 +1,299 @@
+//! How an import goes: a bar on a terminal, a line every few seconds elsewhere.
+//!
+//! Invariant: everything goes to stderr, and nothing is drawn but from the import's own calls: no
+//! ticker, no thread.
+
+use super::words::{date, grouped};
+use bitcoin::BlockHash;
+use bitcoin::hashes::Hash;
+use blkdex::chain::Chain;
+use blkdex::datadir::ScanProgress;
+use blkdex::machine::Resident;
+use blkdex::memory::Plan;
+use blkdex::report::{Event, Notice, Progress};
+use blkdex::utxo::{Progress as Reading, Work};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use std::io::{IsTerminal, stderr};
+use std::time::{Duration, Instant};
+
+/// Time between two lines where there is no terminal.
+const LINE_EVERY: Duration = Duration::from_secs(5);
+
+/// Time between two drawings of the bar.
+const DRAW_EVERY: Duration = Duration::from_millis(100);
+
+/// Hears what happens and says it.
+pub struct Reporter {
+    is_quiet: bool,
+    bar: Option<ProgressBar>,
+    started: Instant,
+    shown: Option<Instant>,
+    work: Option<Work>,
+    began: Instant,
+}
+
+impl Reporter {
+    /// Quiet or not; whether stderr is a terminal is found out.
+    pub fn new(is_quiet: bool) -> Reporter {
+        let has_bar = !is_quiet && stderr().is_terminal();
+        let bar = has_bar
+            .then(|| ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(10)));
+        Reporter {
+            is_quiet,
+            bar,
+            started: Instant::now(),
+            shown: None,
+            work: None,
+            began: Instant::now(),
+        }
+    }
+
+    /// Says it, if there is something to say now.
+    pub fn hear(&mut self, event: Event<'_>) {
+        match event {
+            Event::Notice(notice) => self.say(&describe(&notice)),
+            _ if self.is_quiet => {}
+            Event::Plan(plan) => self.say(&describe_plan(plan)),
+            Event::Scan(scan) => self.scan(scan),
+            Event::Chain(chain) => {
+                self.say(&describe_chain(chain));
+                self.begin();
+            }
+            Event::Progress(progress) => self.progress(progress),
+            Event::Check {
+                height,
+                bytes_done,
+                bytes,
+            } => {
+                if self.is_due() {
+                    let text = format!("checking: height {}", grouped(height.0.into()));
+                    self.show(bytes_done, bytes, &text);
+                }
+            }
+        }
+    }
+
+    /// Takes the bar away.
+    pub fn finish(&mut self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+
+    fn say(&self, text: &str) {
+        match &self.bar {
+            Some(bar) => bar.suspend(|| eprintln!("{text}")),
+            None => eprintln!("{text}"),
+        }
+    }
+
+    fn begin(&mut self) {
+        (self.started, self.shown) = (Instant::now(), None);
+    }
+
+    /// Whether it is time to show something again.
+    fn is_due(&mut self) -> bool {
+        let every = if self.bar.is_some() {
+            DRAW_EVERY
+        } else {
+            LINE_EVERY
+        };
+        let since = self.shown.unwrap_or(self.started);
+        let is_due = since.elapsed() >= every || (self.bar.is_some() && self.shown.is_none());
+        if is_due {
+            self.shown = Some(Instant::now());
+        }
+        is_due
+    }
+
+    fn scan(&mut self, scan: &ScanProgress) {
+        if !self.is_due() {
+            return;
+        }
+        let text = format!(
+            "scanning: {} of {} files, {} headers",
+            grouped(scan.files_done),
+            grouped(scan.files),
+            grouped(scan.headers)
+        );
+        self.show(scan.bytes_done, scan.bytes, &text);
+    }
+
+    fn progress(&mut self, progress: &Progress) {
+        if !self.is_due() {
+            return;
+        }
+        let seconds = self.started.elapsed().as_secs_f64().max(1e-6);
+        let lookups = progress.table.hits + progress.table.misses;
+        let hit_rate = progress.table.hits as f64 * 100.0 / lookups.max(1) as f64;
+        let left = progress.bytes.saturating_sub(progress.bytes_done) as f64;
+        let eta = Duration::from_secs_f64(left * seconds / progress.bytes_done.max(1) as f64);
+        let text = format!(
+            "height {} of {}, {}, {:.0} blocks/s, {:.0} MB/s, hit rate {hit_rate:.1} %, memory {} MB, {} left",
+            grouped(progress.height.0.into()),
+            grouped(progress.end.0.into()),
+            &date(progress.time)[..10],
+            progress.blocks_done as f64 / seconds,
+            progress.bytes_done as f64 / 1e6 / seconds,
+            Resident::now().private_bytes / 1_000_000,
+            duration(eta),
+        );
+        self.show(progress.bytes_done, progress.bytes, &text);
+    }
+
+    /// Says how far a long reading is.
+    pub fn reading(&mut self, progress: &Reading) {
+        if self.is_quiet || !self.is_due() {
+            return;
+        }
+        if self.work.replace(progress.work) != Some(progress.work) {
+            self.began = Instant::now();
+        }
+        let seconds = self.began.elapsed().as_secs_f64();
+        let left = progress.all.saturating_sub(progress.done) as f64;
+        let eta = Duration::from_secs_f64(left * seconds / progress.done.max(1) as f64);
+        let height = grouped(progress.height.0.into());
+        let text = match progress.work {
+            Work::Coins => format!(
+                "coins: height {height} of {}",
+                grouped(progress.last.0.into())
+            ),
+            Work::Undo => format!("undo files: block {height}"),
+            Work::Sorting => format!(
+                "sorting: {} of {}",
+                grouped(progress.done),
+                grouped(progress.all)
+            ),
+        };
+        let text = format!("{text}, {} left", duration(eta));
+        self.show(progress.done, progress.all, &text);
+    }
+
+    fn show(&self, done: u64, all: u64, text: &str) {
+        match &self.bar {
+            Some(bar) => {
+                let style = ProgressStyle::with_template("{bar:24} {percent:>3} % {wide_msg}");
+                bar.set_style(style.expect("the template is a constant and right"));
+                bar.set_length(all);
+                bar.set_position(done);
+                bar.set_message(text.to_owned());
+            }
+            None => eprintln!("{:.1} %, {text}", done as f64 * 100.0 / all.max(1) as f64),
+        }
+    }
+}
+
+/// A time to wait, in the two largest units.
+fn duration(duration: Duration) -> String {
+    let seconds = duration.as_secs();
+    match seconds {
+        0..60 => format!("{seconds} s"),
+        60..3600 => format!("{} min {:02} s", seconds / 60, seconds % 60),
+        _ => format!("{} h {:02} min", seconds / 3600, seconds / 60 % 60),
+    }
+}
+
+fn describe_plan(plan: &Plan) -> String {
+    let parts: Vec<String> = plan
+        .parts
+        .iter()
+        .map(|part| format!("{} {}", part.name, mebibytes(part.bytes)))
+        .collect();
+    format!(
+        "memory {} MiB: {}",
+        mebibytes(plan.budget_bytes),
+        parts.join(", ")
+    )
+}
+
+fn mebibytes(bytes: usize) -> String {
+    format!("{:.1}", bytes as f64 / f64::from(1 << 20))
+}
+
+fn describe_chain(chain: &Chain) -> String {
+    let (counts, report) = (&chain.counts, &chain.report);
+    let mut text = format!(
+        "best chain ends at height {}; {} files, {} records read",
+        grouped(chain.best.0.into()),
+        grouped(report.files),
+        grouped(report.records)
+    );
+    for (count, what) in [
+        (u64::from(counts.stale), "stale blocks"),
+        (report.duplicates, "duplicates"),
+        (report.out_of_order, "out of order"),
+        (u64::from(counts.orphans), "without an ancestor"),
+        (u64::from(counts.invalid), "marked invalid"),
+        (report.zero_gaps, "gaps of zeros"),
+        (report.junk_bytes, "bytes of junk"),
+        (report.zero_tail_bytes, "bytes allocated ahead"),
+        (report.cut_records, "records cut short"),
+    ] {
+        if count > 0 {
+            text += &format!(", {} {what}", grouped(count));
+        }
+    }
+    for (file, offset) in &report.cut_places {
+        text += &format!("; blk{file:05}.dat at byte {offset}: cut short");
+    }
+    text
+}
+
+fn describe(notice: &Notice) -> String {
+    match notice {
+        Notice::Reorganised { from, fork, best } => format!(
+            "reorganised: from height {from} back to {fork} ({} blocks), on to {best}",
+            from.0 - fork.0
+        ),
+        Notice::Behind { best, tip } => format!(
+            "the block files end at height {best}, the index is at {tip} of the same chain: nothing changed"
+        ),
+        Notice::Moved => "the block files have moved: their positions were noted anew".into(),
+        Notice::MissingBlocks(missing) => format!("warning: {missing}"),
+        Notice::Invalid {
+            height,
+            hash,
+            fault,
+        } => format!(
+            "block {height} ({}) is invalid and left out, with all that follow it: {fault}",
+            BlockHash::from_byte_array(*hash)
+        ),
+        Notice::OtherCopy {
+            height,
+            place,
+            copy,
+        } => format!(
+            "block {height}: blk{:05}.dat at byte {} is damaged, the copy in blk{:05}.dat at byte {} is not",
+            place.file, place.offset_bytes, copy.file, copy.offset_bytes
+        ),
+        Notice::NotWhole {
+            height,
+            place,
+            fault,
+        } => format!(
+            "block {height}, the newest, is not whole yet (blk{:05}.dat at byte {}: {fault}): import again later",
+            place.file, place.offset_bytes
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_shown_in_their_two_largest_units() {
+        let shown =
+            [5, 65, 3599, 3600, 90_061].map(|seconds| duration(Duration::from_secs(seconds)));
+        assert_eq!(
+            shown,
+            [
+                "5 s",
+                "1 min 05 s",
+                "59 min 59 s",
+                "1 h 00 min",
+                "25 h 01 min"
+            ]
+        );
+    }
+}

@@ -1,0 +1,249 @@
+//! The doctor: what an import would meet, said before hours of work.
+//!
+//! Invariant: nothing is changed, neither by the block files nor by the index; a *problem* is what
+//! would end an import, a *warning* is not.
+//!
+//! Memory: the headers' arena, within the budget given, and one block.
+//!
+//! | file | what |
+//! | --- | --- |
+//! | `deep.rs` | every block, read, parsed and hashed |
+//! | `needs.rs` | time, disk and memory, judged by a sample |
+//! | `node.rs` | whether a node is running |
+//! | `found.rs` | what is said of files, chain and index |
+
+mod deep;
+mod found;
+mod needs;
+mod node;
+
+pub use deep::Tally;
+pub use found::{ChainFound, FilesFound, IndexFound, Spot, State};
+pub use needs::Needs;
+pub use node::Node;
+
+use crate::datadir::{
+    Datadir, HeaderTree, Root, ScanReport, Source, catch_sigbus, missing_blocks, scan,
+};
+use crate::limits::RECORD_BYTES_TYPICAL_MIN;
+use crate::memory::Plan;
+use crate::position::Height;
+use crate::region::Region;
+use crate::report::Event;
+use crate::{Error, Result};
+use std::path::PathBuf;
+
+/// What to look at, and how closely.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The block files.
+    pub source: Source,
+    /// The index that is, or is to be.
+    pub index: PathBuf,
+    /// The budget that the import would have.
+    pub memory_bytes: usize,
+    /// Whether to check every block.
+    pub deep: bool,
+    /// Whether to check witness commitments then, too.
+    pub checks_witness: bool,
+}
+
+/// What was found. Parts that could not be looked at are `None`; a problem says why.
+#[derive(Clone, Default, Debug, serde::Serialize)]
+pub struct Report {
+    /// Whether an import would work.
+    pub works: bool,
+    /// What would end it.
+    pub problems: Vec<String>,
+    /// What one should know.
+    pub warnings: Vec<String>,
+    /// The network.
+    pub network: Option<String>,
+    /// The block files.
+    pub files: Option<FilesFound>,
+    /// The chain in them.
+    pub chain: Option<ChainFound>,
+    /// A node that may be running.
+    pub node: Option<Node>,
+    /// The index.
+    pub index: Option<IndexFound>,
+    /// What an import would take.
+    pub needs: Option<Needs>,
+    /// What the deep look found.
+    pub deep: Option<Deep>,
+}
+
+/// What the deep look found.
+#[derive(Clone, PartialEq, Debug, serde::Serialize)]
+pub struct Deep {
+    /// Time that it took.
+    pub seconds: f64,
+    /// What was read.
+    #[serde(flatten)]
+    pub tally: Tally,
+    /// Whether witness commitments were checked too.
+    pub checked_witness: bool,
+    /// Blocks of the best chain that are wrong.
+    pub wrong_blocks: u64,
+    /// The first few of them.
+    pub wrong: Vec<WrongBlock>,
+}
+
+/// A block that is not as it must be.
+#[derive(Clone, PartialEq, Eq, Debug, serde::Serialize)]
+pub struct WrongBlock {
+    /// Its height.
+    pub height: Height,
+    /// Number of its file.
+    pub file: u32,
+    /// Its first byte there.
+    pub offset_bytes: u64,
+    /// What is wrong.
+    pub fault: String,
+    /// Whether another copy of it is right.
+    pub has_good_copy: bool,
+}
+
+/// Looks at everything. `tell` hears how the scan and the deep look go on.
+///
+/// # Errors
+/// Only what keeps the doctor itself from working; all else is in the report.
+pub fn examine(options: &Options, tell: &mut dyn FnMut(Event<'_>)) -> Result<Report> {
+    catch_sigbus();
+    let mut report = Report::default();
+    let plan = report.note(Plan::new(options.memory_bytes, None));
+    if let Some((datadir, gap)) = report.note(Datadir::open_with_gaps(&options.source)) {
+        report.problems.extend(gap.map(|gap| gap.to_string()));
+        let arena = plan.map_or(0, |plan| plan.sizes.header_arena_bytes);
+        report.look(options, &datadir, arena, tell)?;
+    }
+    report.works = report.problems.is_empty();
+    Ok(report)
+}
+
+impl Report {
+    /// Makes an error a problem.
+    fn note<T>(&mut self, result: Result<T>) -> Option<T> {
+        match result {
+            Ok(value) => Some(value),
+            Err(error) => {
+                self.problems.push(error.to_string());
+                None
+            }
+        }
+    }
+
+    fn look(
+        &mut self,
+        options: &Options,
+        datadir: &Datadir,
+        arena_bytes: usize,
+        tell: &mut dyn FnMut(Event<'_>),
+    ) -> Result<()> {
+        self.network = Some(datadir.network().name.to_string());
+        let node = node::look(datadir);
+        if let Some(sign) = &node.sign {
+            let text = "a node seems to be running, which does no harm: ";
+            self.warnings.push(format!("{text}{sign}"));
+        }
+        self.node = Some(node);
+        let index = found::index(options, datadir);
+        self.problems.extend(index.problem.clone());
+        let bytes: u64 = datadir.files().iter().map(|file| file.bytes).sum();
+        let wanted = HeaderTree::bytes_for(bytes / RECORD_BYTES_TYPICAL_MIN + 1000);
+        let arena_bytes = arena_bytes.min(usize::try_from(wanted).unwrap_or(usize::MAX));
+        let mut arena = Region::<u8>::new("headers", arena_bytes)?;
+        let mut tree = HeaderTree::new(&mut arena, Root::Genesis(datadir.network().genesis_hash));
+        let scanned = scan(datadir, &[], &mut tree, &mut |done| tell(Event::Scan(done)));
+        if let Some(scanned) = self.note(scanned) {
+            self.look_at_chain(datadir, &mut tree, &scanned)?;
+            if options.deep {
+                self.look_deep(options, datadir, &tree, tell)?;
+            }
+            self.estimate(options, datadir, &tree, &index)?;
+        }
+        self.index = Some(index);
+        Ok(())
+    }
+
+    fn look_at_chain(
+        &mut self,
+        datadir: &Datadir,
+        tree: &mut HeaderTree<'_>,
+        scanned: &ScanReport,
+    ) -> Result<()> {
+        self.files = Some(FilesFound::new(datadir, scanned));
+        let best = tree.best();
+        match missing_blocks(datadir, tree, best) {
+            Ok(missing) => self.warnings.extend(missing.map(|m| m.to_string())),
+            Err(error) => self.problems.push(error.to_string()),
+        }
+        if best.is_none() && self.problems.is_empty() {
+            let dir = datadir.blocks_dir().to_owned();
+            self.problems.push(Error::NoGenesis { dir }.to_string());
+        }
+        self.chain = Some(ChainFound::new(datadir, tree, best)?);
+        Ok(())
+    }
+
+    fn look_deep(
+        &mut self,
+        options: &Options,
+        datadir: &Datadir,
+        tree: &HeaderTree<'_>,
+        tell: &mut dyn FnMut(Event<'_>),
+    ) -> Result<()> {
+        let bytes = needs::total_bytes(tree, None).1;
+        let deep = deep::check_all(
+            datadir,
+            tree,
+            options.checks_witness,
+            &mut |height, done| {
+                tell(Event::Check {
+                    height,
+                    bytes_done: done,
+                    bytes,
+                });
+            },
+        )?;
+        for wrong in &deep.wrong {
+            let text = format!(
+                "blk{:05}.dat at byte {}: block {}: {}",
+                wrong.file, wrong.offset_bytes, wrong.height, wrong.fault
+            );
+            match wrong.has_good_copy {
+                true => self.warnings.push(text + "; another copy of it is right"),
+                false => self.problems.push(text),
+            }
+        }
+        self.deep = Some(deep);
+        Ok(())
+    }
+
+    fn estimate(
+        &mut self,
+        options: &Options,
+        datadir: &Datadir,
+        tree: &HeaderTree<'_>,
+        index: &IndexFound,
+    ) -> Result<()> {
+        let sample = match &self.deep {
+            Some(deep) => needs::Sample {
+                tally: deep.tally,
+                seconds: deep.seconds,
+            },
+            None => needs::sample(datadir, tree)?,
+        };
+        let free = found::free_disk_bytes_for(&options.index);
+        let needs = needs::estimate(tree, index.height, index.bytes, free, &sample);
+        if needs.free_disk_bytes.is_some_and(|f| f < needs.disk_bytes) {
+            self.problems.push(format!(
+                "the index needs about {} MB more, {} MB are free where it is to be",
+                needs.disk_bytes / 1_000_000,
+                needs.free_disk_bytes.unwrap_or(0) / 1_000_000
+            ));
+        }
+        self.needs = Some(needs);
+        Ok(())
+    }
+}

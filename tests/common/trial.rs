@@ -1,0 +1,186 @@
+//! A datadir, an index beside it, and imports from the one into the other.
+//!
+//! Invariant: both are in one folder that goes away with the trial.
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use bitcoin::BlockHash;
+use bitcoin::hashes::Hash;
+use blkdex::chain::Chain as FoundChain;
+use blkdex::datadir::{Location, Source};
+use blkdex::import::{Options, import};
+use blkdex::index::Index;
+use blkdex::position::Height;
+use blkdex::report::{Event, Notice, Summary};
+use blkdex::runs::row::Relation;
+use tempfile::TempDir;
+
+use super::chain::Chain;
+use super::check::check;
+use super::datadir::{Datadir, Layout, write_datadir};
+use super::truth::Truth;
+
+/// See the module documentation.
+pub struct Trial {
+    pub folder: TempDir,
+    pub datadir: Datadir,
+    pub options: Options,
+    /// Blocks of the chain that are in the datadir.
+    written: usize,
+}
+
+/// What an import came to.
+pub struct Outcome {
+    pub result: blkdex::Result<Summary>,
+    pub notices: Vec<Notice>,
+    /// One for each scan.
+    pub chains: Vec<FoundChain>,
+    /// Blocks read, those of batches that came to nothing too.
+    pub blocks: u64,
+}
+
+/// Bytes of a table of so many slots.
+pub fn table_of(slots: usize) -> Option<usize> {
+    Some(blkdex::table::Table::bytes_for(slots))
+}
+
+impl Trial {
+    /// All blocks of the chain in the order of making, in one file.
+    pub fn new(chain: &Chain) -> Trial {
+        Trial::with(chain, chain.made(), Layout::default())
+    }
+
+    /// These blocks, laid out like this.
+    pub fn with(chain: &Chain, order: &[BlockHash], layout: Layout) -> Trial {
+        // A file system in memory, where there is one: durable commits cost nothing there.
+        let memory = Path::new("/dev/shm");
+        let folder = match memory.is_dir() {
+            true => tempfile::tempdir_in(memory).unwrap(),
+            false => tempfile::tempdir().unwrap(),
+        };
+        let path = folder.path().join("datadir");
+        let datadir = write_datadir(chain, &path, order, layout);
+        let options = Options {
+            source: source(path),
+            index: folder.path().join("index.redb"),
+            memory_bytes: 128 << 20,
+            table_bytes: None,
+            until: None,
+            commit_every: 10_000,
+            invalid: Vec::new(),
+            checks_witness: true,
+        };
+        Trial {
+            folder,
+            datadir,
+            options,
+            written: order.len(),
+        }
+    }
+
+    /// The same, with a table of so few slots that nearly every spend misses.
+    pub fn with_tiny_table(mut self, slots: usize) -> Trial {
+        self.options.table_bytes = table_of(slots);
+        self
+    }
+
+    /// Writes the blocks that the chain has and the datadir has not.
+    pub fn append(&mut self, chain: &Chain) {
+        self.datadir.append(chain, &chain.made()[self.written..]);
+        self.written = chain.made().len();
+    }
+
+    /// Imports to the end.
+    pub fn import(&self) -> Outcome {
+        self.import_blocks(u64::MAX)
+    }
+
+    /// Imports, and asks to stop after so many blocks.
+    pub fn import_blocks(&self, blocks: u64) -> Outcome {
+        let stop = AtomicBool::new(false);
+        let (mut notices, mut chains, mut done) = (Vec::new(), Vec::new(), 0);
+        let result = import(&self.options, &stop, &mut |event| match event {
+            Event::Notice(notice) => notices.push(notice),
+            Event::Chain(chain) => chains.push(chain.clone()),
+            Event::Progress(_) => {
+                done += 1;
+                stop.store(done >= blocks, Ordering::Relaxed);
+            }
+            _ => {}
+        });
+        Outcome {
+            result,
+            notices,
+            chains,
+            blocks: done,
+        }
+    }
+
+    /// Compares the whole index with the truth about the chain.
+    pub fn check(&self, chain: &Chain) {
+        check(&self.options.index, &Truth::of_best(chain));
+    }
+
+    /// Imports without a word, and compares.
+    pub fn import_and_check(&self, chain: &Chain) -> Summary {
+        let summary = self.import().quietly();
+        self.check(chain);
+        summary
+    }
+
+    /// Runs of each relation.
+    pub fn runs(&self) -> [usize; 4] {
+        self.runs_up_to(None)
+    }
+
+    /// Those of them that are settled.
+    pub fn settled_runs(&self) -> [usize; 4] {
+        let settled = self.open().meta().settled;
+        self.runs_up_to(settled)
+    }
+
+    fn runs_up_to(&self, end: Option<Height>) -> [usize; 4] {
+        let index = self.open();
+        Relation::ALL.map(|relation| {
+            let runs = index.catalogue().of(relation).into_iter();
+            runs.filter(|run| end.is_none_or(|end| run.to <= end))
+                .count()
+        })
+    }
+
+    /// The index, for reading.
+    pub fn open(&self) -> Index {
+        Index::open(&self.options.index, 16 << 20).unwrap()
+    }
+}
+
+/// A datadir as `--datadir` gives it.
+pub fn source(path: PathBuf) -> Source {
+    Source {
+        location: Location::Datadir(path),
+        network: None,
+        signet_challenge: None,
+    }
+}
+
+impl Outcome {
+    /// The summary of an import that had nothing to say.
+    pub fn quietly(self) -> Summary {
+        assert_eq!(self.notices, []);
+        self.result.unwrap()
+    }
+
+    /// The blocks found invalid, with what is wrong with them.
+    pub fn invalid(&self) -> Vec<(Height, BlockHash, String)> {
+        let invalid = self.notices.iter().filter_map(|notice| match notice {
+            Notice::Invalid {
+                height,
+                hash,
+                fault,
+            } => Some((*height, BlockHash::from_byte_array(*hash), fault.clone())),
+            _ => None,
+        });
+        invalid.collect()
+    }
+}

@@ -1,0 +1,262 @@
+//! The program's answers: their fields, and what is refused, with which exit code.
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+use assert_cmd::Command;
+use common::indexed::{Indexed, data, expected, scripts};
+use serde_json::Value;
+use std::io::Read;
+use std::path::Path;
+use std::process::Stdio;
+
+/// Runs the program; returns exit code, stdout and stderr.
+fn blkdex(index: &Path, args: &[&str]) -> (Option<i32>, String, String) {
+    let mut command = Command::cargo_bin("blkdex").unwrap();
+    let output = command
+        .env("BLKDEX_INDEX", index)
+        .args(args)
+        .output()
+        .unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (
+        output.status.code(),
+        text(output.stdout),
+        text(output.stderr),
+    )
+}
+
+/// Runs a question with `--json`; returns an answer a line.
+fn ask(index: &Path, args: &[&str]) -> Vec<Value> {
+    let (code, out, err) = blkdex(index, &[&["--json"], args].concat());
+    assert_eq!((code, err.as_str()), (Some(0), ""), "{args:?}");
+    out.lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect()
+}
+
+#[test]
+fn the_program_answers_a_line_a_script() {
+    let (core, indexed) = (expected(&data()), Indexed::of(&data(), 10_000));
+    let scripts: Vec<_> = scripts(&core).into_iter().step_by(50).collect();
+    let names: Vec<String> = scripts
+        .iter()
+        .map(|(script, said)| match said[0].as_str() {
+            Some(address) => format!("addr({address})"),
+            None => script.to_hex_string(),
+        })
+        .collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    for command in ["balance", "utxos", "history"] {
+        let answers = ask(&indexed.path, &[&[command], &names[..]].concat());
+        assert_eq!(answers.len(), names.len());
+        for (answer, (script, said)) in answers.iter().zip(&scripts) {
+            let rest = said[1].as_u64().unwrap() - said[2].as_u64().unwrap();
+            assert_eq!(answer["script"], script.to_hex_string());
+            assert_eq!(answer["address"].as_str(), said[0].as_str());
+            assert_eq!(answer["height"], 267);
+            match command {
+                "balance" => assert_eq!(answer["received_sat"], said[1]),
+                "utxos" => assert_eq!(answer["total_sat"], rest),
+                _ => assert_eq!(
+                    answer["events"].as_array().unwrap().last().unwrap()["balance_sat"],
+                    rest
+                ),
+            }
+        }
+    }
+}
+
+#[test]
+fn the_fields_are_called_as_documented() {
+    let indexed = Indexed::of(&data(), 10_000);
+    let one = |args: &[&str]| ask(&indexed.path, args).remove(0);
+    let has = |answer: &Value, fields: &str| {
+        for field in fields.split(' ') {
+            assert!(answer.get(field).is_some(), "{field} in {answer}");
+        }
+    };
+    let spent = "8995eb3e7dd5b3f3fa280144de9ff5d93c9ca7b23555365200d7f7dcb1ab0721";
+    has(
+        &one(&["status"]),
+        "network height hash blocks txs inputs outputs coins index_bytes",
+    );
+    let outpoint = one(&["outpoint", &format!("{spent}:1")]);
+    has(
+        &outpoint,
+        "outpoint amount_sat script address height coinbase spent_by",
+    );
+    let by = &outpoint["spent_by"];
+    assert_eq!(
+        (&by["input_index"], &by["height"]),
+        (&3.into(), &113.into())
+    );
+    let before = one(&["outpoint", &format!("{spent}:1"), "--at", "112"]);
+    assert_eq!(before["spent_by"], Value::Null);
+    let tx = one(&["tx", spent]);
+    has(&tx, "txid height index size weight fee_sat inputs outputs");
+    has(&tx["inputs"][0], "outpoint amount_sat script address");
+    has(&tx["outputs"][1], "vout amount_sat script address spent_by");
+    assert_eq!(tx["outputs"][1]["spent_by"], *by);
+    let block = one(&["block", "112"]);
+    has(
+        &block,
+        "height hash file offset bytes txs inputs outputs fees_sat",
+    );
+    assert_eq!(one(&["block", block["hash"].as_str().unwrap()]), block);
+    let script = outpoint["address"].as_str().unwrap();
+    has(
+        &one(&["balance", script]),
+        "script address height received_sat sent_sat balance_sat outputs spends unspent",
+    );
+    let utxos = one(&["utxos", script, "--at", "112"]);
+    has(&utxos["utxos"][0], "outpoint amount_sat height coinbase");
+    let events = one(&["history", script])["events"].take();
+    has(
+        &events[0],
+        "height txid kind outpoint amount_sat input_index",
+    );
+    assert!(
+        events
+            .as_array()
+            .unwrap()
+            .iter()
+            .any(|event| event["kind"] == "spend")
+    );
+}
+
+#[test]
+fn questions_without_answer_are_refused_in_one_line() {
+    let indexed = Indexed::of(&data(), 10_000);
+    let zeros = "00".repeat(32);
+    for (args, code, words) in [
+        (
+            vec!["balance", "12cbQLTFMXRnSzktFkuoG3eHoMeFtpTu3S"],
+            2,
+            "an address of main, but the index holds regtest",
+        ),
+        (vec!["utxos", "nonsense"], 2, "is no script"),
+        (
+            vec!["status", "--at", "268"],
+            1,
+            "height 268 is above the tip, 267",
+        ),
+        (vec!["block", "268"], 1, "above the tip"),
+        (vec!["block", &zeros], 1, "in the chain of the index"),
+        (vec!["tx", &zeros], 1, "no transaction"),
+        (
+            vec![
+                "outpoint",
+                &format!(
+                    "{}:99",
+                    "8995eb3e7dd5b3f3fa280144de9ff5d93c9ca7b23555365200d7f7dcb1ab0721"
+                ),
+            ],
+            1,
+            "there is no output 99",
+        ),
+        (
+            vec!["status", "--index", "/nowhere"],
+            1,
+            "cannot open /nowhere",
+        ),
+        (vec!["balance", "51", "--datadir", "/nowhere"], 0, ""),
+        (vec!["tx"], 2, "TXID"),
+    ] {
+        let (found, out, err) = blkdex(&indexed.path, &args);
+        assert_eq!(found, Some(code), "{args:?}: {err}");
+        assert!(err.contains(words), "{args:?}: {err}");
+        assert!(code == 0 || out.is_empty());
+        assert!(code != 1 || err.lines().count() == 1, "{err}");
+    }
+}
+
+#[test]
+fn a_reader_that_leaves_ends_the_program_quietly() {
+    let (core, indexed) = (expected(&data()), Indexed::of(&data(), 10_000));
+    let scripts = scripts(&core).into_iter();
+    let names: Vec<String> = scripts.map(|(script, _)| script.to_hex_string()).collect();
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_blkdex"));
+    command
+        .args(["history", "--index"])
+        .arg(&indexed.path)
+        .args(names);
+    let pipes = command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = pipes.spawn().unwrap();
+    child
+        .stdout
+        .as_mut()
+        .unwrap()
+        .read_exact(&mut [0; 10])
+        .unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(
+        (output.status.code(), output.stderr.as_slice()),
+        (Some(0), &b""[..])
+    );
+}
+
+#[test]
+fn without_the_block_files_only_the_index_answers() {
+    let folder = tempfile::tempdir().unwrap();
+    let (here, moved) = (folder.path().join("here"), folder.path().join("moved"));
+    copy(&data().join("regtest/blocks"), &here.join("regtest/blocks"));
+    let indexed = Indexed::of(&here, 10_000);
+    let address = "mms7zrFdvSf77QkMBV8mZSRrWPJYA9EMmZ";
+    let with = ask(&indexed.path, &["balance", address]).remove(0);
+    assert_eq!(with["checked"], true);
+    std::fs::rename(&here, &moved).unwrap();
+    let without = ask(&indexed.path, &["balance", address]).remove(0);
+    assert_eq!(without["checked"], false);
+    assert_eq!(without["balance_sat"], with["balance_sat"]);
+    ask(&indexed.path, &["status"]);
+    for args in [
+        vec!["utxos", address],
+        vec!["balance", address, "--check"],
+        vec!["block", "1"],
+    ] {
+        let (code, _, err) = blkdex(&indexed.path, &args);
+        assert_eq!(code, Some(1));
+        assert!(
+            err.contains("this needs the block files") && err.contains("--datadir"),
+            "{err}"
+        );
+    }
+    let moved = moved.to_str().unwrap();
+    ask(&indexed.path, &["history", address, "--datadir", moved]);
+    ask(
+        &indexed.path,
+        &[
+            "block",
+            "1",
+            "--blocks-dir",
+            &format!("{moved}/regtest/blocks"),
+        ],
+    );
+}
+
+#[test]
+fn a_datadir_whose_blocks_lie_elsewhere_is_noticed() {
+    let folder = tempfile::tempdir().unwrap();
+    let blocks = folder.path().join("regtest/blocks");
+    copy(&data().join("regtest/blocks"), &blocks);
+    let indexed = Indexed::of(folder.path(), 10_000);
+    std::fs::rename(blocks.join("blk00000.dat"), blocks.join("x")).unwrap();
+    std::fs::rename(blocks.join("blk00001.dat"), blocks.join("blk00000.dat")).unwrap();
+    std::fs::rename(blocks.join("x"), blocks.join("blk00001.dat")).unwrap();
+    let (code, _, err) = blkdex(&indexed.path, &["block", "1"]);
+    assert_eq!(code, Some(1));
+    assert!(
+        err.contains("block 1 is not there any more; `blkdex import`"),
+        "{err}"
+    );
+}
+
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        std::fs::copy(entry.path(), to.join(entry.file_name())).unwrap();
+    }
+}
