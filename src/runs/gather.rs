@@ -35,6 +35,7 @@ pub struct Gather<'b, R> {
     with_oldest: bool,
     buffer: &'b mut [R],
     held: usize,
+    most_held: usize,
     handed_out: usize,
 }
 
@@ -58,6 +59,7 @@ impl<'b, R: Row> Gather<'b, R> {
             with_oldest,
             buffer,
             held: 0,
+            most_held: 0,
             handed_out: 0,
         }
     }
@@ -79,6 +81,11 @@ impl<'b, R: Row> Gather<'b, R> {
         &mut self.sources
     }
 
+    /// The most rows that were in the buffer.
+    pub fn most_held(&self) -> usize {
+        self.most_held
+    }
+
     /// The next rows in ascending order, and the key below which there are no more:
     /// [`NO_NEXT`] with the last ones.
     ///
@@ -89,6 +96,7 @@ impl<'b, R: Row> Gather<'b, R> {
         self.held -= self.handed_out;
         self.handed_out = 0;
         let end = self.fill(pages)?;
+        self.most_held = self.most_held.max(self.held);
         let rows = &mut self.buffer[..self.held];
         sort_rows(rows);
         let complete = rows.partition_point(|row| row.key() < end);
