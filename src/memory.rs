@@ -165,6 +165,26 @@ impl Plan {
     }
 }
 
+/// redb's cache where an index is only read, from end to end: nothing is read twice.
+pub const READ_CACHE_BYTES: usize = REDB_CACHE_BYTES_MIN;
+
+/// What a command that only reads has left of `budget_bytes` for its own buffers, beside the program,
+/// redb and a block; at least `least_bytes`.
+///
+/// # Errors
+/// [`Error::BudgetTooSmall`].
+pub fn left_when_reading(budget_bytes: usize, least_bytes: usize) -> Result<usize> {
+    let redb = REDB_BASE_BYTES + READ_CACHE_BYTES / 100 * REDB_CACHE_PERCENT;
+    let fixed = PROCESS_BYTES + redb + BlockReader::WINDOW_BYTES;
+    match budget_bytes.checked_sub(fixed) {
+        Some(left) if left >= least_bytes => Ok(left),
+        _ => Err(Error::BudgetTooSmall {
+            budget_bytes,
+            least_bytes: fixed + least_bytes,
+        }),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -37,6 +37,7 @@ pub struct Gather<'b, R> {
     held: usize,
     most_held: usize,
     handed_out: usize,
+    kept: usize,
 }
 
 impl<'b, R: Row> Gather<'b, R> {
@@ -61,6 +62,7 @@ impl<'b, R: Row> Gather<'b, R> {
             held: 0,
             most_held: 0,
             handed_out: 0,
+            kept: 0,
         }
     }
 
@@ -106,12 +108,20 @@ impl<'b, R: Row> Gather<'b, R> {
         );
         self.handed_out = complete;
         match R::reconcile(&mut rows[..complete], self.with_oldest) {
-            Ok(kept) => Ok((&self.buffer[..kept], end)),
+            Ok(kept) => {
+                self.kept = kept;
+                Ok((&self.buffer[..kept], end))
+            }
             Err(damage) => {
                 let key = self.buffer.first().map_or(0, |row| row.key());
                 Err(pages[0].damaged(key, damage))
             }
         }
+    }
+
+    /// The rows that [`Gather::next`] handed out last.
+    pub fn rows(&self) -> &[R] {
+        &self.buffer[..self.kept]
     }
 
     /// Reads pages, in the order of their first keys, while the buffer has room for another.
