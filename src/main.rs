@@ -53,10 +53,12 @@ fn one_line(error: &anyhow::Error) -> String {
 
 fn exit_code(error: &anyhow::Error) -> ExitCode {
     match error.downcast_ref::<Error>() {
-        Some(Error::Query(
-            QueryFault::NotAScript { .. } | QueryFault::AddressOfOtherNetwork { .. },
-        )) => ExitCode::from(2),
-        Some(Error::ExpectHeight { .. }) => ExitCode::from(2),
+        Some(
+            Error::Query(QueryFault::NotAScript { .. } | QueryFault::AddressOfOtherNetwork { .. })
+            | Error::BudgetTooSmall { .. }
+            | Error::TableTooLarge { .. }
+            | Error::ExpectHeight { .. },
+        ) => ExitCode::from(2),
         Some(Error::Interrupted) => ExitCode::from(commands::INTERRUPTED),
         _ => ExitCode::FAILURE,
     }

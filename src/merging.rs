@@ -152,7 +152,7 @@ fn run<R: Row>(
     if task.inputs(catalogue).len() > fan_in(buffer.len()) {
         return Ok(());
     }
-    Merger {
+    let most_held = Merger {
         store,
         catalogue,
         staging,
@@ -160,5 +160,7 @@ fn run<R: Row>(
         positions_end,
         segment_bytes_min: SEGMENT_BYTES_MIN,
     }
-    .run(task, is_over)
+    .run(task, is_over)?;
+    batch.note_merge::<R>(most_held);
+    Ok(())
 }

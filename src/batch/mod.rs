@@ -475,6 +475,11 @@ impl Batch {
         }
     }
 
+    /// Notes that a merge held so many rows in the buffer.
+    pub fn note_merge<R: Row>(&mut self, rows: usize) {
+        self.rows.note_merge(rows * size_of::<R>());
+    }
+
     /// The buffer and the staging area, for merges between batches.
     pub fn for_merge<R: Row>(&mut self) -> (&mut [R], &mut Staging) {
         (self.rows.whole(), &mut self.staging)

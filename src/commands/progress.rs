@@ -129,14 +129,14 @@ impl Reporter {
         let left = progress.bytes.saturating_sub(progress.bytes_done) as f64;
         let eta = Duration::from_secs_f64(left * seconds / progress.bytes_done.max(1) as f64);
         let text = format!(
-            "height {} of {}, {}, {:.0} blocks/s, {:.0} MB/s, hit rate {hit_rate:.1} %, memory {} MB, {} left",
+            "{} left, height {} of {}, {:.0} blocks/s, {:.0} MB/s, {}, hit rate {hit_rate:.1} %, memory {} MB",
+            duration(eta),
             grouped(progress.height.0.into()),
             grouped(progress.end.0.into()),
-            &date(progress.time)[..10],
             progress.blocks_done as f64 / seconds,
             progress.bytes_done as f64 / 1e6 / seconds,
+            &date(progress.time)[..10],
             Resident::now().private_bytes / 1_000_000,
-            duration(eta),
         );
         self.show(progress.bytes_done, progress.bytes, &text);
     }

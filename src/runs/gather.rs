@@ -35,6 +35,7 @@ pub struct Gather<'b, R> {
     with_oldest: bool,
     buffer: &'b mut [R],
     held: usize,
+    most_held: usize,
     handed_out: usize,
     kept: usize,
 }
@@ -59,6 +60,7 @@ impl<'b, R: Row> Gather<'b, R> {
             with_oldest,
             buffer,
             held: 0,
+            most_held: 0,
             handed_out: 0,
             kept: 0,
         }
@@ -81,6 +83,11 @@ impl<'b, R: Row> Gather<'b, R> {
         &mut self.sources
     }
 
+    /// The most rows that were in the buffer.
+    pub fn most_held(&self) -> usize {
+        self.most_held
+    }
+
     /// The next rows in ascending order, and the key below which there are no more:
     /// [`NO_NEXT`] with the last ones.
     ///
@@ -91,6 +98,7 @@ impl<'b, R: Row> Gather<'b, R> {
         self.held -= self.handed_out;
         self.handed_out = 0;
         let end = self.fill(pages)?;
+        self.most_held = self.most_held.max(self.held);
         let rows = &mut self.buffer[..self.held];
         sort_rows(rows);
         let complete = rows.partition_point(|row| row.key() < end);

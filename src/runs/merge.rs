@@ -115,12 +115,13 @@ pub struct Merger<'a, R> {
 }
 
 impl<R: Row> Merger<'_, R> {
-    /// Merges the inputs of `task` to the end, or until `is_over` says so after a segment.
+    /// Merges the inputs of `task` to the end, or until `is_over` says so after a segment. Returns
+    /// the most rows that were in the buffer.
     ///
     /// # Errors
     /// [`crate::Error::Damaged`] if rows contradict each other, [`crate::Error::Store`]. Segments
     /// that were named stay.
-    pub fn run(&mut self, mut task: Unfinished, is_over: &dyn Fn() -> bool) -> Result<()> {
+    pub fn run(&mut self, mut task: Unfinished, is_over: &dyn Fn() -> bool) -> Result<usize> {
         let inputs = task.inputs(self.catalogue);
         let segment_bytes = inputs.iter().map(Run::bytes).sum::<u64>() / SEGMENTS_WANTED;
         let segment_bytes = segment_bytes.max(self.segment_bytes_min);
@@ -159,7 +160,7 @@ impl<R: Row> Merger<'_, R> {
                 break;
             }
         }
-        Ok(())
+        Ok(gather.most_held())
     }
 }
 
