@@ -65,6 +65,8 @@ pub struct Sizes {
     pub redb_cache_bytes: usize,
     /// Headers, while scanning: in the memory that later becomes table and rows.
     pub header_arena_bytes: usize,
+    /// Bytes of a merged segment, if set by hand: a merge then also uses the least buffer that works.
+    pub segment_bytes: Option<u64>,
 }
 
 /// The plan.
@@ -151,6 +153,7 @@ impl Plan {
             deletes_rows: deletes / row,
             redb_cache_bytes: cache,
             header_arena_bytes: free,
+            segment_bytes: None,
         };
         assert_eq!(
             parts.iter().map(|part| part.bytes).sum::<usize>(),

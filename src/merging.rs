@@ -143,6 +143,7 @@ fn run<R: Row>(
     is_over: &dyn Fn() -> bool,
 ) -> Result<()> {
     let positions_end = index.next_txo().0;
+    let segment_bytes = batch.segment_bytes();
     let (buffer, staging) = batch.for_merge::<R>();
     let (store, catalogue) = index.for_merge();
     Merger {
@@ -151,6 +152,7 @@ fn run<R: Row>(
         staging,
         buffer,
         positions_end,
+        segment_bytes,
     }
     .run(task, is_over)
 }

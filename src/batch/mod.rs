@@ -71,6 +71,7 @@ pub struct Batch {
     rows: RowBuffers,
     pending: Buffer<CoinRow>,
     deletes: Buffer<CoinRow>,
+    segment_bytes: Option<u64>,
     digest: Digest,
     staging: Staging,
     fingerprints: Fingerprints,
@@ -111,6 +112,7 @@ impl Batch {
             rows: RowBuffers::new(sizes.rows_bytes)?,
             pending: Buffer::new("pending spends", sizes.pending_rows)?,
             deletes: Buffer::new("coin deletes", sizes.deletes_rows)?,
+            segment_bytes: sizes.segment_bytes,
             digest: Digest::new(checks_witness)?,
             staging: Staging::new()?,
             fingerprints: index.fingerprints(),
@@ -479,6 +481,11 @@ impl Batch {
                 Ok(Ok(overwriters))
             }
         }
+    }
+
+    /// Bytes of a merged segment, if set by hand.
+    pub fn segment_bytes(&self) -> Option<u64> {
+        self.segment_bytes
     }
 
     /// The buffer and the staging area, for merges between batches.

@@ -3,8 +3,8 @@
 //! Invariant: exit code 0 only where an import would work.
 
 use super::columns::print_fields;
-use super::words::grouped;
 use super::progress::Reporter;
+use super::words::grouped;
 use crate::args::DoctorArgs;
 use anyhow::Result;
 use blkdex::doctor::{ChainFound, Deep, FilesFound, Needs, Options, Report, Spot, State, examine};
