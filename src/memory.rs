@@ -67,6 +67,8 @@ pub struct Sizes {
     pub redb_cache_bytes: usize,
     /// Headers, while scanning: in the memory that later becomes table and rows.
     pub header_arena_bytes: usize,
+    /// Bytes of a merged segment, if set by hand: a merge then also uses the least buffer that works.
+    pub segment_bytes: Option<u64>,
 }
 
 /// The plan.
@@ -152,6 +154,7 @@ impl Plan {
             deletes_rows: deletes / row,
             redb_cache_bytes: REDB_CACHE_BYTES,
             header_arena_bytes: free,
+            segment_bytes: None,
         };
         assert_eq!(
             parts.iter().map(|part| part.bytes).sum::<usize>(),
@@ -166,7 +169,7 @@ impl Plan {
 }
 
 /// redb's cache where an index is only read, from end to end: nothing is read twice.
-pub const READ_CACHE_BYTES: usize = REDB_CACHE_BYTES_MIN;
+pub const READ_CACHE_BYTES: usize = REDB_CACHE_BYTES;
 
 /// What a command that only reads has left of `budget_bytes` for its own buffers, beside the program,
 /// redb and a block; at least `least_bytes`.
@@ -174,8 +177,7 @@ pub const READ_CACHE_BYTES: usize = REDB_CACHE_BYTES_MIN;
 /// # Errors
 /// [`Error::BudgetTooSmall`].
 pub fn left_when_reading(budget_bytes: usize, least_bytes: usize) -> Result<usize> {
-    let redb = REDB_BASE_BYTES + READ_CACHE_BYTES / 100 * REDB_CACHE_PERCENT;
-    let fixed = PROCESS_BYTES + redb + BlockReader::WINDOW_BYTES;
+    let fixed = PROCESS_BYTES + REDB_BYTES + BlockReader::WINDOW_BYTES;
     match budget_bytes.checked_sub(fixed) {
         Some(left) if left >= least_bytes => Ok(left),
         _ => Err(Error::BudgetTooSmall {

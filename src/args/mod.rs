@@ -86,6 +86,10 @@ pub struct ImportArgs {
     #[arg(long, value_name = "SIZE", value_parser = parse_bytes)]
     pub table: Option<usize>,
 
+    /// Bytes of a merged segment, for experiments
+    #[arg(long, value_name = "SIZE", value_parser = parse_bytes, hide = true)]
+    pub segment: Option<usize>,
+
     /// Stop after the block at this height
     #[arg(long, value_name = "HEIGHT", value_parser = parse_height)]
     pub until: Option<Height>,

@@ -20,6 +20,7 @@ pub fn run(args: &ImportArgs, index: &Path, json: bool, out: &mut impl Write) ->
         index: index.to_owned(),
         memory_bytes: args.memory.bytes(),
         table_bytes: args.table,
+        segment_bytes: args.segment.map(|bytes| bytes as u64),
         until: args.until,
         commit_every: args.commit_every,
         invalid: args

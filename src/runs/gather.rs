@@ -22,6 +22,11 @@ pub const fn fan_in(buffer_rows: usize) -> usize {
     (buffer_rows / PAGE_ROWS_MAX).saturating_sub(2)
 }
 
+/// Rows of the smallest buffer that gathers so many runs.
+pub const fn buffer_for(runs: usize) -> usize {
+    (runs + 2) * PAGE_ROWS_MAX
+}
+
 /// A run that is being read.
 pub struct Source {
     /// The run.

@@ -49,6 +49,7 @@ pub fn import_datadir(datadir: &Path, commit_every: u32) -> Imported {
         index: index.clone(),
         memory_bytes: MEMORY_BYTES,
         table_bytes: None,
+        segment_bytes: None,
         until: None,
         commit_every,
         invalid: vec![],
