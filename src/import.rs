@@ -10,7 +10,7 @@ use crate::index::Index;
 use crate::index::meta::Meta;
 use crate::index::scan_memory::{exclude, mark_invalid, write_positions};
 use crate::limits::{BULK_BLOCKS_MIN, PLACES_PER_READ};
-use crate::memory::Plan;
+use crate::memory::{Plan, Sizes};
 use crate::merging::{Phase, finish_unfinished, merge};
 use crate::position::{Height, Place};
 use crate::report::{Event, Notice, Progress, Summary};
@@ -31,6 +31,8 @@ pub struct Options {
     pub memory_bytes: usize,
     /// The table's share of it, set by hand.
     pub table_bytes: Option<usize>,
+    /// Bytes of a merged segment, set by hand.
+    pub segment_bytes: Option<u64>,
     /// The last block to import.
     pub until: Option<Height>,
     /// Blocks between two commits.
@@ -65,6 +67,10 @@ pub fn import(
 ) -> Result<Summary> {
     let plan = Plan::new(options.memory_bytes, options.table_bytes)?;
     tell(Event::Plan(&plan));
+    let sizes = Sizes {
+        segment_bytes: options.segment_bytes,
+        ..plan.sizes
+    };
     catch_sigbus();
     let mut datadir = Datadir::open(&options.source)?;
     let cache_bytes = plan.sizes.redb_cache_bytes;
@@ -88,7 +94,7 @@ pub fn import(
         follow(&mut index, &datadir, &chain, tell)?;
         let first = index.next_height();
         let bip34_height = datadir.network().bip34_height;
-        let mut batch = Batch::new(&index, &plan.sizes, bip34_height, options.checks_witness)?;
+        let mut batch = Batch::new(&index, &sizes, bip34_height, options.checks_witness)?;
         batch.stages = std::mem::take(&mut summary.stages);
         let end = Import {
             options,

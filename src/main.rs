@@ -35,8 +35,10 @@ fn main() -> ExitCode {
 
 /// Whether the reader of our output went away, as `head` does: no error.
 fn is_broken_pipe(error: &anyhow::Error) -> bool {
-    let io = error.downcast_ref::<std::io::Error>();
-    io.is_some_and(|error| error.kind() == ErrorKind::BrokenPipe)
+    let mut causes = error
+        .chain()
+        .filter_map(|cause| cause.downcast_ref::<std::io::Error>());
+    causes.any(|error| error.kind() == ErrorKind::BrokenPipe)
 }
 
 /// The error and its causes; one that names its cause itself is not followed by it again.
@@ -54,8 +56,10 @@ fn exit_code(error: &anyhow::Error) -> ExitCode {
         Some(
             Error::Query(QueryFault::NotAScript { .. } | QueryFault::AddressOfOtherNetwork { .. })
             | Error::BudgetTooSmall { .. }
-            | Error::TableTooLarge { .. },
+            | Error::TableTooLarge { .. }
+            | Error::ExpectHeight { .. },
         ) => ExitCode::from(2),
+        Some(Error::Interrupted) => ExitCode::from(commands::INTERRUPTED),
         _ => ExitCode::FAILURE,
     }
 }

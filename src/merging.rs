@@ -5,7 +5,7 @@
 use crate::Result;
 use crate::batch::Batch;
 use crate::index::Index;
-use crate::limits::{RUNS_MAX, SEGMENT_BYTES_MIN, TIP_MERGE_BYTES_MAX};
+use crate::limits::{RUNS_MAX, TIP_MERGE_BYTES_MAX};
 use crate::position::Height;
 use crate::runs::gather::fan_in;
 use crate::runs::merge::{Merger, Unfinished};
@@ -145,6 +145,7 @@ fn run<R: Row>(
     is_over: &dyn Fn() -> bool,
 ) -> Result<()> {
     let positions_end = index.next_txo().0;
+    let segment_bytes = batch.segment_bytes();
     let (buffer, staging) = batch.for_merge::<R>();
     let (store, catalogue) = index.for_merge();
     // Begun with more memory than there is now: its segments stay, and what is left of its inputs
@@ -158,7 +159,7 @@ fn run<R: Row>(
         staging,
         buffer,
         positions_end,
-        segment_bytes_min: SEGMENT_BYTES_MIN,
+        segment_bytes,
     }
     .run(task, is_over)?;
     batch.note_merge::<R>(most_held);

@@ -7,7 +7,19 @@ use redb::{
     AccessGuard, Builder, Database, Durability, Key, ReadOnlyDatabase, ReadTransaction,
     ReadableDatabase, TableDefinition, Value, WriteTransaction,
 };
+use std::fs::File;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+
+/// Bytes of redb's magic number, with which its file begins.
+const REDB_MAGIC_BYTES: usize = 9;
+
+/// Bytes of redb's header (redb 4.5, `header.rs`: `DB_HEADER_SIZE`), alone in the file's first page.
+const REDB_HEADER_BYTES: usize = 320;
+const HEADER_PAGE_BYTES: usize = 4096;
+
+/// A file that redb has just made is smaller (4 MiB and the header's page, in redb 4.5).
+const FRESH_FILE_BYTES_MAX: u64 = 64 << 20;
 
 /// A page as redb holds it.
 pub type PageGuard = AccessGuard<'static, &'static [u8]>;
@@ -29,11 +41,12 @@ impl Store {
     /// # Errors
     /// [`Error::Store`], [`Error::IndexInUse`] or [`Error::NotAnIndex`].
     pub fn create(path: &Path, cache_bytes: usize) -> Result<Store> {
+        let file = open_private(path)?;
+        begin_anew_if_cut_off(&file).map_err(|source| io_error("open", path, source))?;
+        let backend = redb::backends::FileBackend::new(file);
+        let backend = backend.map_err(|error| open_error(path, error.into()))?;
         let handle = builder(cache_bytes)
-            .create_with_backend(
-                redb::backends::FileBackend::new(open_private(path)?)
-                    .map_err(|error| open_error(path, error.into()))?,
-            )
+            .create_with_backend(backend)
             .map_err(|source| open_error(path, source.into()))?;
         Ok(Store {
             path: path.to_owned(),
@@ -47,11 +60,13 @@ impl Store {
     /// [`Error::Io`], [`Error::Store`], [`Error::IndexInUse`], [`Error::NotAnIndex`], or
     /// [`Error::NeedsRecovery`] after a writer was killed.
     pub fn open_read_only(path: &Path, cache_bytes: usize) -> Result<Store> {
-        std::fs::File::open(path).map_err(|source| Error::Io {
-            action: "open",
-            path: path.to_owned(),
-            source,
-        })?;
+        let file = File::open(path).map_err(|source| io_error("open", path, source))?;
+        let is_cut_off =
+            is_creation_cut_off(&file).map_err(|source| io_error("read", path, source))?;
+        if is_cut_off {
+            let path = path.to_owned();
+            return Err(Error::NeedsRecovery { path });
+        }
         let handle = builder(cache_bytes)
             .open_read_only(path)
             .map_err(|source| open_error(path, source.into()))?;
@@ -165,7 +180,49 @@ fn builder(cache_bytes: usize) -> Builder {
     builder
 }
 
-fn open_private(path: &Path) -> Result<std::fs::File> {
+fn io_error(action: &'static str, path: &Path, source: std::io::Error) -> Error {
+    let path = path.to_owned();
+    Error::Io {
+        action,
+        path,
+        source,
+    }
+}
+
+/// Whether the making of this file was cut off before redb wrote its magic number, which it does
+/// last: but for the rest of the header, there is nothing in it. redb refuses such a file, unless it
+/// is empty.
+fn is_creation_cut_off(file: &File) -> std::io::Result<bool> {
+    let bytes = file.metadata()?.len();
+    if bytes > FRESH_FILE_BYTES_MAX {
+        return Ok(false);
+    }
+    let mut page = [0; HEADER_PAGE_BYTES];
+    let mut at = 0;
+    while at < bytes {
+        let read = file.read_at(&mut page, at)?;
+        let skip = if at == 0 { REDB_HEADER_BYTES } else { 0 };
+        let is_magic = at == 0 && page[..read.min(REDB_MAGIC_BYTES)].iter().any(|&b| b != 0);
+        if read == 0 || is_magic || page[skip.min(read)..read].iter().any(|&byte| byte != 0) {
+            return Ok(false);
+        }
+        at += read as u64;
+    }
+    Ok(true)
+}
+
+/// Empties a file whose making was cut off, unless another process is making it right now.
+fn begin_anew_if_cut_off(file: &File) -> std::io::Result<()> {
+    if file.try_lock().is_ok() {
+        if is_creation_cut_off(file)? {
+            file.set_len(0)?;
+        }
+        file.unlock()?;
+    }
+    Ok(())
+}
+
+fn open_private(path: &Path) -> Result<File> {
     use std::os::unix::fs::OpenOptionsExt;
     let mut options = std::fs::OpenOptions::new();
     options
@@ -174,11 +231,9 @@ fn open_private(path: &Path) -> Result<std::fs::File> {
         .create(true)
         .truncate(false)
         .mode(0o600);
-    options.open(path).map_err(|source| Error::Io {
-        action: "open",
-        path: path.to_owned(),
-        source,
-    })
+    options
+        .open(path)
+        .map_err(|source| io_error("open", path, source))
 }
 
 fn open_error(path: &Path, error: redb::Error) -> Error {

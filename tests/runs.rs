@@ -159,7 +159,7 @@ impl Runs {
             staging: &mut self.staging,
             buffer: &mut buffer,
             positions_end: POSITIONS_END,
-            segment_bytes_min: 1,
+            segment_bytes: Some(1),
         }
         .run(task, &is_over)
         .unwrap();

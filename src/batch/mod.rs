@@ -70,6 +70,7 @@ pub struct Batch {
     rows: RowBuffers,
     pending: Buffer<CoinRow>,
     deletes: Buffer<CoinRow>,
+    segment_bytes: Option<u64>,
     digest: Digest,
     staging: Staging,
     bip34_height: u32,
@@ -109,6 +110,7 @@ impl Batch {
             rows: RowBuffers::new(sizes.rows_bytes)?,
             pending: Buffer::new("pending spends", sizes.pending_rows)?,
             deletes: Buffer::new("coin deletes", sizes.deletes_rows)?,
+            segment_bytes: sizes.segment_bytes,
             digest: Digest::new(index.fingerprints(), checks_witness)?,
             staging: Staging::new()?,
             bip34_height,
@@ -478,6 +480,11 @@ impl Batch {
     /// Notes that a merge held so many rows in the buffer.
     pub fn note_merge<R: Row>(&mut self, rows: usize) {
         self.rows.note_merge(rows * size_of::<R>());
+    }
+
+    /// Bytes of a merged segment, if set by hand.
+    pub fn segment_bytes(&self) -> Option<u64> {
+        self.segment_bytes
     }
 
     /// The buffer and the staging area, for merges between batches.

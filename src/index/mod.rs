@@ -90,8 +90,12 @@ impl Index {
     /// As [`Index::open_or_create`], and [`Error::NeedsRecovery`] after an import was killed.
     pub fn open(path: &Path, cache_bytes: usize) -> Result<Index> {
         let store = Store::open_read_only(path, cache_bytes)?;
-        let foreign = || meta::not_an_index(&store, "blkdex did not make it");
-        let meta = Meta::load(&store)?.ok_or_else(foreign)?;
+        let Some(meta) = Meta::load(&store)? else {
+            refuse_foreign_tables(&store)?;
+            // Its first import was killed before it wrote anything.
+            let path = path.to_owned();
+            return Err(Error::NeedsRecovery { path });
+        };
         Index::load(store, meta)
     }
 

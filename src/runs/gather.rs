@@ -22,6 +22,11 @@ pub const fn fan_in(buffer_rows: usize) -> usize {
     (buffer_rows / PAGE_ROWS_MAX).saturating_sub(2)
 }
 
+/// Rows of the smallest buffer that gathers so many runs.
+pub const fn buffer_for(runs: usize) -> usize {
+    (runs + 2) * PAGE_ROWS_MAX
+}
+
 /// A run that is being read.
 pub struct Source {
     /// The run.
@@ -37,6 +42,7 @@ pub struct Gather<'b, R> {
     held: usize,
     most_held: usize,
     handed_out: usize,
+    kept: usize,
 }
 
 impl<'b, R: Row> Gather<'b, R> {
@@ -61,6 +67,7 @@ impl<'b, R: Row> Gather<'b, R> {
             held: 0,
             most_held: 0,
             handed_out: 0,
+            kept: 0,
         }
     }
 
@@ -106,12 +113,20 @@ impl<'b, R: Row> Gather<'b, R> {
         );
         self.handed_out = complete;
         match R::reconcile(&mut rows[..complete], self.with_oldest) {
-            Ok(kept) => Ok((&self.buffer[..kept], end)),
+            Ok(kept) => {
+                self.kept = kept;
+                Ok((&self.buffer[..kept], end))
+            }
             Err(damage) => {
                 let key = self.buffer.first().map_or(0, |row| row.key());
                 Err(pages[0].damaged(key, damage))
             }
         }
+    }
+
+    /// The rows that [`Gather::next`] handed out last.
+    pub fn rows(&self) -> &[R] {
+        &self.buffer[..self.kept]
     }
 
     /// Reads pages, in the order of their first keys, while the buffer has room for another.

@@ -59,6 +59,7 @@ impl Indexed {
             index: path.clone(),
             memory_bytes: 128 << 20,
             table_bytes: None,
+            segment_bytes: None,
             until: None,
             commit_every,
             invalid: vec![],

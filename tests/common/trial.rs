@@ -66,6 +66,7 @@ impl Trial {
             index: folder.path().join("index.redb"),
             memory_bytes: 128 << 20,
             table_bytes: None,
+            segment_bytes: None,
             until: None,
             commit_every: 10_000,
             invalid: Vec::new(),

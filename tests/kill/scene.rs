@@ -1,0 +1,168 @@
+//! A datadir, and how it is imported: small chains that make every part of an import happen.
+//!
+//! Invariant: a scene's import is the same each time; only what disturbs it differs.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+use crate::common::chain::{Chain, Plan};
+use crate::common::check::check;
+use crate::common::parts::owner;
+use crate::common::random::Options;
+use crate::common::trial::{Trial, table_of};
+use crate::common::truth::Truth;
+use crate::tracer::{Deed, End, run};
+
+pub struct Scene {
+    trial: Trial,
+    truth: Truth,
+    args: Vec<String>,
+    /// An index to begin with; a scene without one begins with none.
+    first: Option<PathBuf>,
+}
+
+impl Scene {
+    fn of(chain: &Chain, args: &[&str]) -> Scene {
+        Scene {
+            trial: Trial::new(chain),
+            truth: Truth::of_best(chain),
+            args: args.iter().map(|arg| arg.to_string()).collect(),
+            first: None,
+        }
+    }
+
+    /// Two commits, no merges: few calls.
+    pub fn small() -> Scene {
+        let options = Options {
+            blocks: 120,
+            ..Options::default()
+        };
+        Scene::of(&Chain::random(1, options), &["--commit-every", "60"])
+    }
+
+    /// A commit every few blocks, so that all relations merge, again and again, and a table so small
+    /// that coins spill and spends miss.
+    pub fn merging() -> Scene {
+        let options = Options {
+            blocks: 260,
+            txs_max: 6,
+            ..Options::default()
+        };
+        let mut scene = Scene::of(&Chain::random(2, options), &["--commit-every", "5"]);
+        let table = table_of(64).unwrap().to_string();
+        scene.args.extend(["--table".to_string(), table]);
+        scene
+    }
+
+    /// A bulk import, with blocks so large that a merge has several segments.
+    pub fn bulk() -> Scene {
+        let mut chain = Chain::new();
+        for number in 0..1150u64 {
+            let outputs = if number % 64 == 0 { 4000 } else { 1 };
+            let pay = (0..outputs).map(|output| (owner(number + output), 1000 + output));
+            chain.grow_with(Plan {
+                pay: Some(pay.collect()),
+                ..Plan::default()
+            });
+        }
+        Scene::of(&chain, &["--commit-every", "256", "--segment", "100K"])
+    }
+
+    /// An index on a chain that is left by another, which is to be followed.
+    pub fn forked() -> Scene {
+        let options = Options {
+            blocks: 150,
+            txs_max: 6,
+            fork_every: 0,
+            ..Options::default()
+        };
+        let mut chain = Chain::random(3, options);
+        let mut scene = Scene::of(&chain, &["--commit-every", "9"]);
+        assert!(
+            scene.import().status().unwrap().success(),
+            "{}",
+            scene.words()
+        );
+        let first = scene.trial.folder.path().join("first.redb");
+        std::fs::copy(&scene.trial.options.index, &first).unwrap();
+        let best = chain.best();
+        let fork = best[best.len() - 31];
+        chain.mine_empty(fork, 40);
+        scene.trial.append(&chain);
+        scene.truth = Truth::of_best(&chain);
+        scene.first = Some(first);
+        scene
+    }
+
+    /// The import, with its words kept.
+    pub fn import(&self) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_blkdex"));
+        command
+            .args(["import", "--quiet", "--memory", "96M", "--datadir"])
+            .arg(&self.trial.datadir.path)
+            .arg("--index")
+            .arg(self.index())
+            .args(&self.args)
+            .stdout(Stdio::null())
+            .stderr(File::create(self.words_path()).unwrap());
+        command
+    }
+
+    fn words_path(&self) -> PathBuf {
+        self.trial.folder.path().join("words")
+    }
+
+    /// What the last import said.
+    pub fn words(&self) -> String {
+        let mut words = String::new();
+        let mut file = File::open(self.words_path()).unwrap();
+        file.read_to_string(&mut words).unwrap();
+        words
+    }
+
+    pub fn index(&self) -> &std::path::Path {
+        &self.trial.options.index
+    }
+
+    pub fn begin_anew(&self) {
+        let _ = std::fs::remove_file(self.index());
+        if let Some(first) = &self.first {
+            std::fs::copy(first, self.index()).unwrap();
+        }
+    }
+
+    /// Calls that an undisturbed import makes.
+    pub fn calls(&self) -> u64 {
+        self.begin_anew();
+        let (end, calls) = run(&mut self.import(), u64::MAX, Deed::Kill);
+        let End::Ended(status) = end else { panic!() };
+        assert!(status.success(), "{}", self.words());
+        self.check();
+        calls
+    }
+
+    /// Compares the index with the truth.
+    pub fn check(&self) {
+        check(self.index(), &self.truth);
+    }
+
+    /// A question to an index whose import was killed is answered, or refused in words.
+    pub fn check_words(&self) {
+        let output = Command::new(env!("CARGO_BIN_EXE_blkdex"))
+            .args(["status", "--index"])
+            .arg(self.index())
+            .output()
+            .unwrap();
+        let words = String::from_utf8(output.stderr).unwrap();
+        let is_refused = [
+            "was left open by a killed import",
+            "No such file",
+            "no blocks",
+        ]
+        .iter()
+        .any(|known| words.contains(known));
+        assert!(output.status.success() || is_refused, "{words}");
+    }
+}
