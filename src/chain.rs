@@ -295,18 +295,22 @@ impl Finder<'_> {
     ) -> Result<bool> {
         let store = self.index.store();
         let mut has_moved = false;
-        let mut blocks = tree
-            .best_chain()
-            .map(|block| (block.height, block.place))
-            .peekable();
+        let mut blocks = tree.best_chain().peekable();
         let snapshot = self.index.snapshot()?;
         let tip = self.index.tip().map(|(tip, _)| tip);
         while blocks.peek().is_some() {
-            let part: Vec<_> = blocks.by_ref().take(POSITIONS_PER_WRITE).collect();
-            for (height, place) in &part {
-                let is_indexed =
-                    chain.fork.is_some_and(|fork| *height <= fork) && Some(*height) <= tip;
-                has_moved |= is_indexed && snapshot.place(*height).is_ok_and(|old| old != *place);
+            let mut part = Vec::new();
+            for block in blocks.by_ref().take(POSITIONS_PER_WRITE) {
+                let is_indexed = chain.fork.is_some_and(|fork| block.height <= fork)
+                    && Some(block.height) <= tip;
+                let old = is_indexed
+                    .then(|| snapshot.place(block.height).ok())
+                    .flatten();
+                // The copy that was imported is a whole one; the first may not be.
+                let is_copy = |old: &Place| tree.copies(block.node).any(|copy| copy == *old);
+                let place = old.filter(is_copy).unwrap_or(block.place);
+                has_moved |= old.is_some_and(|old| old != place);
+                part.push((block.height, place));
             }
             write_positions(store, part.into_iter())?;
         }

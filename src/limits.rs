@@ -38,6 +38,9 @@ pub const OFFSET_EVERY_TXS: usize = 16;
 /// The table is full at this load. Sorted clusters stay short up to about here.
 pub const TABLE_LOAD_MAX_PERCENT: usize = 75;
 
+/// As long as it can grow inside its map, the table does so at this load: clusters stay short.
+pub const TABLE_LOAD_EASY_PERCENT: usize = 50;
+
 /// Home slots with which a table starts; it doubles inside its map.
 pub const TABLE_SLOTS_FIRST: usize = 1 << 16;
 

@@ -5,9 +5,9 @@
 use crate::Result;
 use crate::batch::Batch;
 use crate::index::Index;
-use crate::limits::{RUNS_MAX, TIP_MERGE_BYTES_MAX};
+use crate::limits::{RUNS_MAX, SEGMENT_BYTES_MIN, TIP_MERGE_BYTES_MAX};
 use crate::position::Height;
-use crate::runs::gather::fan_in;
+use crate::runs::gather::{buffer_for, fan_in};
 use crate::runs::merge::{Merger, Unfinished};
 use crate::runs::policy::{Appetite, first_to_merge, generations};
 use crate::runs::row::{CoinRow, FundingRow, Relation, Row, SpendingRow, TxidRow};
@@ -107,32 +107,34 @@ fn merge_relation<R: Row>(
     Ok(())
 }
 
-/// The merge to do next, of at most `runs_max` runs.
+/// The merge to do next, of at most `runs_max` runs: the youngest of those that want to merge, as
+/// many as fit; or part of the generation with the most runs, if that alone is too many.
 fn next_task<R: Row>(index: &Index, phase: Phase, runs_max: usize) -> Option<Unfinished> {
     let settled = index.meta().settled.unwrap_or_default();
     let runs = index.catalogue().of(R::RELATION);
+    let oldest = runs.iter().map(|run| run.from).min()?;
     let settled_runs: Vec<_> = runs.into_iter().filter(|run| run.to <= settled).collect();
     let generations = generations(&settled_runs);
-    let mut first = first_to_merge(&generations, appetite(R::RELATION, phase, runs_max / 2))?;
-    let count = |first: usize| {
-        generations[first..]
-            .iter()
-            .map(|g| g.runs.len())
-            .sum::<usize>()
-    };
-    while count(first) > runs_max && first + 1 < generations.len() {
-        first += 1;
-    }
-    let heights: Vec<(Height, Height)> = generations[first..]
-        .iter()
-        .map(|g| (g.runs[0].from, g.runs[0].to))
-        .collect();
-    let (from, to) = (heights.first()?.0, heights.last()?.1);
-    Some(Unfinished {
+    let first = first_to_merge(&generations, appetite(R::RELATION, phase, runs_max / 2))?;
+    let task = |heights: (Height, Height), last_id, is_whole| Unfinished {
         relation: R::RELATION,
-        heights: (from, to),
+        heights,
         key: 0,
-        with_oldest: first == 0,
+        with_oldest: is_whole && heights.0 == oldest,
+        last_id,
+    };
+    let fits = |task: &Unfinished| (2..=runs_max).contains(&task.inputs(index.catalogue()).len());
+    let last = generations.last()?.runs[0].to;
+    let suffixes = generations[first..]
+        .iter()
+        .map(|generation| task((generation.runs[0].from, last), u32::MAX, true));
+    suffixes.into_iter().find(fits).or_else(|| {
+        let largest = generations.iter().max_by_key(|g| g.runs.len())?;
+        let mut ids: Vec<u32> = largest.runs.iter().map(|run| run.id).collect();
+        ids.sort_unstable();
+        let last_id = ids[runs_max.min(ids.len()) - 1];
+        let heights = (largest.runs[0].from, largest.runs[0].to);
+        Some(task(heights, last_id, false)).filter(fits)
     })
 }
 
@@ -146,13 +148,24 @@ fn run<R: Row>(
     let segment_bytes = batch.segment_bytes();
     let (buffer, staging) = batch.for_merge::<R>();
     let (store, catalogue) = index.for_merge();
+    // Begun with more memory than there is now: its segments stay, and what is left of its inputs
+    // merges as any other runs do.
+    let inputs = task.inputs(catalogue).len();
+    if inputs > fan_in(buffer.len()) {
+        return Ok(());
+    }
+    // Small segments, asked for by hand, also need a small buffer: it is merged at least once full.
+    let buffer = match segment_bytes {
+        Some(_) => &mut buffer[..buffer_for(inputs)],
+        None => buffer,
+    };
     Merger {
         store,
         catalogue,
         staging,
         buffer,
         positions_end,
-        segment_bytes,
+        segment_bytes_min: segment_bytes.unwrap_or(SEGMENT_BYTES_MIN),
     }
     .run(task, is_over)
 }

@@ -9,15 +9,25 @@
 //!
 //! Deleting shifts the rest of the cluster back, so there are no tombstones.
 
-use crate::limits::{TABLE_LOAD_MAX_PERCENT, TABLE_SLOTS_FIRST};
+use crate::limits::{TABLE_LOAD_EASY_PERCENT, TABLE_LOAD_MAX_PERCENT, TABLE_SLOTS_FIRST};
 use crate::position::Txo;
 use crate::region::Region;
-use crate::runs::row::CoinRow;
+use crate::runs::row::{CoinRow, POSITION_BITS};
 
 /// Slots behind the last home slot, for the clusters at the end.
 const TAIL_SLOTS: usize = 64;
 
 const EMPTY: u128 = 0;
+
+/// The fingerprint in a slot.
+const FINGERPRINT_MASK: u128 = u128::MAX << POSITION_BITS;
+
+/// Whether a slot is taken, by a coin with a smaller fingerprint than that in `first`, whose other
+/// bits are 0. One comparison for both: an empty slot less one is the largest number.
+#[inline(always)]
+fn is_below(slot: u128, first: u128) -> bool {
+    slot.wrapping_sub(1) < first.saturating_sub(1)
+}
 
 /// See the module documentation.
 pub struct Table {
@@ -60,7 +70,7 @@ impl Table {
 
     /// The most coins it takes.
     pub fn coins_max(&self) -> usize {
-        Self::load_max(self.homes_max)
+        self.homes_max * TABLE_LOAD_MAX_PERCENT / 100
     }
 
     /// Home slots at full size.
@@ -71,10 +81,6 @@ impl Table {
     /// Bytes of the slots in use, empty ones between them included.
     pub fn used_bytes(&self) -> usize {
         Table::bytes_for(self.homes)
-    }
-
-    const fn load_max(homes: usize) -> usize {
-        homes * TABLE_LOAD_MAX_PERCENT / 100
     }
 
     /// Whether one more coin fits, after growing inside the map if need be. If not, the caller
@@ -92,7 +98,13 @@ impl Table {
 
     #[inline]
     fn is_crowded(&self) -> bool {
-        self.count >= Self::load_max(self.homes) || self.slots[self.homes + TAIL_SLOTS - 1] != EMPTY
+        let load_max = if self.homes < self.homes_max {
+            TABLE_LOAD_EASY_PERCENT
+        } else {
+            TABLE_LOAD_MAX_PERCENT
+        };
+        self.count >= self.homes * load_max / 100
+            || self.slots[self.homes + TAIL_SLOTS - 1] != EMPTY
     }
 
     #[inline(always)]
@@ -117,25 +129,18 @@ impl Table {
         debug_assert!(!self.is_crowded(), "the caller makes room first");
         debug_assert!(!coin.is_delete());
         let mut at = self.home(coin.0);
-        loop {
-            let slot = self.slots[at];
-            if slot == EMPTY {
-                self.slots[at] = coin.0;
-                self.count += 1;
-                return None;
-            }
-            if CoinRow(slot).fingerprint() >= coin.fingerprint() {
-                break;
-            }
+        let slots = &mut self.slots[..];
+        let first = coin.0 & FINGERPRINT_MASK;
+        while is_below(slots[at], first) {
             at += 1;
         }
-        if CoinRow(self.slots[at]).fingerprint() == coin.fingerprint() {
-            return Some(CoinRow(std::mem::replace(&mut self.slots[at], coin.0)));
+        if slots[at] & FINGERPRINT_MASK == first && slots[at] != EMPTY {
+            return Some(CoinRow(std::mem::replace(&mut slots[at], coin.0)));
         }
         self.count += 1;
         let mut carried = coin.0;
         while carried != EMPTY {
-            std::mem::swap(&mut carried, &mut self.slots[at]);
+            std::mem::swap(&mut carried, &mut slots[at]);
             at += 1;
         }
         None
@@ -145,32 +150,33 @@ impl Table {
     #[inline]
     pub fn take(&mut self, wanted: CoinRow) -> Option<CoinRow> {
         let mut at = self.home(wanted.0);
-        loop {
-            let slot = self.slots[at];
-            if slot == EMPTY || CoinRow(slot).fingerprint() > wanted.fingerprint() {
-                return None;
-            }
-            if CoinRow(slot).fingerprint() == wanted.fingerprint() {
-                self.close_gap(at);
-                self.count -= 1;
-                return Some(CoinRow(slot));
-            }
+        let slots = &self.slots[..];
+        let first = wanted.0 & FINGERPRINT_MASK;
+        while is_below(slots[at], first) {
             at += 1;
         }
+        let slot = slots[at];
+        if slot & FINGERPRINT_MASK != first || slot == EMPTY {
+            return None;
+        }
+        self.close_gap(at);
+        self.count -= 1;
+        Some(CoinRow(slot))
     }
 
     #[inline]
     fn close_gap(&mut self, mut gap: usize) {
-        let end = self.homes + TAIL_SLOTS;
-        while gap + 1 < end {
-            let next = self.slots[gap + 1];
-            if next == EMPTY || self.home(next) == gap + 1 {
+        let homes = self.homes;
+        let slots = &mut self.slots[..homes + TAIL_SLOTS];
+        while gap + 1 < slots.len() {
+            let next = slots[gap + 1];
+            if next == EMPTY || Self::home_of(next, homes) == gap + 1 {
                 break;
             }
-            self.slots[gap] = next;
+            slots[gap] = next;
             gap += 1;
         }
-        self.slots[gap] = EMPTY;
+        slots[gap] = EMPTY;
     }
 
     /// All coins, in ascending order.

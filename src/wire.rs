@@ -613,3 +613,269 @@ pub fn check_witness_commitment(bytes: &[u8], wtxids: &mut [Hash32]) -> Result<(
         Err(fault)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::datadir::testing::{fixture, fixture_path, regtest_source};
+    use crate::datadir::{BlockReader, Datadir, HeaderTree, Location, Root, Source, scan};
+    use bitcoin::consensus::{deserialize, serialize};
+    use bitcoin::{Transaction, Weight};
+
+    /// All blocks of a datadir, stale ones too.
+    fn blocks_of(source: &Source) -> Vec<Vec<u8>> {
+        let datadir = Datadir::open(source).expect("opens");
+        let mut arena = vec![0; HeaderTree::bytes_for(10_000) as usize];
+        let root = Root::Genesis(datadir.network().genesis_hash);
+        let mut tree = HeaderTree::new(&mut arena, root);
+        scan(&datadir, &[], &mut tree, &mut |_| {}).expect("scans");
+        tree.best().expect("a chain");
+        let best = tree.best_chain().map(|block| block.place);
+        let aside = tree.asides().map(|(_, _, place)| place);
+        let mut reader = BlockReader::new(&datadir).expect("reader");
+        best.chain(aside)
+            .map(|place| reader.read(place).expect("reads").to_vec())
+            .collect()
+    }
+
+    fn real_blocks() -> Vec<Vec<u8>> {
+        let mut blocks = blocks_of(&regtest_source());
+        for name in ["mainnet-4312", "signet-120"] {
+            blocks.extend(fixture_path(name).into_iter().flat_map(|path| {
+                blocks_of(&Source {
+                    location: Location::Datadir(path),
+                    ..regtest_source()
+                })
+            }));
+        }
+        for height in [
+            170, 91_812, 91_842, 277_647, 367_891, 481_829, 540_107, 702_861, 866_342,
+        ] {
+            blocks.extend(fixture(&format!("single-blocks/main_{height:07}.raw")));
+        }
+        assert!(blocks.len() > 250, "the regtest blocks at least are there");
+        blocks
+    }
+
+    /// All transactions, if the bytes are those of a block, its merkle root aside.
+    fn walk(bytes: &[u8]) -> Result<Vec<Tx<'_>>, Fault> {
+        let mut block = Block::read(bytes)?;
+        let mut txs = Vec::new();
+        while let Some(tx) = block.next_tx()? {
+            txs.push(tx);
+        }
+        Ok(txs)
+    }
+
+    /// The same by the `bitcoin` crate, and the rules that we check beyond it: Bitcoin Core's
+    /// `CheckBlock` and `CheckTransaction` as far as they need nothing but the block.
+    fn model(bytes: &[u8]) -> Option<bitcoin::Block> {
+        let block: bitcoin::Block = deserialize(bytes).ok()?;
+        let adds_up = |tx: &Transaction| {
+            let mut total_sat = 0u64;
+            let amounts = tx.output.iter().map(|output| output.value.to_sat());
+            amounts.into_iter().all(|amount_sat| {
+                total_sat = total_sat.saturating_add(amount_sat);
+                total_sat <= AMOUNT_SAT_MAX
+            })
+        };
+        let is_sound = |(index, tx): (usize, &Transaction)| {
+            let has_both = !tx.input.is_empty() && !tx.output.is_empty();
+            has_both && adds_up(tx) && tx.is_coinbase() == (index == 0)
+        };
+        let is_right = !block.txdata.is_empty()
+            && block.txdata.iter().enumerate().all(is_sound)
+            && block.weight() <= Weight::MAX_BLOCK;
+        is_right.then_some(block)
+    }
+
+    fn assert_same_tx(tx: &Tx<'_>, model: &Transaction) {
+        assert_eq!(tx.txid(), model.compute_txid().to_byte_array());
+        assert_eq!(tx.wtxid(), model.compute_wtxid().to_byte_array());
+        assert_eq!(tx.weight(), model.weight().to_wu());
+        assert_eq!(tx.base_bytes(), model.base_size());
+        assert_eq!(tx.bytes.len(), model.total_size());
+        assert_eq!(
+            (tx.input_count, tx.output_count),
+            (model.input.len(), model.output.len())
+        );
+        for (input, model) in tx.inputs().zip(&model.input) {
+            assert_eq!(input.outpoint[..], serialize(&model.previous_output));
+            assert_eq!(input.script_sig, model.script_sig.as_bytes());
+            assert_eq!(input.sequence, model.sequence.0);
+        }
+        for (output, model) in tx.outputs().zip(&model.output) {
+            assert_eq!(output.amount_sat, model.value.to_sat());
+            assert_eq!(output.script, model.script_pubkey.as_bytes());
+        }
+    }
+
+    /// Whether both accept the bytes, merkle root aside; then both see the same.
+    fn assert_same(bytes: &[u8]) -> bool {
+        let (found, model) = (walk(bytes), model(bytes));
+        assert_eq!(found.is_ok(), model.is_some(), "{:?}", found.err());
+        let (Ok(txs), Some(model)) = (found, model) else {
+            assert!(check_block(bytes).is_err());
+            return false;
+        };
+        assert_eq!(txs.len(), model.txdata.len());
+        for (tx, model) in txs.iter().zip(&model.txdata) {
+            assert_same_tx(tx, model);
+        }
+        match check_block(bytes) {
+            Err(fault) if fault.kind == FaultKind::DuplicateTransactions => {}
+            verdict => assert_eq!(verdict.is_ok(), model.check_merkle_root()),
+        }
+        let mut wtxids = vec![[0; 32]; txs.len()];
+        // Theirs also refuses witnesses without a commitment, which need not be.
+        let commits = check_witness_commitment(bytes, &mut wtxids).is_ok();
+        assert!(commits || !model.check_witness_commitment());
+        true
+    }
+
+    #[test]
+    fn real_blocks_read_as_the_bitcoin_crate_reads_them() {
+        for bytes in real_blocks() {
+            assert!(assert_same(&bytes));
+            check_block(&bytes).expect("a real block");
+            let mut wtxids = vec![[0; 32]; bytes.len() / 60];
+            check_witness_commitment(&bytes, &mut wtxids).expect("a real block");
+        }
+    }
+
+    /// Small numbers from a seed; nothing depends on how good they are.
+    fn numbers(mut state: u64) -> impl FnMut(usize) -> usize {
+        move |below| {
+            state = state.wrapping_mul(0x5851_F42D_4C95_7F2D).wrapping_add(1);
+            (state >> 33) as usize % below
+        }
+    }
+
+    /// A byte is another, bytes are gone, or some are there twice.
+    fn damage(bytes: &mut Vec<u8>, next: &mut impl FnMut(usize) -> usize) {
+        // Counts and lengths are what is worth hitting; most stand near the beginning.
+        let reach = if next(2) == 0 {
+            bytes.len()
+        } else {
+            bytes.len().min(400)
+        };
+        let at = next(reach);
+        match next(8) {
+            0 => bytes.truncate(at),
+            1 => bytes.push(next(256) as u8),
+            2 => drop(bytes.remove(at)),
+            3 => bytes.insert(at, next(256) as u8),
+            4 => bytes[at] = [0, 1, 0xfd, 0xfe, 0xff][next(5)],
+            5 => bytes[at] = bytes[at].wrapping_add(1),
+            6 => bytes[at] = bytes[at].wrapping_sub(1),
+            _ => bytes[at] ^= 1 << next(8),
+        }
+    }
+
+    #[test]
+    fn damaged_blocks_get_the_verdict_of_the_bitcoin_crate() {
+        let (mut accepted, mut refused) = (0, 0);
+        for (seed, block) in (1..).zip(real_blocks()) {
+            let mut next = numbers(seed);
+            for _ in 0..(400_000 / block.len()).clamp(3, 100) {
+                let mut bytes = block.clone();
+                damage(&mut bytes, &mut next);
+                match assert_same(&bytes) {
+                    true => accepted += 1,
+                    false => refused += 1,
+                }
+            }
+        }
+        assert!(accepted > 100 && refused > 100, "{accepted}, {refused}");
+    }
+
+    #[test]
+    fn a_block_cut_short_anywhere_is_refused() {
+        let blocks = real_blocks();
+        let busiest = blocks.iter().filter(|block| block.len() < 20_000);
+        let block = busiest.max_by_key(|block| block.len()).expect("many");
+        for end in 0..block.len() {
+            assert!(walk(&block[..end]).is_err(), "{end} bytes");
+        }
+        let longer = [&block[..], &[0]].concat();
+        let fault = check_block(&longer).expect_err("one byte more");
+        assert_eq!(fault.kind, FaultKind::TrailingBytes(1));
+    }
+
+    /// CVE-2012-2459: the last transactions once more give the same merkle root.
+    #[test]
+    fn repeated_transactions_are_refused_though_the_root_is_right() {
+        let blocks = real_blocks();
+        let odd = |block: &&Vec<u8>| walk(block).is_ok_and(|txs| txs.len() == 3);
+        let block = blocks.iter().find(odd).expect("a block of three");
+        let mut model: bitcoin::Block = deserialize(block).expect("a real block");
+        model.txdata.push(model.txdata[2].clone());
+        assert!(model.check_merkle_root());
+        let fault = check_block(&serialize(&model)).expect_err("repeated");
+        assert_eq!(fault.kind, FaultKind::DuplicateTransactions);
+    }
+
+    #[test]
+    fn a_count_that_cannot_be_is_refused_before_it_is_used() {
+        let block = &blocks_of(&regtest_source())[0];
+        for count in [
+            [0xff; 9],
+            [0xff, 0, 0, 0, 0, 1, 0, 0, 0],
+            [0xff, 0, 0, 0, 0, 0, 0, 0, 0x80],
+        ] {
+            for at in [80, 85] {
+                let bytes = [&block[..at], &count, &block[at + 1..]].concat();
+                let fault = walk(&bytes).err().expect("too many");
+                assert!(matches!(fault.kind, FaultKind::CountTooLarge(_)), "{fault}");
+            }
+        }
+        let long_one = [&block[..80], &[0xfd, 1, 0], &block[81..]].concat();
+        let fault = walk(&long_one).err().expect("not canonical");
+        assert_eq!(fault.kind, FaultKind::NonCanonicalSize);
+    }
+
+    /// Each rule that we check beyond the `bitcoin` crate has a block that breaks it alone.
+    #[test]
+    fn each_further_rule_has_a_block_that_breaks_it() {
+        let genesis: bitcoin::Block =
+            deserialize(&blocks_of(&regtest_source())[0]).expect("genesis");
+        let kind = |change: &dyn Fn(&mut bitcoin::Block)| {
+            let mut block = genesis.clone();
+            change(&mut block);
+            let bytes = serialize(&block);
+            assert!(!assert_same(&bytes));
+            walk(&bytes).err().expect("refused").kind
+        };
+        let amount = bitcoin::Amount::from_sat;
+        assert_eq!(kind(&|b| b.txdata[0].output.clear()), FaultKind::NoOutputs);
+        assert_eq!(kind(&|b| b.txdata.clear()), FaultKind::NoTransactions);
+        let too_much =
+            |b: &mut bitcoin::Block| b.txdata[0].output[0].value = amount(AMOUNT_SAT_MAX + 1);
+        assert_eq!(kind(&too_much), FaultKind::AmountTooLarge);
+        let together = |b: &mut bitcoin::Block| {
+            let output = &mut b.txdata[0].output;
+            output[0].value = amount(AMOUNT_SAT_MAX);
+            output.push(output[0].clone());
+        };
+        assert_eq!(kind(&together), FaultKind::AmountTooLarge);
+        let no_coinbase = |b: &mut bitcoin::Block| b.txdata[0].input[0].previous_output.vout = 0;
+        assert_eq!(kind(&no_coinbase), FaultKind::Coinbase);
+        let two = |b: &mut bitcoin::Block| b.txdata.push(b.txdata[0].clone());
+        assert_eq!(kind(&two), FaultKind::Coinbase);
+        let heavy = |b: &mut bitcoin::Block| {
+            b.txdata[0].output[0].script_pubkey = vec![0x51; 999_900].into();
+        };
+        assert!(matches!(kind(&heavy), FaultKind::Overweight(_)));
+        let just_fits = |script_bytes: usize| {
+            let mut block = genesis.clone();
+            block.txdata[0].output[0].script_pubkey = vec![0x51; script_bytes].into();
+            let weight = block.weight().to_wu();
+            (weight, assert_same(&serialize(&block)))
+        };
+        let (weight, fits) = just_fits(999_000);
+        assert!(fits);
+        let room = (BLOCK_WEIGHT_MAX - weight) as usize / 4;
+        assert_eq!(just_fits(999_000 + room), (BLOCK_WEIGHT_MAX, true));
+        assert_eq!(just_fits(999_001 + room), (BLOCK_WEIGHT_MAX + 4, false));
+    }
+}

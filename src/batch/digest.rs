@@ -7,6 +7,8 @@
 
 use super::rows::Shares;
 use crate::fingerprint::Fingerprints;
+use crate::fingerprint::lanes::Lanes;
+use crate::fingerprint::{outpoint_of_hash, script_of_hash};
 use crate::index::blocks::TxMarks;
 use crate::limits::{BLOCK_TXS_MAX, COIN_CHANGES_MAX, SCRIPT_BYTES_MAX};
 use crate::position::Txo;
@@ -42,6 +44,7 @@ pub struct Digest {
     ops: Buffer<CoinRow>,
     txids: Region<Hash32>,
     marks: TxMarks,
+    hashing: Hashing,
     checks_witness: bool,
 }
 
@@ -54,11 +57,12 @@ impl Digest {
     ///
     /// # Errors
     /// [`crate::Error::Memory`].
-    pub fn new(checks_witness: bool) -> crate::Result<Digest> {
+    pub fn new(fingerprints: Fingerprints, checks_witness: bool) -> crate::Result<Digest> {
         Ok(Digest {
             ops: Buffer::new("block", COIN_CHANGES_MAX)?,
             txids: Region::new("block", BLOCK_TXS_MAX as usize)?,
             marks: TxMarks::new(),
+            hashing: Hashing::new(fingerprints),
             checks_witness,
         })
     }
@@ -83,13 +87,13 @@ impl Digest {
         &mut self,
         bytes: &[u8],
         first_txo: Txo,
-        fingerprints: &Fingerprints,
         rows: &mut Shares<'_>,
     ) -> Result<BlockCounts, Fault> {
         let mut counts = BlockCounts::default();
         let mut block = Block::read(bytes)?;
         self.ops.clear();
         self.marks.clear();
+        self.hashing.clear();
         while let Some(tx) = block.next_tx()? {
             let first = Txo(first_txo.0 + counts.outputs);
             let txid = tx.txid();
@@ -98,34 +102,118 @@ impl Digest {
             rows.txids.push(TxidRow::new(&txid, first));
             if counts.txs > 0 {
                 for input in tx.inputs() {
-                    self.ops.push(CoinRow::delete(
-                        fingerprints.outpoint(input.outpoint),
-                        first,
-                    ));
+                    self.ops.push(CoinRow::delete(0, first));
+                    self.hashing.outpoint(input.outpoint, &mut self.ops);
                 }
                 counts.inputs += tx.input_count as u64;
             } else {
                 counts.coinbase_outputs = tx.output_count as u64;
             }
-            let own = fingerprints.outputs_of(&txid);
+            let mut outpoint = [0; 36];
+            outpoint[..32].copy_from_slice(&txid);
             for (vout, output) in (0u32..).zip(tx.outputs()) {
                 let txo = Txo(first.0 + u64::from(vout));
                 if is_unspendable(output.script) || first_txo.0 == 0 {
                     continue;
                 }
-                self.ops.push(CoinRow::put(own.outpoint(vout), txo));
-                let script = fingerprints.script(output.script);
+                outpoint[32..].copy_from_slice(&vout.to_le_bytes());
+                self.ops.push(CoinRow::put(0, txo));
+                self.hashing.outpoint(&outpoint, &mut self.ops);
                 rows.funding
-                    .push(FundingRow::new(script, txo, output.amount_sat));
+                    .push(FundingRow::new(0, txo, output.amount_sat));
+                self.hashing.script(output.script, rows.funding.filled());
                 counts.coins += 1;
             }
             counts.outputs += tx.output_count as u64;
             counts.txs += 1;
         }
+        self.hashing.finish(&mut self.ops, rows.funding.filled());
         check_merkle_root(&mut self.txids[..counts.txs as usize], block.header)?;
         if self.checks_witness {
             check_witness_commitment(bytes, &mut self.txids)?;
         }
         Ok(counts)
+    }
+}
+
+/// Fingerprints of the rows just pushed, filled in eight at a time: outpoints have 36 bytes; scripts
+/// of up to 39 bytes, which nearly all are, go by their number of words, longer ones singly.
+struct Hashing {
+    fingerprints: Fingerprints,
+    outpoints: Lanes<5>,
+    scripts_3: Lanes<3>,
+    scripts_4: Lanes<4>,
+    scripts_5: Lanes<5>,
+}
+
+impl Hashing {
+    fn new(fingerprints: Fingerprints) -> Hashing {
+        Hashing {
+            fingerprints,
+            outpoints: Lanes::new(),
+            scripts_3: Lanes::new(),
+            scripts_4: Lanes::new(),
+            scripts_5: Lanes::new(),
+        }
+    }
+
+    /// Forgets what a block that was given up left waiting.
+    fn clear(&mut self) {
+        self.finish(&mut [], &mut []);
+    }
+
+    /// The last of `ops` is of this outpoint.
+    #[inline(always)]
+    fn outpoint(&mut self, outpoint: &[u8; 36], ops: &mut [CoinRow]) {
+        if self.outpoints.push(outpoint, ops.len() - 1) {
+            self.outpoints.hash(self.fingerprints.key(), |at, hash| {
+                set_outpoint(ops, at, hash)
+            });
+        }
+    }
+
+    /// The last of `rows` is of this script.
+    #[inline(always)]
+    fn script(&mut self, script: &[u8], rows: &mut [FundingRow]) {
+        let key = self.fingerprints.key();
+        let last = rows.len() - 1;
+        let set = |at: usize, hash: u128| set_script(rows, at, hash);
+        match script.len() / 8 + 1 {
+            3 if self.scripts_3.push(script, last) => self.scripts_3.hash(key, set),
+            4 if self.scripts_4.push(script, last) => self.scripts_4.hash(key, set),
+            5 if self.scripts_5.push(script, last) => self.scripts_5.hash(key, set),
+            3..=5 => {}
+            _ => {
+                let fingerprint = self.fingerprints.script(script);
+                rows[last] = rows[last].with_fingerprint(fingerprint);
+            }
+        }
+    }
+
+    /// Fills in what is still waiting.
+    fn finish(&mut self, ops: &mut [CoinRow], rows: &mut [FundingRow]) {
+        let key = self.fingerprints.key();
+        self.outpoints
+            .hash(key, |at, hash| set_outpoint(ops, at, hash));
+        self.scripts_3
+            .hash(key, |at, hash| set_script(rows, at, hash));
+        self.scripts_4
+            .hash(key, |at, hash| set_script(rows, at, hash));
+        self.scripts_5
+            .hash(key, |at, hash| set_script(rows, at, hash));
+    }
+}
+
+#[inline(always)]
+fn set_outpoint(ops: &mut [CoinRow], at: usize, hash: u128) {
+    if let Some(op) = ops.get_mut(at) {
+        *op = op.with_fingerprint(outpoint_of_hash(hash));
+    }
+}
+
+#[inline(always)]
+fn set_script(rows: &mut [FundingRow], at: usize, hash: u128) {
+    if let Some(row) = rows.get_mut(at) {
+        *row = row.with_fingerprint(script_of_hash(hash));
     }
 }

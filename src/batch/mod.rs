@@ -21,7 +21,6 @@ pub mod rows;
 pub mod warm;
 
 use crate::Result;
-use crate::fingerprint::Fingerprints;
 use crate::index::blocks::BlockRow;
 use crate::index::{Index, NewBlock};
 use crate::limits::{
@@ -74,7 +73,6 @@ pub struct Batch {
     segment_bytes: Option<u64>,
     digest: Digest,
     staging: Staging,
-    fingerprints: Fingerprints,
     bip34_height: u32,
     first: Height,
     last: Option<(Height, BlockRow)>,
@@ -113,9 +111,8 @@ impl Batch {
             pending: Buffer::new("pending spends", sizes.pending_rows)?,
             deletes: Buffer::new("coin deletes", sizes.deletes_rows)?,
             segment_bytes: sizes.segment_bytes,
-            digest: Digest::new(checks_witness)?,
+            digest: Digest::new(index.fingerprints(), checks_witness)?,
             staging: Staging::new()?,
-            fingerprints: index.fingerprints(),
             bip34_height,
             first: Height(0),
             last: None,
@@ -210,12 +207,9 @@ impl Batch {
         self.stages.enter(Stage::ParseAndHash);
         let before = self.rows.counts();
         let first_txo = self.next_txo;
-        let digested = self.digest.digest(
-            bytes,
-            first_txo,
-            &self.fingerprints,
-            &mut self.rows.shares(),
-        );
+        let digested = self
+            .digest
+            .digest(bytes, first_txo, &mut self.rows.shares());
         let counts = match digested {
             Ok(counts) => counts,
             Err(fault) => {

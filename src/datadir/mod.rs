@@ -35,7 +35,7 @@ mod records;
 mod scan;
 mod sigbus;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 mod xor;
 
 pub use arena::NODE_BYTES;

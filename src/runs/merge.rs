@@ -7,22 +7,27 @@
 //!
 //! Memory: none of its own; the buffer is lent.
 
-use super::catalogue::{Catalogue, RUNS, Run};
-use super::gather::{Gather, Source, buffer_for};
+use super::catalogue::{self, Catalogue, Run};
+use super::gather::{Gather, Source};
 use super::page::NO_NEXT;
 use super::row::{Relation, Row};
 use super::table_of;
 use super::write::{RunWriter, Staging};
-use crate::Result;
-use crate::limits::{SEGMENT_BYTES_MIN, SEGMENTS_WANTED};
+use crate::index::sealed;
+use crate::limits::SEGMENTS_WANTED;
 use crate::position::Height;
 use crate::store::Store;
+use crate::{Error, Result};
 use byteorder::{ByteOrder, LittleEndian};
 use redb::{ReadableTable, TableDefinition, WriteTransaction};
 
 /// Merges that were begun: relation → first height, last height (u32), key reached (u128),
-/// whether the oldest run takes part (u8); little-endian.
+/// whether the oldest run takes part (u8), last run that takes part (u32); little-endian,
+/// sealed with the relation.
 const MERGES: TableDefinition<'static, u8, &[u8]> = TableDefinition::new("merges");
+
+const ENTRY_BYTES: usize = 29;
+const _: () = assert!(4 + 4 + 16 + 1 + 4 == ENTRY_BYTES);
 
 /// A merge, from the first time until its last segment is named.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -35,6 +40,9 @@ pub struct Unfinished {
     pub key: u128,
     /// Whether no older run exists.
     pub with_oldest: bool,
+    /// Runs with higher ids take no part: the result's own, and, of a generation that is too many
+    /// runs for one merge, those that are left for another.
+    pub last_id: u32,
 }
 
 impl Unfinished {
@@ -47,8 +55,14 @@ impl Unfinished {
         let Some(entry) = store.get(&snapshot, MERGES, relation as u8)? else {
             return Ok(None);
         };
-        let bytes = entry.value();
-        Ok((bytes.len() == 25).then(|| Unfinished {
+        let bytes = sealed::open(relation as u64, entry.value());
+        let Some(bytes) = bytes.filter(|bytes| bytes.len() == ENTRY_BYTES) else {
+            return Err(Error::NotAnIndex {
+                path: store.path().to_owned(),
+                why: "the state of a merge cannot be read",
+            });
+        };
+        Ok(Some(Unfinished {
             relation,
             heights: (
                 Height(LittleEndian::read_u32(bytes)),
@@ -56,20 +70,25 @@ impl Unfinished {
             ),
             key: LittleEndian::read_u128(&bytes[8..]),
             with_oldest: bytes[24] == 1,
+            last_id: LittleEndian::read_u32(&bytes[25..]),
         }))
     }
 
     fn save(&self, store: &Store, transaction: &WriteTransaction) -> Result<()> {
-        let mut bytes = [0; 25];
+        let mut bytes = [0; ENTRY_BYTES];
         LittleEndian::write_u32(&mut bytes, self.heights.0.0);
         LittleEndian::write_u32(&mut bytes[4..], self.heights.1.0);
         LittleEndian::write_u128(&mut bytes[8..], self.key);
         bytes[24] = u8::from(self.with_oldest);
+        LittleEndian::write_u32(&mut bytes[25..], self.last_id);
         let mut table = store.check(transaction.open_table(MERGES))?;
         match self.key {
             NO_NEXT => store.check(table.remove(self.relation as u8)).map(drop),
             _ => store
-                .check(table.insert(self.relation as u8, &bytes[..]))
+                .check(table.insert(
+                    self.relation as u8,
+                    &sealed::seal(self.relation as u64, &bytes)[..],
+                ))
                 .map(drop),
         }
     }
@@ -77,7 +96,10 @@ impl Unfinished {
     /// The runs that still have rows to give.
     pub fn inputs(&self, catalogue: &Catalogue) -> Vec<Run> {
         let is_input = |run: &Run| {
-            run.from >= self.heights.0 && run.to <= self.heights.1 && run.end_key > self.key
+            run.from >= self.heights.0
+                && run.to <= self.heights.1
+                && run.end_key > self.key
+                && run.id <= self.last_id
         };
         catalogue
             .of(self.relation)
@@ -99,8 +121,8 @@ pub struct Merger<'a, R> {
     pub buffer: &'a mut [R],
     /// All positions are smaller.
     pub positions_end: u64,
-    /// Bytes of a segment, set by hand for experiments; the buffer is then the least that works.
-    pub segment_bytes: Option<u64>,
+    /// A segment has at least so many bytes ([`crate::limits::SEGMENT_BYTES_MIN`]).
+    pub segment_bytes_min: u64,
 }
 
 impl<R: Row> Merger<'_, R> {
@@ -112,13 +134,8 @@ impl<R: Row> Merger<'_, R> {
     pub fn run(&mut self, mut task: Unfinished, is_over: &dyn Fn() -> bool) -> Result<()> {
         let inputs = task.inputs(self.catalogue);
         let segment_bytes = inputs.iter().map(Run::bytes).sum::<u64>() / SEGMENTS_WANTED;
-        let segment_bytes = segment_bytes.max(SEGMENT_BYTES_MIN);
-        let segment_bytes = self.segment_bytes.unwrap_or(segment_bytes);
-        let buffer = match self.segment_bytes {
-            Some(_) => &mut self.buffer[..buffer_for(inputs.len())],
-            None => &mut *self.buffer,
-        };
-        let mut gather = Gather::new(inputs, task.with_oldest, buffer);
+        let segment_bytes = segment_bytes.max(self.segment_bytes_min);
+        let mut gather = Gather::new(inputs, task.with_oldest, self.buffer);
         while task.key != NO_NEXT {
             let low_key = task.key;
             let mut writer = RunWriter::new::<R>(
@@ -167,21 +184,22 @@ fn name_segment(
 ) -> Result<()> {
     store.durable(|transaction| {
         task.save(store, transaction)?;
-        let mut runs = store.check(transaction.open_table(RUNS))?;
-        if let Some(segment) = segment {
-            store.check(runs.insert(segment.entry_key(), &segment.encode()[..]))?;
-        }
-        for input in inputs.iter_mut() {
-            if input.run.end_key <= task.key {
-                store.check(runs.remove(input.run.entry_key()))?;
-                store.check(transaction.delete_table(table_of(&input.run.table_name())))?;
-            } else if input.run.low_key < task.key {
-                input.run.low_key = task.key;
-                store.check(runs.insert(input.run.entry_key(), &input.run.encode()[..]))?;
-                free_pages_below(store, transaction, &input.run)?;
+        catalogue::change(store, transaction, |runs| {
+            if let Some(segment) = segment {
+                store.check(runs.insert(segment.entry_key(), &segment.encode()[..]))?;
             }
-        }
-        Ok(())
+            for input in inputs.iter_mut() {
+                if input.run.end_key <= task.key {
+                    store.check(runs.remove(input.run.entry_key()))?;
+                    store.check(transaction.delete_table(table_of(&input.run.table_name())))?;
+                } else if input.run.low_key < task.key {
+                    input.run.low_key = task.key;
+                    store.check(runs.insert(input.run.entry_key(), &input.run.encode()[..]))?;
+                    free_pages_below(store, transaction, &input.run)?;
+                }
+            }
+            Ok(())
+        })
     })?;
     for input in inputs.iter() {
         match input.run.end_key <= task.key {

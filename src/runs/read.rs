@@ -85,16 +85,18 @@ impl RunPages {
     pub fn page_for(&self, key: u128) -> Result<Page> {
         let before = self.check(self.table.range(..=key))?.next_back();
         let found = match before {
-            Some(found) => Some(found),
-            None => self.check(self.table.range::<u128>(..))?.next(),
+            Some(found) => self.check(found)?,
+            None => match self.check(self.table.range::<u128>(..))?.next() {
+                Some(found) => self.check(found)?,
+                None => return Err(self.damaged(key, Damage::PageMissing)),
+            },
         };
-        match found {
-            Some(found) => {
-                let (key, guard) = self.check(found)?;
-                self.checked(key.value(), guard)
-            }
-            None => Err(self.damaged(key, Damage::PageMissing)),
+        let page = self.checked(found.0.value(), found.1)?;
+        // A merge that frees pages leaves one that begins below what is left.
+        if page.head.first_key > key && page.head.ordinal > 0 {
+            return Err(self.damaged(key, Damage::PageMissing));
         }
+        Ok(page)
     }
 
     fn checked(&self, key: u128, guard: PageGuard) -> Result<Page> {

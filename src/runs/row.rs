@@ -105,6 +105,12 @@ impl CoinRow {
         CoinRow(CoinRow::put(fingerprint, txo).0 | 1)
     }
 
+    /// The same with this fingerprint instead of 0.
+    #[inline(always)]
+    pub fn with_fingerprint(self, fingerprint: u128) -> CoinRow {
+        CoinRow(self.0 | fingerprint << POSITION_BITS)
+    }
+
     /// The outpoint's fingerprint (88 bits).
     #[inline(always)]
     pub fn fingerprint(self) -> u128 {
@@ -187,6 +193,12 @@ impl FundingRow {
     #[inline(always)]
     pub fn new(fingerprint: u128, txo: Txo, amount_sat: u64) -> FundingRow {
         FundingRow::from_parts(Self::first_key(fingerprint) | u128::from(txo.0), amount_sat)
+    }
+
+    /// The same with this fingerprint instead of 0.
+    #[inline(always)]
+    pub fn with_fingerprint(self, fingerprint: u128) -> FundingRow {
+        FundingRow::from_parts(self.key() | fingerprint << POSITION_BITS, self.amount_sat)
     }
 
     /// The smallest key that a row of this script can have.

@@ -36,6 +36,8 @@ pub struct Outcome {
     pub notices: Vec<Notice>,
     /// One for each scan.
     pub chains: Vec<FoundChain>,
+    /// Blocks read, those of batches that came to nothing too.
+    pub blocks: u64,
 }
 
 /// Bytes of a table of so many slots.
@@ -112,6 +114,7 @@ impl Trial {
             result,
             notices,
             chains,
+            blocks: done,
         }
     }
 

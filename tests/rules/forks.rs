@@ -75,6 +75,10 @@ fn assert_rolls_back(slots: Option<usize>, is_stepwise: bool, depth: u32) {
     };
     assert_eq!(outcome.notices, [reorganised], "depth {depth}");
     assert!(outcome.chains[0].is_catch_up);
+    assert!(
+        outcome.blocks <= 101,
+        "only what was not settled is read again"
+    );
     outcome.result.unwrap();
     trial.check(&chain);
     trial.import_and_check(&chain);

@@ -1,6 +1,9 @@
 //! Rules 1 and 2: the table is a cache of what is on disk, and only neighbours merge.
 
-use crate::common::chain::Chain;
+use blkdex::position::Height;
+
+use crate::common::chain::{Chain, Plan};
+use crate::common::parts::owner;
 use crate::common::random::Options;
 use crate::common::trial::Trial;
 
@@ -65,4 +68,46 @@ fn merges_of_a_bulk_import_keep_every_coin() {
         let runs = trial.settled_runs();
         assert!(runs.iter().all(|&runs| runs <= 3), "{runs:?}");
     }
+}
+
+/// A bulk import that goes on fills its table from the runs first.
+#[test]
+fn a_warmed_table_answers_as_one_that_saw_everything() {
+    let options = Options {
+        blocks: 1250,
+        txs_max: 3,
+        fork_every: 0,
+        ..Options::default()
+    };
+    let chain = Chain::random(7, options);
+    for slots in [100, 1500, 100_000] {
+        let mut trial = Trial::new(&chain).with_tiny_table(slots);
+        trial.options.until = Some(Height(240));
+        trial.import().quietly();
+        trial.options.until = None;
+        let summary = trial.import_and_check(&chain);
+        assert_eq!(summary.imported.blocks, 1010);
+        assert_eq!(summary.table.misses == 0, slots == 100_000, "{slots} slots");
+    }
+}
+
+/// Every few outputs fill the table, so one batch spills more runs than a merge can gather at once.
+#[test]
+fn a_batch_may_spill_more_runs_than_one_merge_takes() {
+    let mut chain = Chain::of_coinbases(2);
+    for _ in 0..2 {
+        chain.grow_with(Plan {
+            pay: Some((0..2500).map(|number| (owner(number), 1)).collect()),
+            ..Plan::default()
+        });
+    }
+    chain.mine_empty(chain.tip(), 110);
+    let mut trial = Trial::new(&chain).with_tiny_table(16);
+    trial.options.memory_bytes = 96 << 20;
+    trial.import_and_check(&chain);
+    chain.mine_empty(chain.tip(), 1);
+    trial.append(&chain);
+    trial.import_and_check(&chain);
+    let runs = trial.settled_runs();
+    assert!(runs.iter().all(|&runs| runs <= 10), "{runs:?}");
 }

@@ -1,0 +1,478 @@
+//! Runs against a plain model: written, merged in random order, cut off and resumed, damaged.
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use blkdex::Error;
+use blkdex::error::Damage;
+use blkdex::position::{Height, Txo};
+use blkdex::runs::catalogue::{self, Catalogue, Run};
+use blkdex::runs::gather::Gather;
+use blkdex::runs::merge::{Merger, Unfinished};
+use blkdex::runs::page::{NO_NEXT, PAGE_ROWS_MAX};
+use blkdex::runs::read::Walk;
+use blkdex::runs::row::{CoinRow, FundingRow, Relation, Row, SpendingRow, TxidRow};
+use blkdex::runs::sort::sort_rows;
+use blkdex::runs::write::{RunWriter, Staging};
+use blkdex::store::Store;
+use common::rng::Rng;
+use redb::{ReadableTable, ReadableTableMetadata, TableDefinition};
+use tempfile::TempDir;
+
+const CACHE_BYTES: usize = 8 << 20;
+const POSITIONS_END: u64 = 1 << 30;
+
+fn pages_of(name: &str) -> TableDefinition<'_, u128, &'static [u8]> {
+    TableDefinition::new(name)
+}
+
+/// A store with nothing but runs.
+struct Runs {
+    _folder: TempDir,
+    path: PathBuf,
+    store: Store,
+    catalogue: Catalogue,
+    staging: Staging,
+    rng: Rng,
+    next_height: u32,
+}
+
+impl Runs {
+    fn new(seed: u64) -> Runs {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("runs.redb");
+        Runs {
+            _folder: folder,
+            store: Store::create(&path, CACHE_BYTES).unwrap(),
+            path,
+            catalogue: Catalogue::default(),
+            staging: Staging::new().unwrap(),
+            rng: Rng::new(seed),
+            next_height: 0,
+        }
+    }
+
+    /// As if the process had ended and another begun.
+    fn reopen(self) -> Runs {
+        let Runs { path, store, .. } = self;
+        drop(store);
+        let store = Store::create(&path, CACHE_BYTES).unwrap();
+        let catalogue = Catalogue::load(&store, &store.read().unwrap()).unwrap();
+        Runs {
+            path,
+            store,
+            catalogue,
+            ..self
+        }
+    }
+
+    fn heights(&mut self) -> (Height, Height) {
+        let from = self.next_height;
+        self.next_height += self.rng.between(1, 5) as u32;
+        (Height(from), Height(self.next_height - 1))
+    }
+
+    fn write<R: Row>(&mut self, rows: &mut [R], heights: (Height, Height)) -> Run {
+        sort_rows(rows);
+        let id = self.catalogue.new_id();
+        let mut writer =
+            RunWriter::new::<R>(&self.store, &mut self.staging, id, heights, POSITIONS_END);
+        for row in rows {
+            writer.push(*row).unwrap();
+        }
+        let run = writer.finish().unwrap().unwrap();
+        self.store
+            .durable(|transaction| {
+                catalogue::change(&self.store, transaction, |table| {
+                    table.insert(run.entry_key(), &run.encode()[..]).unwrap();
+                    Ok(())
+                })
+            })
+            .unwrap();
+        self.catalogue.add(run);
+        run
+    }
+
+    /// Different heights of the runs, oldest first.
+    fn generations<R: Row>(&self) -> Vec<(Height, Height)> {
+        let runs = self.catalogue.of(R::RELATION);
+        let mut heights: Vec<_> = runs.iter().map(|run| (run.from, run.to)).collect();
+        heights.sort();
+        heights.dedup();
+        heights
+    }
+
+    /// A merge of random neighbours, cut off and resumed at random.
+    fn merge<R: Row>(mut self) -> Runs {
+        let generations = self.generations::<R>();
+        let first = self.rng.below(generations.len() as u64) as usize;
+        let last = self.rng.between(first as u64, generations.len() as u64 - 1) as usize;
+        let heights = (generations[first].0, generations[last].1);
+        // Of one generation a part may merge alone.
+        let ids: Vec<u32> = self
+            .catalogue
+            .of(R::RELATION)
+            .iter()
+            .map(|r| r.id)
+            .collect();
+        let is_part = first == last && self.rng.below(2) == 0;
+        let last_id = if is_part {
+            *self.rng.pick(&ids)
+        } else {
+            u32::MAX
+        };
+        let mut task = Some(Unfinished {
+            relation: R::RELATION,
+            heights,
+            key: 0,
+            with_oldest: first == 0 && !is_part,
+            last_id,
+        });
+        while let Some(unfinished) = task.filter(|task| !task.inputs(&self.catalogue).is_empty()) {
+            self.merge_on::<R>(unfinished);
+            self = self.reopen();
+            task = Unfinished::load(&self.store, R::RELATION).unwrap();
+            self.check_nothing_is_there_twice();
+        }
+        self
+    }
+
+    fn merge_on<R: Row>(&mut self, task: Unfinished) {
+        let inputs = task.inputs(&self.catalogue).len();
+        let pages = inputs as u64 + self.rng.between(2, 6);
+        let mut buffer = vec![R::from_parts(0, 0); pages as usize * PAGE_ROWS_MAX];
+        let segments = self.rng.below(4);
+        let left = std::cell::Cell::new(segments);
+        let is_over = || {
+            left.set(left.get().wrapping_sub(1));
+            left.get() == 0
+        };
+        Merger {
+            store: &self.store,
+            catalogue: &mut self.catalogue,
+            staging: &mut self.staging,
+            buffer: &mut buffer,
+            positions_end: POSITIONS_END,
+            segment_bytes_min: 1,
+        }
+        .run(task, &is_over)
+        .unwrap();
+    }
+
+    /// Of a run's pages at most one lies below its lowest key.
+    fn check_nothing_is_there_twice(&self) {
+        let snapshot = self.store.read().unwrap();
+        for run in self.catalogue.runs() {
+            let table = snapshot.open_table(pages_of(&run.table_name())).unwrap();
+            let below = table.range(..run.low_key).unwrap().count();
+            assert!(below <= 1, "{run:?}");
+            assert!(table.len().unwrap() > 0);
+        }
+    }
+
+    fn gather<R: Row>(&mut self) -> Vec<R> {
+        let runs = self.catalogue.of(R::RELATION);
+        let pages = runs.len() as u64 + self.rng.between(2, 20);
+        let mut buffer = vec![R::from_parts(0, 0); pages as usize * PAGE_ROWS_MAX];
+        gather(&self.store, runs, &mut buffer).unwrap()
+    }
+}
+
+fn gather<R: Row>(store: &Store, runs: Vec<Run>, buffer: &mut [R]) -> blkdex::Result<Vec<R>> {
+    let mut gather = Gather::new(runs, true, buffer);
+    let pages = gather.open(store)?;
+    let mut all = Vec::new();
+    loop {
+        let (rows, end) = gather.next(&pages)?;
+        all.extend_from_slice(rows);
+        if end == NO_NEXT {
+            return Ok(all);
+        }
+    }
+}
+
+fn walk<R: Row>(store: &Store, run: Run) -> blkdex::Result<Vec<R>> {
+    let mut walk = Walk::new(store, &store.read()?, run)?;
+    let mut rows = Vec::new();
+    while let Some(row) = walk.row() {
+        rows.push(row);
+        walk.advance()?;
+    }
+    Ok(rows)
+}
+
+/// Looks keys up in ascending order, as a query does: in every run that covers them.
+fn check_seeks<R: Row>(runs: &Runs, model: &BTreeMap<u128, u64>, wanted: &[u128]) {
+    let snapshot = runs.store.read().unwrap();
+    let mut found = BTreeMap::new();
+    for run in runs.catalogue.of(R::RELATION) {
+        let mut walk = Walk::<R>::new(&runs.store, &snapshot, run).unwrap();
+        for key in wanted.iter().filter(|key| run.covers(**key)) {
+            walk.seek(*key).unwrap();
+            if let Some(row) = walk.row() {
+                assert!(row.key() >= *key && run.covers(row.key()));
+                found.extend((row.key() == *key).then_some((*key, row.value())));
+            }
+        }
+    }
+    let expected = wanted
+        .iter()
+        .filter_map(|key| Some((*key, *model.get(key)?)));
+    assert_eq!(found, expected.collect());
+}
+
+/// Rows of which none ends another.
+fn plain_rows_agree<R: Row>(seed: u64, make: fn(&mut Rng) -> R) {
+    let mut runs = Runs::new(seed);
+    let mut model = BTreeMap::new();
+    for _ in 0..6 {
+        for _ in 0..runs.rng.between(1, 3) {
+            let heights = runs.heights();
+            for _ in 0..runs.rng.between(1, 2) {
+                let count = runs.rng.log_uniform(15_000);
+                let mut rows: BTreeMap<u128, R> = BTreeMap::new();
+                for _ in 0..count {
+                    let row = make(&mut runs.rng);
+                    rows.insert(row.key(), row);
+                }
+                rows.retain(|key, _| !model.contains_key(key));
+                if !rows.is_empty() {
+                    model.extend(rows.values().map(|row| (row.key(), row.value())));
+                    runs.write(&mut rows.into_values().collect::<Vec<_>>(), heights);
+                }
+            }
+        }
+        runs = runs.merge::<R>();
+        let all: Vec<_> = model.iter().map(|(k, v)| R::from_parts(*k, *v)).collect();
+        assert!(runs.gather::<R>() == all, "seed {seed}");
+        let mut wanted: Vec<u128> = (0..200).map(|_| make(&mut runs.rng).key()).collect();
+        wanted.extend(model.keys().step_by(1 + model.len() / 300));
+        wanted.sort_unstable();
+        check_seeks::<R>(&runs, &model, &wanted);
+    }
+}
+
+#[test]
+fn rows_are_found_whatever_was_merged() {
+    for seed in 0..4 {
+        plain_rows_agree(seed, |rng| {
+            FundingRow::new(
+                u128::from(rng.log_uniform(2000)) << 60,
+                Txo(1 + rng.below(1 << 29)),
+                rng.below(1 << 40),
+            )
+        });
+        plain_rows_agree(seed, |rng| {
+            SpendingRow::new(Txo(1 + rng.below(1 << 18)), Txo(1 + rng.below(1 << 29)))
+        });
+        plain_rows_agree(seed, |rng| {
+            TxidRow::new(&rng.array(), Txo(1 + rng.below(1 << 29)))
+        });
+    }
+}
+
+/// Coins: puts and deletes of random ages, in runs of several spills a batch.
+fn coins_agree(seed: u64) {
+    let mut runs = Runs::new(seed);
+    let mut live: BTreeMap<u64, u128> = BTreeMap::new();
+    let mut next_txo = 1;
+    for _ in 0..6 {
+        for _ in 0..runs.rng.between(1, 3) {
+            let heights = runs.heights();
+            for _ in 0..runs.rng.between(1, 3) {
+                let mut rows = Vec::new();
+                let before = next_txo;
+                for _ in 0..runs.rng.log_uniform(6000) {
+                    let old: Option<(u64, u128)> = live
+                        .range(runs.rng.below(before)..before)
+                        .next()
+                        .map(|(txo, fingerprint)| (*txo, *fingerprint));
+                    match old.filter(|_| runs.rng.below(5) < 2) {
+                        Some((txo, fingerprint)) => {
+                            live.remove(&txo);
+                            rows.push(CoinRow::delete(fingerprint, Txo(txo)));
+                        }
+                        None => {
+                            // Few enough fingerprints that one comes again, once it is free.
+                            let fingerprint = u128::from(runs.rng.below(1 << 22)) << 60;
+                            live.insert(next_txo, fingerprint);
+                            rows.push(CoinRow::put(fingerprint, Txo(next_txo)));
+                            next_txo += 1;
+                        }
+                    }
+                }
+                if !rows.is_empty() {
+                    runs.write(&mut rows, heights);
+                }
+            }
+        }
+        let puts = live.iter().map(|(txo, f)| CoinRow::put(*f, Txo(*txo)));
+        let mut expected: Vec<_> = puts.collect();
+        expected.sort();
+        assert!(
+            runs.gather::<CoinRow>() == expected,
+            "seed {seed}, unmerged"
+        );
+        runs = runs.merge::<CoinRow>();
+        assert!(runs.gather::<CoinRow>() == expected, "seed {seed}, merged");
+    }
+    let heights = (Height(0), Height(runs.next_height));
+    merge_all(&mut runs, heights);
+    let all = runs.catalogue.of(Relation::Coins);
+    let rows: u64 = all.iter().map(|run| run.rows).sum();
+    assert_eq!(rows, live.len() as u64, "nothing but live coins is left");
+}
+
+fn merge_all(runs: &mut Runs, heights: (Height, Height)) {
+    let task = Unfinished {
+        relation: Relation::Coins,
+        heights,
+        key: 0,
+        with_oldest: true,
+        last_id: u32::MAX,
+    };
+    while let Some(task) = match task.inputs(&runs.catalogue).len() {
+        0 | 1 => None,
+        _ => Unfinished::load(&runs.store, Relation::Coins)
+            .unwrap()
+            .or(Some(task)),
+    } {
+        runs.merge_on::<CoinRow>(task);
+        if Unfinished::load(&runs.store, Relation::Coins)
+            .unwrap()
+            .is_none()
+        {
+            break;
+        }
+    }
+}
+
+#[test]
+fn coins_are_those_of_the_model_whatever_was_merged() {
+    for seed in 0..6 {
+        coins_agree(seed);
+    }
+}
+
+/// Rule 2: the put is in an older run that takes no part, so the delete has to stay.
+#[test]
+fn a_delete_outlives_a_merge_without_its_put() {
+    let mut runs = Runs::new(1);
+    let put = CoinRow::put(7, Txo(9));
+    runs.write(&mut [put, CoinRow::put(8, Txo(10))], (Height(0), Height(0)));
+    runs.write(&mut [CoinRow::delete(7, Txo(9))], (Height(1), Height(1)));
+    runs.write(&mut [CoinRow::put(9, Txo(11))], (Height(2), Height(2)));
+    runs.merge_on::<CoinRow>(Unfinished {
+        relation: Relation::Coins,
+        heights: (Height(1), Height(2)),
+        key: 0,
+        with_oldest: false,
+        last_id: u32::MAX,
+    });
+    let coins = [CoinRow::put(8, Txo(10)), CoinRow::put(9, Txo(11))];
+    assert_eq!(runs.gather::<CoinRow>(), coins);
+}
+
+#[test]
+fn a_delete_without_its_put_is_damage_once_the_oldest_run_is_there() {
+    let mut runs = Runs::new(1);
+    runs.write(&mut [CoinRow::put(7, Txo(9))], (Height(0), Height(0)));
+    // The same outpoint, but another coin: unequal positions never cancel.
+    runs.write(&mut [CoinRow::delete(7, Txo(10))], (Height(1), Height(1)));
+    let mut buffer = vec![CoinRow(0); 5 * PAGE_ROWS_MAX];
+    let all = runs.catalogue.of(Relation::Coins);
+    let error = gather::<CoinRow>(&runs.store, all, &mut buffer).unwrap_err();
+    let damage = Damage::DeleteWithoutPut;
+    assert!(matches!(error, Error::Damaged { damage: found, .. } if found == damage));
+}
+
+#[test]
+fn a_row_that_is_there_twice_is_damage() {
+    let mut runs = Runs::new(1);
+    for height in 0..2 {
+        let row = SpendingRow::new(Txo(4), Txo(9 + u64::from(height)));
+        runs.write(&mut [row], (Height(height), Height(height)));
+    }
+    let mut buffer = vec![SpendingRow::new(Txo(1), Txo(2)); 5 * PAGE_ROWS_MAX];
+    let all = runs.catalogue.of(Relation::Spending);
+    let error = gather::<SpendingRow>(&runs.store, all, &mut buffer).unwrap_err();
+    let damage = Damage::RepeatedRow;
+    assert!(matches!(error, Error::Damaged { damage: found, .. } if found == damage));
+}
+
+/// One way of damaging a run of several pages, given the keys of its pages.
+type Harm = fn(&mut redb::Table<'_, u128, &'static [u8]>, &[u128]);
+
+const HARMS: [(&str, Harm); 6] = [
+    ("the first page is gone", |table, keys| {
+        table.remove(keys[0]).unwrap();
+    }),
+    ("a byte is another", |table, keys| {
+        let mut page = table.get(keys[1]).unwrap().unwrap().value().to_vec();
+        page[1000] ^= 4;
+        table.insert(keys[1], &page[..]).unwrap();
+    }),
+    ("a page is gone", |table, keys| {
+        table.remove(keys[1]).unwrap();
+    }),
+    ("a page is cut short", |table, keys| {
+        let page = table.get(keys[1]).unwrap().unwrap().value().to_vec();
+        table.insert(keys[1], &page[..60]).unwrap();
+    }),
+    ("a page stands in another's place", |table, keys| {
+        let page = table.get(keys[2]).unwrap().unwrap().value().to_vec();
+        table.insert(keys[1], &page[..]).unwrap();
+    }),
+    ("the last page is gone", |table, keys| {
+        table.remove(keys[keys.len() - 1]).unwrap();
+    }),
+];
+
+#[test]
+fn damage_is_an_error_and_never_a_wrong_answer() {
+    for (what, harm) in HARMS {
+        let mut runs = Runs::new(3);
+        let mut rows: Vec<_> = (1..60_000)
+            .map(|n| SpendingRow::new(Txo(n * 3), Txo(n * 3 + 1 + n % 7)))
+            .collect();
+        let run = runs.write(&mut rows, (Height(0), Height(0)));
+        assert!(walk::<SpendingRow>(&runs.store, run).unwrap() == rows);
+        let name = run.table_name();
+        runs.store
+            .durable(|transaction| {
+                let mut table = transaction.open_table(pages_of(&name)).unwrap();
+                let keys: Vec<u128> = table
+                    .iter()
+                    .unwrap()
+                    .map(|page| page.unwrap().0.value())
+                    .collect();
+                assert!(keys.len() > 3);
+                harm(&mut table, &keys);
+                Ok(())
+            })
+            .unwrap();
+        let damaged = |result: blkdex::Result<Vec<SpendingRow>>| {
+            assert!(matches!(result, Err(Error::Damaged { .. })), "{what}");
+        };
+        damaged(walk(&runs.store, run));
+        let mut buffer = vec![rows[0]; 4 * PAGE_ROWS_MAX];
+        damaged(gather(&runs.store, vec![run], &mut buffer));
+        // Looked up one by one, every row is right or an error.
+        let snapshot = runs.store.read().unwrap();
+        let mut errors = 0;
+        for row in rows.iter().step_by(97) {
+            let walk = Walk::<SpendingRow>::new(&runs.store, &snapshot, run);
+            match walk.and_then(|mut walk| walk.seek(row.key()).map(|()| walk.row())) {
+                Ok(found) => assert_eq!(found, Some(*row), "{what}"),
+                Err(error) => {
+                    assert!(matches!(error, Error::Damaged { .. }), "{what}");
+                    errors += 1;
+                }
+            }
+        }
+        assert!(errors > 0, "{what}");
+    }
+}
