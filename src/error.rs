@@ -159,6 +159,42 @@ pub enum Error {
         damage: Damage,
     },
 
+    /// Index and block files do not fit each other.
+    #[error(
+        "block {height}: {what}: the index has {index}, the block files {files}; run `blkdex rebuild`"
+    )]
+    Contradiction {
+        /// Height of the block.
+        height: Height,
+        /// What differs.
+        what: &'static str,
+        /// What the index says.
+        index: u64,
+        /// What the block files say.
+        files: u64,
+    },
+
+    /// Two scripts have the same fingerprint.
+    #[error(
+        "two scripts of the index {} have the same fingerprint; `blkdex rebuild` takes another key",
+        path.display()
+    )]
+    SameFingerprint {
+        /// The index file.
+        path: PathBuf,
+    },
+
+    /// What was written to a temporary file did not come back.
+    #[error("a temporary file in {} does not hold what was written there", dir.display())]
+    TemporaryDamaged {
+        /// The folder.
+        dir: PathBuf,
+    },
+
+    /// Somebody asked to stop.
+    #[error("interrupted")]
+    Interrupted,
+
     /// A piece of a rev file or of a snapshot breaks its format.
     #[error("{what} at byte {offset_bytes}: {fault}")]
     Coded {
@@ -195,6 +231,66 @@ pub enum Error {
         field: &'static str,
         /// What is wrong with it: "is missing", "is 12x, not a whole number".
         fault: String,
+    },
+
+    /// Bitcoin Core and we differ.
+    #[error("at height {height} {field} is {found}, but Bitcoin Core says {expected}")]
+    Differs {
+        /// Height of the block.
+        height: Height,
+        /// What differs, as Core calls it.
+        field: &'static str,
+        /// What was found.
+        found: String,
+        /// What Core says.
+        expected: String,
+    },
+
+    /// What an undo file says was spent is not what the index has.
+    #[error(
+        "block {height}, transaction {txid}, input {input}: \
+         {field} is {found}, but rev{file:05}.dat says {expected}"
+    )]
+    UndoDiffers {
+        /// Height of the block.
+        height: Height,
+        /// The spending transaction.
+        txid: bitcoin::Txid,
+        /// Position of the input in it.
+        input: u32,
+        /// What differs.
+        field: &'static str,
+        /// What the index has.
+        found: String,
+        /// What the undo file says.
+        expected: String,
+        /// Number of the file.
+        file: u32,
+    },
+
+    /// A block's undo record is not where it should be, or damaged.
+    #[error("{}: no undo record with a right checksum for block {height}", path.display())]
+    UndoMissing {
+        /// The undo file.
+        path: PathBuf,
+        /// Height of the block.
+        height: Height,
+    },
+
+    /// The output file is there already.
+    #[error("{} is there already; --force replaces it", path.display())]
+    Exists {
+        /// The file.
+        path: PathBuf,
+    },
+
+    /// `--at` and the file of `--expect` name different heights.
+    #[error("--at is {at}, but the file of --expect is about height {expected}")]
+    ExpectHeight {
+        /// The height asked for.
+        at: Height,
+        /// The height in the file.
+        expected: Height,
     },
 
     /// A name that is no network's.

@@ -170,3 +170,19 @@ pub const PLACES_PER_READ: u32 = 256;
 
 /// A commit at the tip merges at most this many bytes of a relation.
 pub const TIP_MERGE_BYTES_MAX: u64 = 64 << 20;
+
+/// Largest record that is sorted outside of memory: an outpoint, what a coin has besides, and its script.
+pub const SORTED_BYTES_MAX: usize = 64 + SCRIPT_BYTES_MAX;
+
+/// Bytes of each sorted part that a merge reads at once.
+pub const SORTED_READ_BYTES: usize = 32 << 10;
+
+/// The least memory that sorts: a few parts can be merged at a time.
+pub const SORTER_BYTES_MIN: usize = 4 << 20;
+
+// A record and its length fit what is read at once, and the length fits 16 bits.
+const _: () = assert!(2 + SORTED_BYTES_MAX <= SORTED_READ_BYTES);
+const _: () = assert!(SORTED_BYTES_MAX <= u16::MAX as usize);
+
+/// Places up to which `export balances --top` drops what cannot be among the richest at once.
+pub const RANKED_MAX: usize = 100_000;

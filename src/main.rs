@@ -36,8 +36,10 @@ fn main() -> ExitCode {
 
 /// Whether the reader of our output went away, as `head` does: no error.
 fn is_broken_pipe(error: &anyhow::Error) -> bool {
-    let io = error.downcast_ref::<std::io::Error>();
-    io.is_some_and(|error| error.kind() == ErrorKind::BrokenPipe)
+    let mut causes = error
+        .chain()
+        .filter_map(|cause| cause.downcast_ref::<std::io::Error>());
+    causes.any(|error| error.kind() == ErrorKind::BrokenPipe)
 }
 
 /// The error and its causes; one that names its cause itself is not followed by it again.
@@ -52,9 +54,13 @@ fn one_line(error: &anyhow::Error) -> String {
 
 fn exit_code(error: &anyhow::Error) -> ExitCode {
     match error.downcast_ref::<Error>() {
-        Some(Error::Query(
-            QueryFault::NotAScript { .. } | QueryFault::AddressOfOtherNetwork { .. },
-        )) => ExitCode::from(2),
+        Some(
+            Error::Query(QueryFault::NotAScript { .. } | QueryFault::AddressOfOtherNetwork { .. })
+            | Error::BudgetTooSmall { .. }
+            | Error::TableTooLarge { .. }
+            | Error::ExpectHeight { .. },
+        ) => ExitCode::from(2),
+        Some(Error::Interrupted) => ExitCode::from(commands::INTERRUPTED),
         _ => ExitCode::FAILURE,
     }
 }

@@ -5,9 +5,9 @@
 use crate::Result;
 use crate::batch::Batch;
 use crate::index::Index;
-use crate::limits::{RUNS_MAX, SEGMENT_BYTES_MIN, TIP_MERGE_BYTES_MAX};
+use crate::limits::{RUNS_MAX, TIP_MERGE_BYTES_MAX};
 use crate::position::Height;
-use crate::runs::gather::{buffer_for, fan_in};
+use crate::runs::gather::fan_in;
 use crate::runs::merge::{Merger, Unfinished};
 use crate::runs::policy::{Appetite, first_to_merge, generations};
 use crate::runs::row::{CoinRow, FundingRow, Relation, Row, SpendingRow, TxidRow};
@@ -150,22 +150,18 @@ fn run<R: Row>(
     let (store, catalogue) = index.for_merge();
     // Begun with more memory than there is now: its segments stay, and what is left of its inputs
     // merges as any other runs do.
-    let inputs = task.inputs(catalogue).len();
-    if inputs > fan_in(buffer.len()) {
+    if task.inputs(catalogue).len() > fan_in(buffer.len()) {
         return Ok(());
     }
-    // Small segments, asked for by hand, also need a small buffer: it is merged at least once full.
-    let buffer = match segment_bytes {
-        Some(_) => &mut buffer[..buffer_for(inputs)],
-        None => buffer,
-    };
-    Merger {
+    let most_held = Merger {
         store,
         catalogue,
         staging,
         buffer,
         positions_end,
-        segment_bytes_min: segment_bytes.unwrap_or(SEGMENT_BYTES_MIN),
+        segment_bytes,
     }
-    .run(task, is_over)
+    .run(task, is_over)?;
+    batch.note_merge::<R>(most_held);
+    Ok(())
 }

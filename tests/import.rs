@@ -223,7 +223,7 @@ fn refusals_are_one_line_and_leave_no_index_that_lies() {
         (
             &index,
             &["import", "--datadir", DATA, "--memory", "1M"],
-            1,
+            2,
             "is too small",
         ),
         (

@@ -9,9 +9,13 @@ use clap::{ArgAction, Parser, Subcommand};
 use std::path::PathBuf;
 use values::{Bytes, parse_block, parse_bytes, parse_height, parse_hex, parse_memory};
 
+mod export;
 mod values;
+mod verify;
 
+pub use export::{ExportArgs, ExportWhat};
 pub use values::Memory;
+pub use verify::VerifyArgs;
 
 /// Turns the block files of a Bitcoin Core datadir into one file that answers, offline, at any
 /// height.
@@ -46,6 +50,10 @@ pub enum Command {
     Import(ImportArgs),
     /// What an import would meet: files, chain, disk, memory, time
     Doctor(DoctorArgs),
+    /// The UTXO set recomputed, and compared with what Bitcoin Core says of it
+    Verify(VerifyArgs),
+    /// All coins, or all balances, as a file
+    Export(ExportArgs),
     /// How far the index reaches and what it holds
     Status(AtArgs),
     /// What scripts received, sent and own

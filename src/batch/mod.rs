@@ -477,6 +477,11 @@ impl Batch {
         }
     }
 
+    /// Notes that a merge held so many rows in the buffer.
+    pub fn note_merge<R: Row>(&mut self, rows: usize) {
+        self.rows.note_merge(rows * size_of::<R>());
+    }
+
     /// Bytes of a merged segment, if set by hand.
     pub fn segment_bytes(&self) -> Option<u64> {
         self.segment_bytes

@@ -133,8 +133,12 @@ impl RowBuffers {
             Counts::default(),
             "merges come between batches"
         );
-        self.most_bytes = self.region.len();
         rows_in(&mut self.region)
+    }
+
+    /// Notes that a merge held so many bytes in the whole region.
+    pub fn note_merge(&mut self, bytes: usize) {
+        self.most_bytes = self.most_bytes.max(bytes);
     }
 
     /// Notes how full it is, for [`RowBuffers::most_bytes`].
@@ -150,7 +154,7 @@ impl RowBuffers {
         self.most_bytes = self.most_bytes.max(bytes);
     }
 
-    /// The most bytes that were in use when [`RowBuffers::note`] was called.
+    /// The most bytes that were in use, as far as was noted.
     pub fn most_bytes(&self) -> usize {
         self.most_bytes
     }

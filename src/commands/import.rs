@@ -3,21 +3,15 @@
 //! Invariant: signals only set a flag; the import ends itself, after a commit.
 
 use super::progress::Reporter;
+use super::signals::{self, INTERRUPTED};
 use super::summary;
 use crate::args::ImportArgs;
-use anyhow::{Context, Result};
+use anyhow::Result;
 use bitcoin::hashes::Hash;
 use blkdex::import::{Options, import};
-use signal_hook::consts::{SIGINT, SIGTERM};
-use signal_hook::flag;
 use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
-
-/// What a shell expects of a program that ended on Ctrl-C: 128 and the signal's number.
-const INTERRUPTED: u8 = 130;
 
 /// Runs it.
 pub fn run(args: &ImportArgs, index: &Path, json: bool, out: &mut impl Write) -> Result<ExitCode> {
@@ -36,13 +30,7 @@ pub fn run(args: &ImportArgs, index: &Path, json: bool, out: &mut impl Write) ->
             .collect(),
         checks_witness: args.check_witness,
     };
-    let stop = Arc::new(AtomicBool::new(false));
-    for signal in [SIGINT, SIGTERM] {
-        // The second one ends the process at once; the first makes the flag that it looks at.
-        flag::register_conditional_shutdown(signal, i32::from(INTERRUPTED), Arc::clone(&stop))
-            .and_then(|_| flag::register(signal, Arc::clone(&stop)))
-            .context("cannot catch signals")?;
-    }
+    let stop = signals::caught()?;
     let mut reporter = Reporter::new(args.quiet);
     let done = import(&options, &stop, &mut |event| reporter.hear(event));
     reporter.finish();

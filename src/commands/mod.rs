@@ -4,11 +4,16 @@
 
 mod columns;
 mod doctor;
+mod export;
 mod import;
 mod people;
 mod progress;
+mod signals;
 mod summary;
+mod verify;
 mod words;
+
+pub use signals::INTERRUPTED;
 
 use crate::args::{Args, AtArgs, Command, ScriptArgs};
 use anyhow::Result;
@@ -26,6 +31,8 @@ pub fn run(args: &Args, out: &mut impl Write) -> Result<ExitCode> {
     match &args.command {
         Command::Import(import) => import::run(import, &args.index, args.json, out),
         Command::Doctor(doctor) => doctor::run(doctor, &args.index, args.json, out),
+        Command::Verify(verify) => verify::run(verify, &args.index, args.json, out),
+        Command::Export(export) => export::run(&export.what, &args.index, args.json, out),
         Command::Status(at) => ask(at).one(out, |view| view.status()),
         Command::Balance(balance) => {
             ask(&balance.scripts.at).each(out, &balance.scripts, |view, script| {

@@ -11,6 +11,7 @@ use blkdex::datadir::ScanProgress;
 use blkdex::machine::Resident;
 use blkdex::memory::Plan;
 use blkdex::report::{Event, Notice, Progress};
+use blkdex::utxo::{Progress as Reading, Work};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::{IsTerminal, stderr};
 use std::time::{Duration, Instant};
@@ -27,6 +28,8 @@ pub struct Reporter {
     bar: Option<ProgressBar>,
     started: Instant,
     shown: Option<Instant>,
+    work: Option<Work>,
+    began: Instant,
 }
 
 impl Reporter {
@@ -40,6 +43,8 @@ impl Reporter {
             bar,
             started: Instant::now(),
             shown: None,
+            work: None,
+            began: Instant::now(),
         }
     }
 
@@ -124,16 +129,44 @@ impl Reporter {
         let left = progress.bytes.saturating_sub(progress.bytes_done) as f64;
         let eta = Duration::from_secs_f64(left * seconds / progress.bytes_done.max(1) as f64);
         let text = format!(
-            "height {} of {}, {}, {:.0} blocks/s, {:.0} MB/s, hit rate {hit_rate:.1} %, memory {} MB, {} left",
+            "{} left, height {} of {}, {:.0} blocks/s, {:.0} MB/s, {}, hit rate {hit_rate:.1} %, memory {} MB",
+            duration(eta),
             grouped(progress.height.0.into()),
             grouped(progress.end.0.into()),
-            &date(progress.time)[..10],
             progress.blocks_done as f64 / seconds,
             progress.bytes_done as f64 / 1e6 / seconds,
+            &date(progress.time)[..10],
             Resident::now().private_bytes / 1_000_000,
-            duration(eta),
         );
         self.show(progress.bytes_done, progress.bytes, &text);
+    }
+
+    /// Says how far a long reading is.
+    pub fn reading(&mut self, progress: &Reading) {
+        if self.is_quiet || !self.is_due() {
+            return;
+        }
+        if self.work.replace(progress.work) != Some(progress.work) {
+            self.began = Instant::now();
+        }
+        let seconds = self.began.elapsed().as_secs_f64();
+        let left = progress.all.saturating_sub(progress.done) as f64;
+        let eta = Duration::from_secs_f64(left * seconds / progress.done.max(1) as f64);
+        let height = grouped(progress.height.0.into());
+        let text = match progress.work {
+            Work::Coins => format!(
+                "coins: height {height} of {}",
+                grouped(progress.last.0.into())
+            ),
+            Work::Undo => format!("undo files: block {height}"),
+            Work::Sorting => format!(
+                "sorting: {} of {}",
+                grouped(progress.done),
+                grouped(progress.all)
+            ),
+        };
+        let text = format!("{text}, {} left", duration(eta));
+        self.show(progress.done, progress.all, &text);
     }
 
     fn show(&self, done: u64, all: u64, text: &str) {

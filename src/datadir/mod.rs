@@ -189,6 +189,17 @@ impl BlockReader {
         let xor_key = files::read_xor_key(&blocks_dir)?;
         BlockReader::of_folder(blocks_dir, xor_key, None)
     }
+
+    /// A reader of all blocks, in roughly the order they are stored.
+    ///
+    /// # Errors
+    /// No block files of `network` there, or one is missing; a bad `xor.dat`.
+    pub fn for_all(location: &Location, network: NetworkName) -> Result<BlockReader> {
+        let blocks_dir = find_blocks_dir(location, Some(network))?;
+        let xor_key = files::read_xor_key(&blocks_dir)?;
+        let last = files::list(&blocks_dir)?.last().map(|file| file.number);
+        BlockReader::of_folder(blocks_dir, xor_key, last)
+    }
 }
 
 /// The network asked for; a challenge asks for signet.

@@ -80,6 +80,37 @@ impl BlockReader {
         })
     }
 
+    /// The undo file beside block file `number` (Bitcoin Core, `node/blockstorage.cpp`: `rev?????.dat`).
+    pub fn undo_path(&self, number: u32) -> PathBuf {
+        self.blocks_dir.join(format!("rev{number:05}.dat"))
+    }
+
+    /// Length of an undo file; `None` if it is not there.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn undo_bytes(&self, number: u32) -> Result<Option<u64>> {
+        let path = self.undo_path(number);
+        match std::fs::metadata(&path) {
+            Ok(meta) => Ok(Some(meta.len())),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(io_error("look at", &path)(error)),
+        }
+    }
+
+    /// Reads the first bytes of an undo file, un-XORed; `into` says how many.
+    ///
+    /// # Errors
+    /// [`Error::Io`], also if there are not so many.
+    pub fn read_undo(&self, number: u32, into: &mut [u8]) -> Result<()> {
+        use std::io::Read;
+        let path = self.undo_path(number);
+        let mut file = File::open(&path).map_err(io_error("open", &path))?;
+        file.read_exact(into).map_err(io_error("read", &path))?;
+        self.key.apply(into, 0);
+        Ok(())
+    }
+
     /// The bytes at `place`, un-XORed. They are those on disk: nothing is checked but that they are
     /// there.
     ///

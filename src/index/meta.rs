@@ -148,7 +148,7 @@ impl Meta {
 
 /// Sixteen bytes that nobody else knows: two keys of the standard library's hasher, which it seeds
 /// from the operating system.
-fn rand_key() -> [u8; 16] {
+pub(crate) fn rand_key() -> [u8; 16] {
     let random = || RandomState::new().build_hasher().finish().to_le_bytes();
     let mut key = [0; 16];
     key[..8].copy_from_slice(&random());

@@ -97,7 +97,7 @@ pub enum QueryFault {
 
 impl QueryFault {
     /// As the error for block files that cannot be read.
-    pub(super) fn block_files<T>(result: Result<T>) -> Result<T> {
+    pub(crate) fn block_files<T>(result: Result<T>) -> Result<T> {
         result.map_err(|source| {
             Error::Query(QueryFault::BlockFiles {
                 source: Box::new(source),

@@ -40,7 +40,9 @@ pub struct Gather<'b, R> {
     with_oldest: bool,
     buffer: &'b mut [R],
     held: usize,
+    most_held: usize,
     handed_out: usize,
+    kept: usize,
 }
 
 impl<'b, R: Row> Gather<'b, R> {
@@ -63,7 +65,9 @@ impl<'b, R: Row> Gather<'b, R> {
             with_oldest,
             buffer,
             held: 0,
+            most_held: 0,
             handed_out: 0,
+            kept: 0,
         }
     }
 
@@ -84,6 +88,11 @@ impl<'b, R: Row> Gather<'b, R> {
         &mut self.sources
     }
 
+    /// The most rows that were in the buffer.
+    pub fn most_held(&self) -> usize {
+        self.most_held
+    }
+
     /// The next rows in ascending order, and the key below which there are no more:
     /// [`NO_NEXT`] with the last ones.
     ///
@@ -94,6 +103,7 @@ impl<'b, R: Row> Gather<'b, R> {
         self.held -= self.handed_out;
         self.handed_out = 0;
         let end = self.fill(pages)?;
+        self.most_held = self.most_held.max(self.held);
         let rows = &mut self.buffer[..self.held];
         sort_rows(rows);
         let complete = rows.partition_point(|row| row.key() < end);
@@ -103,12 +113,20 @@ impl<'b, R: Row> Gather<'b, R> {
         );
         self.handed_out = complete;
         match R::reconcile(&mut rows[..complete], self.with_oldest) {
-            Ok(kept) => Ok((&self.buffer[..kept], end)),
+            Ok(kept) => {
+                self.kept = kept;
+                Ok((&self.buffer[..kept], end))
+            }
             Err(damage) => {
                 let key = self.buffer.first().map_or(0, |row| row.key());
                 Err(pages[0].damaged(key, damage))
             }
         }
+    }
+
+    /// The rows that [`Gather::next`] handed out last.
+    pub fn rows(&self) -> &[R] {
+        &self.buffer[..self.kept]
     }
 
     /// Reads pages, in the order of their first keys, while the buffer has room for another.

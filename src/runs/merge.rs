@@ -8,13 +8,13 @@
 //! Memory: none of its own; the buffer is lent.
 
 use super::catalogue::{self, Catalogue, Run};
-use super::gather::{Gather, Source};
+use super::gather::{Gather, Source, buffer_for};
 use super::page::NO_NEXT;
 use super::row::{Relation, Row};
 use super::table_of;
 use super::write::{RunWriter, Staging};
 use crate::index::sealed;
-use crate::limits::SEGMENTS_WANTED;
+use crate::limits::{SEGMENT_BYTES_MIN, SEGMENTS_WANTED};
 use crate::position::Height;
 use crate::store::Store;
 use crate::{Error, Result};
@@ -121,21 +121,27 @@ pub struct Merger<'a, R> {
     pub buffer: &'a mut [R],
     /// All positions are smaller.
     pub positions_end: u64,
-    /// A segment has at least so many bytes ([`crate::limits::SEGMENT_BYTES_MIN`]).
-    pub segment_bytes_min: u64,
+    /// Bytes of a segment, set by hand for experiments; the buffer is then the least that works.
+    pub segment_bytes: Option<u64>,
 }
 
 impl<R: Row> Merger<'_, R> {
-    /// Merges the inputs of `task` to the end, or until `is_over` says so after a segment.
+    /// Merges the inputs of `task` to the end, or until `is_over` says so after a segment. Returns
+    /// the most rows that were in the buffer.
     ///
     /// # Errors
     /// [`crate::Error::Damaged`] if rows contradict each other, [`crate::Error::Store`]. Segments
     /// that were named stay.
-    pub fn run(&mut self, mut task: Unfinished, is_over: &dyn Fn() -> bool) -> Result<()> {
+    pub fn run(&mut self, mut task: Unfinished, is_over: &dyn Fn() -> bool) -> Result<usize> {
         let inputs = task.inputs(self.catalogue);
         let segment_bytes = inputs.iter().map(Run::bytes).sum::<u64>() / SEGMENTS_WANTED;
-        let segment_bytes = segment_bytes.max(self.segment_bytes_min);
-        let mut gather = Gather::new(inputs, task.with_oldest, self.buffer);
+        let segment_bytes = segment_bytes.max(SEGMENT_BYTES_MIN);
+        let segment_bytes = self.segment_bytes.unwrap_or(segment_bytes);
+        let buffer = match self.segment_bytes {
+            Some(_) => &mut self.buffer[..buffer_for(inputs.len())],
+            None => &mut *self.buffer,
+        };
+        let mut gather = Gather::new(inputs, task.with_oldest, buffer);
         while task.key != NO_NEXT {
             let low_key = task.key;
             let mut writer = RunWriter::new::<R>(
@@ -170,7 +176,7 @@ impl<R: Row> Merger<'_, R> {
                 break;
             }
         }
-        Ok(())
+        Ok(gather.most_held())
     }
 }
 

@@ -1,7 +1,7 @@
 //! The heights at which Bitcoin Core itself ships the hash of the UTXO set.
 //!
 //! Invariant: every row is copied from Bitcoin Core (`kernel/chainparams.cpp`, in newer versions
-//! `chainparams.cpp`, `m_assumeutxo_data`); none is computed by us.
+//! `chainparams.cpp`, `m_assumeutxo_data`) and was found in a second repository too; none is computed by us.
 //!
 //! A network is named by its magic, which also tells a custom signet from the default one.
 
@@ -89,6 +89,11 @@ const fn row(
     }
 }
 
+/// The rows of a network, lowest first.
+pub fn of_network(magic: [u8; 4]) -> impl Iterator<Item = &'static Assumeutxo> {
+    TABLE.iter().filter(move |row| row.magic == magic)
+}
+
 /// All rows. Regtest's are those of Core's own tests, of two versions of Core.
 pub const TABLE: &[Assumeutxo] = &[
     row(
@@ -160,13 +165,6 @@ pub const TABLE: &[Assumeutxo] = &[
         "10b05d05ad468d0971162e1b222a4aa66caca89da2bb2a93f8f37fb29c4794b0",
         14_141_057,
         "000000000bd2317e51b3c5794981c35ba894ce27d3e772d5c39ecd9cbce01dc8",
-    ),
-    row(
-        TESTNET4,
-        150_000,
-        "ca068cae50679d7c947454bbe4f0e6aeec1fbe2c6c2735a08bb988623649f950",
-        14_810_011,
-        "0000000000d9877342754dea8ec1eb24631517d38e3443c370465ee53a8b7434",
     ),
     row(
         SIGNET,

@@ -75,6 +75,11 @@ impl Expected {
         self.0.height
     }
 
+    /// The block to compare at.
+    pub fn block_hash(&self) -> Uint256 {
+        self.0.hash
+    }
+
     /// Whether `hash_serialized_3` has to be computed to compare.
     pub fn wants_hash_serialized(&self) -> bool {
         self.0.hash_serialized.is_some()

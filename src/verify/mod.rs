@@ -1,6 +1,17 @@
 //! The UTXO set against Bitcoin Core's own numbers: its hashes, its undo files, its snapshots.
 //!
-//! Invariant: everything here equals Bitcoin Core bit for bit, and nothing here knows the index.
+//! Invariant: everything here equals Bitcoin Core bit for bit; only `proof.rs`, `recompute.rs` and
+//! `undo/check.rs` know the index.
+//!
+//! | file | what |
+//! | --- | --- |
+//! | `proof.rs` | the command: recompute, compare |
+//! | `recompute.rs` | the numbers and hashes of the set at a height |
+//! | `coin.rs`, `muhash.rs`, `serialized.rs` | a coin's bytes, and the two hashes over them |
+//! | `stats.rs`, `expect.rs`, `assumeutxo.rs` | numbers of a set; what Core says of them |
+//! | `compress.rs`, `cursor.rs`, `snapshot/` | Core's short form of outputs, and its snapshots |
+//! | `undo/` | what Core's undo files say was spent |
+//! | `amount.rs` | amounts as Core prints them |
 
 pub mod amount;
 pub mod assumeutxo;
@@ -9,6 +20,8 @@ pub mod compress;
 pub mod cursor;
 pub mod expect;
 pub mod muhash;
+pub mod proof;
+pub mod recompute;
 pub mod serialized;
 pub mod snapshot;
 pub mod stats;

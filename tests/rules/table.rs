@@ -1,9 +1,12 @@
-//! Rules 1 and 2: the table is a cache of what is on disk, and only neighbours merge.
+//! Rules 1, 2 and 5: the table is a cache of what is on disk, only neighbours merge, and only what the
+//! catalogue names is real.
 
+use bitcoin::hashes::Hash;
 use blkdex::position::Height;
+use redb::TableHandle;
 
 use crate::common::chain::{Chain, Plan};
-use crate::common::parts::owner;
+use crate::common::parts::{owner, spend};
 use crate::common::random::Options;
 use crate::common::trial::Trial;
 
@@ -110,4 +113,33 @@ fn a_batch_may_spill_more_runs_than_one_merge_takes() {
     trial.import_and_check(&chain);
     let runs = trial.settled_runs();
     assert!(runs.iter().all(|&runs| runs <= 10), "{runs:?}");
+}
+
+/// Tables of runs in the file, and how many of them the catalogue names.
+fn tables_of_runs(trial: &Trial) -> (usize, usize) {
+    let index = trial.open();
+    let snapshot = index.store().read().unwrap();
+    let tables = snapshot.list_tables().unwrap();
+    let runs = tables.filter(|table| table.name().contains('.'));
+    (runs.count(), index.catalogue().runs().len())
+}
+
+/// An import that fails leaves runs that nobody named; the next one gives their ids to others.
+#[test]
+fn runs_without_a_name_are_gone_at_the_next_import() {
+    let mut chain = Chain::of_coinbases(60);
+    let coin = chain.coin(chain.best()[5]);
+    let twice = [1, 2].map(|number| spend(&[coin], &[(owner(number), 1)]));
+    let bad = chain.mine_invalid(chain.tip(), &twice);
+    chain.mine_empty(bad, 100);
+    let mut trial = Trial::new(&chain).with_tiny_table(16);
+    for _ in 0..2 {
+        trial.import().result.unwrap_err();
+        let (tables, named) = tables_of_runs(&trial);
+        assert!(tables > named + 5, "{tables}, {named} of them named");
+    }
+    trial.options.invalid = vec![bad.to_byte_array()];
+    trial.import_and_check(&chain);
+    let (tables, named) = tables_of_runs(&trial);
+    assert_eq!(tables, named);
 }

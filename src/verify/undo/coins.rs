@@ -53,6 +53,11 @@ impl<'a> SpentCoins<'a> {
         })
     }
 
+    /// Transactions that are still to come; at the start, all but the coinbase.
+    pub fn txs_left(&self) -> u32 {
+        self.txs_left
+    }
+
     /// The next coin; `None` where the record ends, and ends as it should.
     pub fn next_coin(&mut self) -> Result<Option<SpentCoin<'a>>> {
         while self.inputs_left == 0 {

@@ -15,8 +15,11 @@
 //! The undo bytes are read by [`SpentCoins`]. Bytes come here plain: the caller has undone XOR, by
 //! file offset.
 
+mod check;
 mod coins;
+mod difference;
 
+pub use check::{UndoReport, check_undo};
 pub use coins::{SpentCoin, SpentCoins};
 
 use bitcoin::hashes::{Hash, HashEngine, sha256d};

@@ -1,0 +1,38 @@
+//! `export`: the UTXO set, or who owns it, as a file.
+//!
+//! Invariant: under the final name there is a whole file or none; what is there already is replaced
+//! only if that was asked for.
+//!
+//! | file | what |
+//! | --- | --- |
+//! | `destination.rs` | where it goes |
+//! | `utxos.rs` | every coin: Core's snapshot, CSV, JSON lines |
+//! | `balances.rs` | every script that owns something, or the richest |
+//! | `ranking.rs` | which scripts cannot be among the richest |
+
+mod balances;
+mod destination;
+mod ranking;
+mod utxos;
+
+pub use balances::{BalancesOptions, BalancesWritten, export_balances};
+pub use destination::Destination;
+pub use utxos::{UtxosOptions, UtxosWritten, export_utxos};
+
+/// How coins are written.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum UtxosFormat {
+    /// As Core's `dumptxoutset` writes them.
+    Snapshot,
+    /// As lines of text.
+    Lines(Lines),
+}
+
+/// How lines are written.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Lines {
+    /// Comma-separated, with a line of titles.
+    Csv,
+    /// A JSON object a line.
+    Jsonl,
+}

@@ -1,0 +1,71 @@
+//! The richest so far, so that what cannot be among them is dropped before it is sorted.
+//!
+//! Invariant: never drops one of the N richest; among equals the one that received first is richer.
+//!
+//! Memory: 16 bytes for each of up to [`RANKED_MAX`] places; with more, nothing is dropped.
+
+use crate::limits::RANKED_MAX;
+use crate::position::Txo;
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
+/// See the module documentation.
+pub(super) struct Ranking {
+    places: usize,
+    /// The poorest of the richest on top.
+    richest: BinaryHeap<Reverse<(u64, Reverse<Txo>)>>,
+}
+
+impl Ranking {
+    /// Of so many places; `None`: everybody has one.
+    pub fn new(top: Option<u64>) -> Ranking {
+        let places = top.map_or(usize::MAX, |top| usize::try_from(top).unwrap_or(usize::MAX));
+        Ranking {
+            places,
+            richest: BinaryHeap::new(),
+        }
+    }
+
+    /// Whether this one may be among the richest, as far as is known.
+    pub fn may_have_place(&mut self, balance_sat: u64, first: Txo) -> bool {
+        if self.places > RANKED_MAX {
+            return true;
+        }
+        let new = Reverse((balance_sat, Reverse(first)));
+        if self.richest.len() < self.places {
+            self.richest.push(new);
+            return true;
+        }
+        match self.richest.peek_mut() {
+            Some(mut poorest) if new < *poorest => {
+                *poorest = new;
+                true
+            }
+            _ => false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_richest_always_have_a_place_and_ties_go_to_the_first() {
+        let mut ranking = Ranking::new(Some(2));
+        let may = [
+            (5, 1),
+            (7, 2),
+            (5, 0),
+            (5, 3),
+            (4, 4),
+            (9, 5),
+            (7, 6),
+            (7, 1),
+        ]
+        .map(|(sat, txo)| ranking.may_have_place(sat, Txo(txo)));
+        assert_eq!(may, [true, true, true, false, false, true, false, true]);
+        assert!(!Ranking::new(Some(0)).may_have_place(1, Txo(1)));
+        assert!(Ranking::new(None).may_have_place(0, Txo(1)));
+    }
+}

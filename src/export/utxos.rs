@@ -1,0 +1,187 @@
+//! `export utxos`: every coin at a height.
+//!
+//! Invariant: as many coins as the index counts, each once. Lines come in the order in which coins were
+//! made, a snapshot in Core's.
+//!
+//! Memory: what the coins' stream takes; for a snapshot the rest of the budget sorts, with a temporary
+//! file beside the index if it does not do.
+
+use super::destination::{Destination, Out};
+use super::{Lines, UtxosFormat};
+use crate::Result;
+use crate::datadir::{Location, NetworkName, catch_sigbus};
+use crate::index::Index;
+use crate::limits::SORTER_BYTES_MIN;
+use crate::memory::READ_CACHE_BYTES;
+use crate::position::Height;
+use crate::script::address_of;
+use crate::utxo::{Progress, UtxoSet, Watch, Work};
+use crate::verify::Uint256;
+use crate::verify::coin::Coin;
+use crate::verify::recompute::{ByOutpoint, beside, spent_buffer};
+use crate::verify::snapshot::{Header, Writer};
+use crate::wire::Hash32;
+use bitcoin::hashes::Hash;
+use bitcoin::hex::DisplayHex;
+use bitcoin::{Script, Txid};
+use std::fmt::Write;
+use std::path::Path;
+
+/// What to export.
+#[derive(Clone, Debug)]
+pub struct UtxosOptions {
+    /// The height; `None`: the tip.
+    pub at: Option<Height>,
+    /// The block files; `None`: where they were when they were imported.
+    pub location: Option<Location>,
+    /// All memory, in bytes.
+    pub memory_bytes: usize,
+    /// How.
+    pub format: UtxosFormat,
+    /// Where to.
+    pub to: Destination,
+}
+
+/// What was exported.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct UtxosWritten {
+    /// The height.
+    pub height: Height,
+    /// Hash of its block.
+    pub hash: Hash32,
+    /// Coins.
+    pub coins: u64,
+    /// What they are worth together.
+    pub total_amount_sat: u64,
+}
+
+/// Writes every coin.
+///
+/// # Errors
+/// Those of [`UtxoSet::each_coin`] and of [`Destination::check`]; [`crate::Error::Io`];
+/// [`crate::Error::BudgetTooSmall`].
+pub fn export_utxos(
+    index: &Path,
+    options: &UtxosOptions,
+    watch: &mut Watch<'_>,
+) -> Result<UtxosWritten> {
+    catch_sigbus();
+    options.to.check()?;
+    let index = Index::open(index, READ_CACHE_BYTES)?;
+    let mut set = UtxoSet::open(&index, options.at, options.location.as_ref())?;
+    options.to.write(|out| match options.format {
+        UtxosFormat::Snapshot => write_snapshot(&mut set, options.memory_bytes, watch, out),
+        UtxosFormat::Lines(lines) => write_lines(&mut set, lines, options.memory_bytes, watch, out),
+    })
+}
+
+fn nothing_yet(set: &UtxoSet<'_>) -> UtxosWritten {
+    UtxosWritten {
+        height: set.height(),
+        hash: set.row().hash,
+        coins: 0,
+        total_amount_sat: 0,
+    }
+}
+
+fn write_snapshot(
+    set: &mut UtxoSet<'_>,
+    memory_bytes: usize,
+    watch: &mut Watch<'_>,
+    out: &mut Out<'_>,
+) -> Result<UtxosWritten> {
+    let (mut buffer, left) = spent_buffer(set, memory_bytes, SORTER_BYTES_MIN)?;
+    let index = set.snapshot().index();
+    let mut sorter = ByOutpoint::new(left, beside(index.store().path()))?;
+    let mut written = nothing_yet(set);
+    set.each_coin(&mut buffer, watch, |_, coin| {
+        written.coins += 1;
+        written.total_amount_sat += coin.amount_sat;
+        sorter.push(coin)
+    })?;
+    let header = Header {
+        magic: index.meta().magic,
+        block_hash: Uint256::from_byte_array(written.hash),
+        coins: written.coins,
+    };
+    let mut writer = Writer::new(&mut out.stream, out.path.clone(), header)?;
+    let progress = Progress {
+        work: Work::Sorting,
+        height: written.height,
+        last: written.height,
+        done: 0,
+        all: written.coins,
+    };
+    sorter.each(progress, watch, |coin| writer.push(coin))?;
+    writer.finish()?;
+    Ok(written)
+}
+
+fn write_lines(
+    set: &mut UtxoSet<'_>,
+    lines: Lines,
+    memory_bytes: usize,
+    watch: &mut Watch<'_>,
+    out: &mut Out<'_>,
+) -> Result<UtxosWritten> {
+    let (mut buffer, _) = spent_buffer(set, memory_bytes, 0)?;
+    let network = set.network();
+    let mut written = nothing_yet(set);
+    let mut line = String::new();
+    if lines == Lines::Csv {
+        out.write(b"outpoint,height,coinbase,amount_sat,script,address\n")?;
+    }
+    set.each_coin(&mut buffer, watch, |_, coin| {
+        written.coins += 1;
+        written.total_amount_sat += coin.amount_sat;
+        line.clear();
+        push_coin(&mut line, lines, coin, network).expect("a String takes everything");
+        out.write(line.as_bytes())
+    })?;
+    Ok(written)
+}
+
+/// One line. No field has a comma, a quote or a control character in it.
+fn push_coin(
+    line: &mut String,
+    lines: Lines,
+    coin: &Coin<'_>,
+    network: NetworkName,
+) -> std::fmt::Result {
+    let txid = Txid::from_byte_array(coin.txid);
+    let Coin {
+        vout,
+        height,
+        coinbase,
+        amount_sat,
+        ..
+    } = coin;
+    match lines {
+        Lines::Csv => write!(line, "{txid}:{vout},{height},{coinbase},{amount_sat},")?,
+        Lines::Jsonl => write!(
+            line,
+            r#"{{"outpoint":"{txid}:{vout}","height":{height},"coinbase":{coinbase},"amount_sat":{amount_sat},"#
+        )?,
+    }
+    push_script(line, lines, coin.script, network)?;
+    line.write_str(if lines == Lines::Csv { "\n" } else { "}\n" })
+}
+
+/// The two fields of a script: itself, and its address, if it has one.
+pub(super) fn push_script(
+    line: &mut String,
+    lines: Lines,
+    script: &[u8],
+    network: NetworkName,
+) -> std::fmt::Result {
+    let address = address_of(Script::from_bytes(script), network);
+    let hex = script.as_hex();
+    match (lines, address) {
+        (Lines::Csv, Some(address)) => write!(line, "{hex},{address}"),
+        (Lines::Csv, None) => write!(line, "{hex},"),
+        (Lines::Jsonl, Some(address)) => {
+            write!(line, r#""script":"{hex}","address":"{address}""#)
+        }
+        (Lines::Jsonl, None) => write!(line, r#""script":"{hex}","address":null"#),
+    }
+}

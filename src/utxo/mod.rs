@@ -1,0 +1,295 @@
+//! The UTXO set at any height: every coin, with its script, in the order in which it was made.
+//!
+//! Invariant: a coin is handed out only from a block whose header is that of the index, and in the end
+//! there were as many of them as the index counts at that height; anything else is an error.
+//!
+//! The block files say what was made, the relation `spending`, merged alongside by txo, what of it is
+//! gone: an output is a coin at height h if it was made at or below h and its spender is not.
+//!
+//! Memory: one block, and a buffer of rows of `spending`.
+//!
+//! | file | what |
+//! | --- | --- |
+//! | `spent.rs` | which outputs are gone |
+//! | `heights.rs` | which block made an output |
+//! | `watch.rs` | progress, and the wish to stop |
+
+mod heights;
+mod spent;
+mod watch;
+
+pub use heights::Heights;
+pub use spent::{Spent, spent_rows};
+pub use watch::{Progress, Watch, Work};
+
+use crate::batch::digest::is_unspendable;
+use crate::datadir::{BlockReader, Location, NetworkName};
+use crate::index::Index;
+use crate::index::blocks::BlockRow;
+use crate::index::snapshot::Snapshot;
+use crate::position::{Height, Place, Txo};
+use crate::query::QueryFault;
+use crate::runs::row::SpendingRow;
+use crate::verify::coin::Coin;
+use crate::wire::{self, Block, Fault, Hash32, Output, Tx};
+use crate::{Error, Result};
+
+/// The set as it was when the block at some height was the last.
+pub struct UtxoSet<'i> {
+    snapshot: Snapshot<'i>,
+    network: NetworkName,
+    at: Height,
+    row: BlockRow,
+    reader: BlockReader,
+}
+
+/// A block whose header was found where the index says.
+pub struct ChainBlock<'a> {
+    /// Its height.
+    pub height: Height,
+    /// What the index says of it.
+    pub row: BlockRow,
+    /// Where it is.
+    pub place: Place,
+    /// Its bytes.
+    pub bytes: &'a [u8],
+}
+
+impl<'i> UtxoSet<'i> {
+    /// The set at height `at`; `None`: at the tip. The block files are at `location`; `None`: where
+    /// they were when they were imported.
+    ///
+    /// # Errors
+    /// [`QueryFault::NoBlocks`], [`QueryFault::AboveTip`], [`QueryFault::BlockFiles`],
+    /// [`Error::Store`], [`Error::NotAnIndex`].
+    pub fn open(
+        index: &'i Index,
+        at: Option<Height>,
+        location: Option<&Location>,
+    ) -> Result<UtxoSet<'i>> {
+        let (tip, _) = index.tip().ok_or(Error::Query(QueryFault::NoBlocks))?;
+        let at = at.unwrap_or(tip);
+        if at > tip {
+            return Err(Error::Query(QueryFault::AboveTip { wanted: at, tip }));
+        }
+        let meta = index.meta();
+        let network = meta.network.parse()?;
+        let imported = Location::BlocksDir(meta.blocks_dir.clone());
+        let reader = BlockReader::for_all(location.unwrap_or(&imported), network);
+        let snapshot = index.snapshot()?;
+        Ok(UtxoSet {
+            row: snapshot.block(at)?,
+            snapshot,
+            network,
+            at,
+            reader: QueryFault::block_files(reader)?,
+        })
+    }
+
+    /// The height.
+    pub fn height(&self) -> Height {
+        self.at
+    }
+
+    /// What the index says of the block at that height.
+    pub fn row(&self) -> &BlockRow {
+        &self.row
+    }
+
+    /// The index.
+    pub fn snapshot(&self) -> &Snapshot<'i> {
+        &self.snapshot
+    }
+
+    /// The network.
+    pub fn network(&self) -> NetworkName {
+        self.network
+    }
+
+    /// The block files.
+    pub fn reader(&self) -> &BlockReader {
+        &self.reader
+    }
+
+    /// The position behind the last output.
+    pub fn end(&self) -> Txo {
+        Txo(self.row.outputs)
+    }
+
+    /// The block at `height`.
+    ///
+    /// # Errors
+    /// [`QueryFault::BlockMoved`] if another one lies there; those of reading.
+    pub fn block(&mut self, height: Height) -> Result<ChainBlock<'_>> {
+        let (row, place) = (self.snapshot.block(height)?, self.snapshot.place(height)?);
+        let bytes = QueryFault::block_files(self.reader.read(place))?;
+        let is_right = bytes.starts_with(&row.header) && wire::hash_of(&row.header) == row.hash;
+        match is_right {
+            true => Ok(ChainBlock {
+                height,
+                row,
+                place,
+                bytes,
+            }),
+            false => Err(Error::Query(QueryFault::BlockMoved { height, place })),
+        }
+    }
+
+    /// Visits every output up to the height, in the order of their positions.
+    ///
+    /// # Errors
+    /// What `visit` returns; those of reading; [`Error::Interrupted`]; [`Error::Contradiction`] where
+    /// index and block files do not fit each other.
+    pub fn each_output(
+        &mut self,
+        spent_buffer: &mut [SpendingRow],
+        work: Work,
+        watch: &mut Watch<'_>,
+        mut visit: impl FnMut(&Made<'_>) -> Result<()>,
+    ) -> Result<()> {
+        let mut spent = Spent::open(&self.snapshot, self.at, self.end(), spent_buffer)?;
+        let mut coins = 0;
+        let (last, row) = (self.at, self.row);
+        for height in 0..=last.0 {
+            let block = self.block(Height(height))?;
+            coins += visit_block(&block, &mut spent, &mut visit)?;
+            watch.went_on(&Progress {
+                work,
+                height: Height(height),
+                last,
+                done: block.row.outputs,
+                all: row.outputs,
+            })?;
+        }
+        match coins == row.coins {
+            true => Ok(()),
+            false => Err(Error::Contradiction {
+                height: last,
+                what: "coins",
+                index: row.coins,
+                files: coins,
+            }),
+        }
+    }
+
+    /// Visits every coin, in the order of their positions.
+    ///
+    /// # Errors
+    /// As [`UtxoSet::each_output`].
+    pub fn each_coin(
+        &mut self,
+        spent_buffer: &mut [SpendingRow],
+        watch: &mut Watch<'_>,
+        mut visit: impl FnMut(Txo, &Coin<'_>) -> Result<()>,
+    ) -> Result<()> {
+        let mut of_tx = (Txo(u64::MAX), [0; 32]);
+        self.each_output(spent_buffer, Work::Coins, watch, |made| {
+            if !made.is_coin() {
+                return Ok(());
+            }
+            // Most transactions have no coin left; theirs is the hashing that is saved here.
+            if of_tx.0 != made.tx_first {
+                of_tx = (made.tx_first, made.tx.txid());
+            }
+            visit(made.txo, &made.coin(of_tx.1))
+        })
+    }
+}
+
+/// An output, and what became of it.
+pub struct Made<'a> {
+    /// Its position.
+    pub txo: Txo,
+    /// Position of its transaction's first output, which names the transaction.
+    pub tx_first: Txo,
+    /// The transaction.
+    pub tx: &'a Tx<'a>,
+    /// Its number in it.
+    pub vout: u32,
+    /// Height of its block.
+    pub height: Height,
+    /// Whether a coinbase made it.
+    pub coinbase: bool,
+    /// Whether it ever was a coin.
+    pub spendable: bool,
+    /// Amount and script.
+    pub output: Output<'a>,
+    /// The transaction that spent, or the coinbase that overwrote it, up to the height.
+    pub spender: Option<Txo>,
+}
+
+impl<'a> Made<'a> {
+    /// Whether it is unspent.
+    pub fn is_coin(&self) -> bool {
+        self.spendable && self.spender.is_none()
+    }
+
+    /// As a coin; `txid` is its transaction's.
+    pub fn coin(&self, txid: Hash32) -> Coin<'a> {
+        Coin {
+            txid,
+            vout: self.vout,
+            height: self.height.0,
+            coinbase: self.coinbase,
+            amount_sat: self.output.amount_sat,
+            script: self.output.script,
+        }
+    }
+}
+
+/// Visits the outputs of a block; returns how many are coins.
+fn visit_block(
+    block: &ChainBlock<'_>,
+    spent: &mut Spent<'_>,
+    visit: &mut impl FnMut(&Made<'_>) -> Result<()>,
+) -> Result<u64> {
+    let mut walk = Block::read(block.bytes).map_err(|fault| block.fault(fault))?;
+    let mut first = block.row.first_txo;
+    let mut coins = 0;
+    while let Some(tx) = walk.next_tx().map_err(|fault| block.fault(fault))? {
+        for (vout, output) in (0u32..).zip(tx.outputs()) {
+            let txo = Txo(first.0 + u64::from(vout));
+            let made = Made {
+                txo,
+                tx_first: first,
+                tx: &tx,
+                vout,
+                height: block.height,
+                coinbase: first == block.row.first_txo,
+                spendable: block.height.0 > 0 && !is_unspendable(output.script),
+                output,
+                spender: spent.take(txo)?,
+            };
+            if made.spender.is_some() && !made.spendable {
+                return Err(block.contradiction("output that cannot be spent, but is", txo.0, 0));
+            }
+            coins += u64::from(made.is_coin());
+            visit(&made)?;
+        }
+        first = Txo(first.0 + tx.output_count as u64);
+    }
+    match first.0 == block.row.outputs {
+        true => Ok(coins),
+        false => Err(block.contradiction("outputs", block.row.outputs, first.0)),
+    }
+}
+
+impl ChainBlock<'_> {
+    /// The error for bytes that were right when they were imported.
+    pub fn fault(&self, fault: Fault) -> Error {
+        Error::BadBlock {
+            place: self.place,
+            height: self.height,
+            fault,
+        }
+    }
+
+    fn contradiction(&self, what: &'static str, index: u64, files: u64) -> Error {
+        Error::Contradiction {
+            height: self.height,
+            what,
+            index,
+            files,
+        }
+    }
+}

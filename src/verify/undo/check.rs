@@ -1,0 +1,342 @@
+//! `verify --undo`: what the index says was spent against what Core's undo files say.
+//!
+//! Invariant: a block counts as equal only if a whole record with a right checksum says the same of
+//! every input: amount, script, height, and whether a coinbase made it.
+//!
+//! Per block a sum of keyed 128-bit hashes over (outpoint, height and coinbase, amount, script): every
+//! spent output adds to its spender's block, every coin of the undo record, with its input's outpoint,
+//! is taken away. Nobody who does not know the key, made for this run, can bring a wrong sum to zero.
+//! This takes two passes over the block files, one by height, one file by file, and no sort.
+//!
+//! Memory: 33 bytes a block, the largest undo file, and what the outputs' stream takes.
+
+use super::difference::first_difference;
+use super::{Record, Records};
+use crate::error::{Error, Result};
+use crate::index::meta::rand_key;
+use crate::memory::left_when_reading;
+use crate::position::{Height, Txo};
+use crate::region::Region;
+use crate::runs::row::SpendingRow;
+use crate::utxo::{Heights, Progress, UtxoSet, Watch, Work, spent_rows};
+use crate::verify::coin::Coin;
+use crate::wire::{Block, Hash32, prev_hash_of};
+use byteorder::{ByteOrder, LittleEndian};
+use siphasher::sip128::{Hasher128, SipHasher24};
+use std::hash::Hasher;
+use std::ops::Range;
+
+/// What was compared.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
+pub struct UndoReport {
+    /// Blocks whose record says the same as the index.
+    pub blocks: u64,
+    /// Inputs in them.
+    pub inputs: u64,
+    /// Blocks without a record: their file is not there, or Core has not connected them yet.
+    pub without: u64,
+}
+
+/// What is known of a block.
+const UNSEEN: u8 = 0;
+const EQUAL: u8 = 1;
+const DIFFERENT: u8 = 2;
+const DAMAGED: u8 = 3;
+
+/// The hash of a coin that the sums are made of.
+#[derive(Clone)]
+pub(super) struct Keyed(SipHasher24);
+
+impl Keyed {
+    /// Of all that is compared.
+    fn coin(&self, coin: &Coin<'_>) -> u128 {
+        let mut head = [0; 48];
+        head[..32].copy_from_slice(&coin.txid);
+        LittleEndian::write_u32(&mut head[32..], coin.vout);
+        LittleEndian::write_u32(&mut head[36..], coin.code());
+        LittleEndian::write_u64(&mut head[40..], coin.amount_sat);
+        let mut hasher = self.0;
+        hasher.write(&head);
+        hasher.write(coin.script);
+        hasher.finish128().as_u128()
+    }
+}
+
+struct Check<'c, 'i> {
+    set: &'c mut UtxoSet<'i>,
+    keyed: Keyed,
+    heights: Heights,
+    sums: Region<u128>,
+    /// File and height of every block, as one number, ascending.
+    by_file: Region<u64>,
+    states: Region<u8>,
+    undo: Region<u8>,
+    report: UndoReport,
+}
+
+/// Compares every block up to the set's height.
+///
+/// # Errors
+/// [`Error::UndoDiffers`] for the first difference, [`Error::UndoMissing`], [`Error::InFile`] for
+/// damaged undo files; [`Error::BudgetTooSmall`]; those of reading.
+pub fn check_undo(
+    set: &mut UtxoSet<'_>,
+    memory_bytes: usize,
+    watch: &mut Watch<'_>,
+) -> Result<UndoReport> {
+    let blocks = set.height().0 as usize + 1;
+    let rows = spent_rows(set.snapshot(), set.height());
+    let mut by_file = Region::new("blocks by file", blocks)?;
+    let mut largest = 0;
+    let mut file = None;
+    for (height, entry) in (0..).zip(by_file.iter_mut()) {
+        let place = set.snapshot().place(Height(height))?;
+        *entry = u64::from(place.file) << 32 | u64::from(height);
+        if file.replace(place.file) != Some(place.file) {
+            largest = largest.max(set.reader().undo_bytes(place.file)?.unwrap_or(0));
+        }
+    }
+    by_file.sort_unstable();
+    let per_block = size_of::<u128>() + size_of::<u64>() + 1;
+    let needed = Heights::bytes(set.height())
+        + blocks * per_block
+        + rows * size_of::<SpendingRow>()
+        + largest as usize;
+    left_when_reading(memory_bytes, needed)?;
+    let mut check = Check {
+        heights: Heights::read(set)?,
+        set,
+        keyed: Keyed(SipHasher24::new_with_key(&rand_key())),
+        sums: Region::new("sums", blocks)?,
+        by_file,
+        states: Region::new("states", blocks)?,
+        undo: Region::new("undo file", largest as usize)?,
+        report: UndoReport::default(),
+    };
+    let mut buffer = Region::new("spent outputs", rows)?;
+    check.add_spent(&mut buffer, watch)?;
+    check.take_undone(watch)?;
+    check.conclude(&mut buffer)
+}
+
+impl Check<'_, '_> {
+    /// Adds every spent output to the sum of its spender's block.
+    fn add_spent(&mut self, buffer: &mut [SpendingRow], watch: &mut Watch<'_>) -> Result<()> {
+        let (heights, keyed, sums) = (&self.heights, &self.keyed, &mut self.sums);
+        let mut of_tx: (Txo, Hash32) = (Txo(u64::MAX), [0; 32]);
+        self.set.each_output(buffer, Work::Coins, watch, |made| {
+            let Some(spender) = made.spender else {
+                return Ok(());
+            };
+            let height = heights.of_after(spender, made.height);
+            // A coinbase overwrote it (BIP 30): it was never an input.
+            if heights.first(height) == spender {
+                return Ok(());
+            }
+            if of_tx.0 != made.tx_first {
+                of_tx = (made.tx_first, made.tx.txid());
+            }
+            let sum = &mut sums[height.0 as usize];
+            *sum = sum.wrapping_add(keyed.coin(&made.coin(of_tx.1)));
+            Ok(())
+        })
+    }
+
+    /// Takes every undo record from the sum of its block.
+    fn take_undone(&mut self, watch: &mut Watch<'_>) -> Result<()> {
+        let mut start = 0;
+        while start < self.by_file.len() {
+            let file = (self.by_file[start] >> 32) as u32;
+            let end = self
+                .by_file
+                .partition_point(|entry| (entry >> 32) as u32 <= file);
+            if let Some(bytes) = self.set.reader().undo_bytes(file)? {
+                self.take_file(file, bytes as usize, start..end, watch)?;
+            }
+            start = end;
+        }
+        Ok(())
+    }
+
+    fn take_file(
+        &mut self,
+        file: u32,
+        bytes: usize,
+        blocks: Range<usize>,
+        watch: &mut Watch<'_>,
+    ) -> Result<()> {
+        let mut undo = std::mem::replace(&mut self.undo, Region::new("undo file", 0)?);
+        // A file that grew since it was measured is read up to where it ended then.
+        let undo_bytes = bytes.min(undo.len());
+        self.set.reader().read_undo(file, &mut undo[..undo_bytes])?;
+        let magic = self.set.snapshot().index().meta().magic;
+        let mut strays = Vec::new();
+        let mut next = blocks.start;
+        for record in Records::new(&undo[..undo_bytes], magic) {
+            let record = record.map_err(|source| self.in_file(file, source))?;
+            let coins = record
+                .coins()
+                .map_err(|source| self.in_file(file, source))?;
+            let txs = coins.txs_left();
+            match self.block_of(&record, txs, &blocks, next)? {
+                None => strays.push(txs),
+                Some(at) => {
+                    let height = Height(self.by_file[at] as u32);
+                    self.take_record(&record, height)
+                        .map_err(|source| self.in_file(file, source))?;
+                    next = at + 1;
+                    watch.went_on(&Progress {
+                        work: Work::Undo,
+                        height,
+                        last: self.set.height(),
+                        done: at as u64,
+                        all: self.by_file.len() as u64,
+                    })?;
+                }
+            }
+        }
+        self.undo = undo;
+        self.note_damaged(&strays, blocks)
+    }
+
+    /// Which of `blocks` (places in `by_file`) the record belongs to. Core writes records in the order
+    /// of heights mostly, so the search begins behind the last that was found.
+    fn block_of(
+        &self,
+        record: &Record<'_>,
+        txs: u32,
+        blocks: &Range<usize>,
+        next: usize,
+    ) -> Result<Option<usize>> {
+        for step in 0..blocks.len() {
+            let at = blocks.start + (next - blocks.start + step) % blocks.len();
+            let height = Height(self.by_file[at] as u32);
+            if height.0 > 0
+                && self.states[height.0 as usize] != EQUAL
+                && self.txs_in(height)? == u64::from(txs) + 1
+            {
+                let row = self.set.snapshot().block(height)?;
+                if record.belongs_after(&prev_hash_of(&row.header)) {
+                    return Ok(Some(at));
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    fn txs_in(&self, height: Height) -> Result<u64> {
+        let snapshot = self.set.snapshot();
+        Ok(snapshot.block(height)?.txs - snapshot.block(Height(height.0 - 1))?.txs)
+    }
+
+    /// A block without a record, beside a record without a block and with as many transactions: its
+    /// record is damaged. (Records of stale blocks belong to none of ours either.)
+    fn note_damaged(&mut self, strays: &[u32], blocks: Range<usize>) -> Result<()> {
+        for at in blocks {
+            let height = Height(self.by_file[at] as u32);
+            if height.0 > 0 && self.states[height.0 as usize] == UNSEEN && !strays.is_empty() {
+                let txs = self.txs_in(height)?;
+                if strays.iter().any(|stray| u64::from(*stray) + 1 == txs) {
+                    self.states[height.0 as usize] = DAMAGED;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn in_file(&self, file: u32, source: Error) -> Error {
+        match source {
+            Error::Coded { .. } => Error::InFile {
+                path: self.set.reader().undo_path(file),
+                source: Box::new(source),
+            },
+            other => other,
+        }
+    }
+
+    fn take_record(&mut self, record: &Record<'_>, height: Height) -> Result<()> {
+        let keyed = self.keyed.clone();
+        let block = self.set.block(height)?;
+        let mut walk = Block::read(block.bytes).map_err(|fault| block.fault(fault))?;
+        let mut coins = record.coins()?;
+        let (mut sum, mut inputs, mut fits) = (0u128, 0, true);
+        let mut tx_index = 0;
+        while let Some(tx) = walk.next_tx().map_err(|fault| block.fault(fault))? {
+            if tx_index > 0 {
+                for (input_index, input) in (0..).zip(tx.inputs()) {
+                    let Some(coin) = coins.next_coin()? else {
+                        fits = false;
+                        break;
+                    };
+                    fits &= (coin.tx_index, coin.input_index) == (tx_index, input_index);
+                    inputs += 1;
+                    sum = sum.wrapping_add(keyed.coin(&Coin {
+                        txid: *input.prev_txid(),
+                        vout: input.prev_vout(),
+                        height: coin.height,
+                        coinbase: coin.coinbase,
+                        amount_sat: coin.amount_sat,
+                        script: coin.script.as_slice(),
+                    }));
+                }
+            }
+            tx_index += 1;
+        }
+        fits &= fits && coins.next_coin()?.is_none();
+        let state = &mut self.states[height.0 as usize];
+        match fits && sum == self.sums[height.0 as usize] {
+            true => {
+                *state = EQUAL;
+                self.report.blocks += 1;
+                self.report.inputs += inputs;
+            }
+            // A stale sibling's record may have the same checksum: another one may still come.
+            false => *state = DIFFERENT,
+        }
+        Ok(())
+    }
+
+    /// The first block that differs, or that lacks a record though a later one has one.
+    fn conclude(mut self, buffer: &mut [SpendingRow]) -> Result<UndoReport> {
+        let seen = self.states.iter().rposition(|state| *state != UNSEEN);
+        for height in 1..self.states.len() {
+            let at = Height(height as u32);
+            match self.states[height] {
+                EQUAL => {}
+                DIFFERENT => return Err(self.difference(at, buffer)?),
+                state => {
+                    let file = self.set.snapshot().place(at)?.file;
+                    let is_there = self.set.reader().undo_bytes(file)?.is_some();
+                    if state == DAMAGED || is_there && Some(height) < seen {
+                        let path = self.set.reader().undo_path(file);
+                        return Err(Error::UndoMissing { path, height: at });
+                    }
+                    self.report.without += 1;
+                }
+            }
+        }
+        Ok(self.report)
+    }
+
+    fn difference(&mut self, height: Height, buffer: &mut [SpendingRow]) -> Result<Error> {
+        let file = self.set.snapshot().place(height)?.file;
+        let bytes = self.set.reader().undo_bytes(file)?.unwrap_or(0) as usize;
+        let bytes = bytes.min(self.undo.len());
+        self.set.reader().read_undo(file, &mut self.undo[..bytes])?;
+        let row = self.set.snapshot().block(height)?;
+        let magic = self.set.snapshot().index().meta().magic;
+        let prev = prev_hash_of(&row.header);
+        let record = Records::new(&self.undo[..bytes], magic)
+            .filter_map(Result::ok)
+            .find(|record| record.belongs_after(&prev));
+        match record {
+            Some(record) => {
+                first_difference(self.set, &self.heights, height, &record, file, buffer)
+            }
+            None => Ok(Error::UndoMissing {
+                path: self.set.reader().undo_path(file),
+                height,
+            }),
+        }
+    }
+}

@@ -1,0 +1,172 @@
+//! Where a block's undo record and the index part: the first input in which they differ.
+//!
+//! Invariant: called only for a block whose sum did not come to zero, so there is a difference.
+//!
+//! Memory: about 100 bytes for each of the block's inputs.
+
+use super::Record;
+use crate::error::{Error, Result};
+use crate::position::{Height, Txo};
+use crate::runs::row::SpendingRow;
+use crate::utxo::{Heights, Spent, UtxoSet};
+use crate::verify::coin::Coin;
+use crate::wire::Block;
+use bitcoin::Txid;
+use bitcoin::hashes::Hash;
+use std::collections::BTreeMap;
+
+/// An output that the index says was spent by a transaction.
+struct Resolved {
+    spender: Txo,
+    code: u32,
+    amount_sat: u64,
+    script: Vec<u8>,
+}
+
+type ByOutpoint = BTreeMap<([u8; 32], u32), Resolved>;
+
+/// The error that names the first difference.
+pub(super) fn first_difference(
+    set: &mut UtxoSet<'_>,
+    heights: &Heights,
+    height: Height,
+    record: &Record<'_>,
+    file: u32,
+    buffer: &mut [SpendingRow],
+) -> Result<Error> {
+    let resolved = resolved_by(set, heights, height, buffer)?;
+    let block = set.block(height)?;
+    let mut walk = Block::read(block.bytes).map_err(|fault| block.fault(fault))?;
+    let mut coins = record.coins()?;
+    let mut first = block.row.first_txo;
+    let mut last = Txid::all_zeros();
+    while let Some(tx) = walk.next_tx().map_err(|fault| block.fault(fault))? {
+        last = Txid::from_byte_array(tx.txid());
+        let inputs = (0..)
+            .zip(tx.inputs())
+            .filter(|_| first != block.row.first_txo);
+        for (number, input) in inputs {
+            let differs = |field, found: String, expected: String| Error::UndoDiffers {
+                height,
+                txid: last,
+                input: number,
+                field,
+                found,
+                expected,
+                file,
+            };
+            let outpoint = (*input.prev_txid(), input.prev_vout());
+            let Some(coin) = coins.next_coin()? else {
+                return Ok(differs(
+                    "a spent coin",
+                    "there".into(),
+                    "there are fewer".into(),
+                ));
+            };
+            let found = resolved
+                .get(&outpoint)
+                .filter(|found| found.spender == first);
+            let Some(found) = found else {
+                return Ok(differs(
+                    "the spent output",
+                    "unknown".into(),
+                    "it is one".into(),
+                ));
+            };
+            let script = coin.script.as_slice();
+            let code = coin.height << 1 | u32::from(coin.coinbase);
+            if found.amount_sat != coin.amount_sat {
+                let (found, expected) = (found.amount_sat, coin.amount_sat);
+                return Ok(differs(
+                    "the amount",
+                    found.to_string(),
+                    expected.to_string(),
+                ));
+            }
+            if found.code >> 1 != coin.height {
+                let (found, expected) = (found.code >> 1, coin.height);
+                return Ok(differs(
+                    "the coin's height",
+                    found.to_string(),
+                    expected.to_string(),
+                ));
+            }
+            if found.code != code {
+                let (found, expected) = (found.code & 1 == 1, coin.coinbase);
+                return Ok(differs("coinbase", found.to_string(), expected.to_string()));
+            }
+            if found.script != script {
+                let hex = bitcoin::hex::DisplayHex::to_lower_hex_string;
+                return Ok(differs("the script", hex(&found.script[..]), hex(script)));
+            }
+        }
+        first = Txo(first.0 + tx.output_count as u64);
+    }
+    Ok(Error::UndoDiffers {
+        height,
+        txid: last,
+        input: 0,
+        field: "the number of coins spent by the block",
+        found: resolved.len().to_string(),
+        expected: "another".into(),
+        file,
+    })
+}
+
+/// What the index says that the block's transactions spent.
+fn resolved_by(
+    set: &mut UtxoSet<'_>,
+    heights: &Heights,
+    height: Height,
+    buffer: &mut [SpendingRow],
+) -> Result<ByOutpoint> {
+    let row = set.snapshot().block(height)?;
+    let own = row.first_txo.0 + 1..row.outputs;
+    let mut spent = Spent::open(set.snapshot(), set.height(), set.end(), buffer)?;
+    let mut wanted = Vec::new();
+    while let Some((txo, spender)) = spent.next()? {
+        if own.contains(&spender.0) {
+            wanted.push((txo, spender));
+        }
+    }
+    let mut resolved = ByOutpoint::new();
+    let mut rest = &wanted[..];
+    while let Some((txo, _)) = rest.first() {
+        let block = set.block(heights.of(*txo))?;
+        let count = rest.partition_point(|(txo, _)| txo.0 < block.row.outputs);
+        let (here, behind) = rest.split_at(count);
+        rest = behind;
+        let mut walk = Block::read(block.bytes).map_err(|fault| block.fault(fault))?;
+        let mut first = block.row.first_txo;
+        while let Some(tx) = walk.next_tx().map_err(|fault| block.fault(fault))? {
+            let end = Txo(first.0 + tx.output_count as u64);
+            let own = here.iter().filter(|(txo, _)| (first..end).contains(txo));
+            for (txo, spender) in own {
+                let vout = (txo.0 - first.0) as u32;
+                let output = tx
+                    .outputs()
+                    .nth(vout as usize)
+                    .expect("inside the range above");
+                let coin = Coin {
+                    txid: tx.txid(),
+                    vout,
+                    height: block.height.0,
+                    coinbase: first == block.row.first_txo,
+                    amount_sat: output.amount_sat,
+                    script: output.script,
+                };
+                resolved.insert(
+                    (coin.txid, vout),
+                    Resolved {
+                        spender: *spender,
+                        code: coin.code(),
+                        amount_sat: coin.amount_sat,
+                        script: coin.script.to_vec(),
+                    },
+                );
+            }
+            first = end;
+        }
+    }
+    Ok(resolved)
+}

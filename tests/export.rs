@@ -1,0 +1,247 @@
+//! `export` against Bitcoin Core's snapshot, its balances, and the model.
+#![allow(clippy::unwrap_used, missing_docs)]
+
+mod common;
+mod proving;
+
+use blkdex::Error;
+use blkdex::export::{
+    BalancesOptions, Destination, Lines, UtxosFormat, UtxosOptions, export_balances, export_utxos,
+};
+use blkdex::position::Height;
+use common::chain::Chain;
+use common::truth::Truth;
+use proving::{Imported, MEMORY_BYTES, imported_chain, imported_fixture, watched};
+use serde_json::Value;
+use std::path::{Path, PathBuf};
+
+fn file(path: &Path) -> Destination {
+    let path = path.to_owned();
+    Destination::File { path, force: false }
+}
+
+fn utxos(imported: &Imported, at: Option<u32>, format: UtxosFormat) -> Vec<u8> {
+    let path = imported.dir.path().join("out");
+    let options = UtxosOptions {
+        at: at.map(Height),
+        location: None,
+        memory_bytes: MEMORY_BYTES,
+        format,
+        to: file(&path),
+    };
+    let written = watched(|watch| export_utxos(&imported.index, &options, watch)).unwrap();
+    assert_eq!(at.unwrap_or(written.height.0), written.height.0);
+    taken(path)
+}
+
+fn balances(imported: &Imported, at: Option<u32>, lines: Lines, top: Option<u64>) -> String {
+    let path = imported.dir.path().join("out");
+    let options = BalancesOptions {
+        at: at.map(Height),
+        location: None,
+        memory_bytes: MEMORY_BYTES,
+        lines,
+        top,
+        to: file(&path),
+    };
+    watched(|watch| export_balances(&imported.index, &options, watch)).unwrap();
+    String::from_utf8(taken(path)).unwrap()
+}
+
+fn taken(path: PathBuf) -> Vec<u8> {
+    let bytes = std::fs::read(&path).unwrap();
+    std::fs::remove_file(path).unwrap();
+    bytes
+}
+
+fn jsonl(text: &str) -> Vec<Value> {
+    text.lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect()
+}
+
+#[test]
+fn a_snapshot_is_core_s_byte_for_byte() {
+    let Some((imported, _)) = imported_fixture("regtest-core31") else {
+        return;
+    };
+    let core = std::fs::read("/work/shared/fixtures/regtest-core31/utxos.snapshot.dat").unwrap();
+    assert!(utxos(&imported, None, UtxosFormat::Snapshot) == core);
+}
+
+#[test]
+fn lines_hold_every_coin_of_the_model_at_every_height() {
+    let options = common::random::Options {
+        blocks: 25,
+        repeat_every: 6,
+        ..Default::default()
+    };
+    let chain = Chain::random(5, options);
+    let truth = Truth::of_best(&chain);
+    let imported = imported_chain(&chain);
+    for height in (0..=truth.height()).step_by(6) {
+        let expected: Vec<Value> = truth
+            .coins_at(height)
+            .into_iter()
+            .map(|number| {
+                let coin = &truth.outputs[number];
+                let address =
+                    bitcoin::Address::from_script(&coin.script, bitcoin::Network::Regtest);
+                serde_json::json!({
+                    "outpoint": coin.outpoint.to_string(),
+                    "height": coin.height,
+                    "coinbase": coin.coinbase,
+                    "amount_sat": coin.amount_sat,
+                    "script": coin.script.to_hex_string(),
+                    "address": address.ok().map(|address| address.to_string()),
+                })
+            })
+            .collect();
+        let text = utxos(&imported, Some(height), UtxosFormat::Lines(Lines::Jsonl));
+        assert_eq!(jsonl(std::str::from_utf8(&text).unwrap()), expected);
+        let text = utxos(&imported, Some(height), UtxosFormat::Lines(Lines::Csv));
+        let text = String::from_utf8(text).unwrap();
+        let mut lines = text.lines();
+        assert_eq!(
+            lines.next(),
+            Some("outpoint,height,coinbase,amount_sat,script,address")
+        );
+        for coin in &expected {
+            let fields = [
+                "outpoint",
+                "height",
+                "coinbase",
+                "amount_sat",
+                "script",
+                "address",
+            ];
+            let plain = |field: &str| match &coin[field] {
+                Value::String(text) => text.clone(),
+                Value::Null => String::new(),
+                other => other.to_string(),
+            };
+            assert_eq!(lines.next().unwrap(), fields.map(plain).join(","));
+        }
+        assert_eq!(lines.next(), None);
+    }
+}
+
+#[test]
+fn balances_equal_the_model_at_every_height() {
+    let options = common::random::Options {
+        blocks: 25,
+        repeat_every: 6,
+        ..Default::default()
+    };
+    let chain = Chain::random(9, options);
+    let truth = Truth::of_best(&chain);
+    let imported = imported_chain(&chain);
+    for height in (0..=truth.height()).step_by(6) {
+        let mut expected = Vec::new();
+        for script in truth.scripts() {
+            let sums = truth.balance(script, height);
+            let history = truth.history(script, height);
+            let receipts = history.iter().filter(|event| event.input_index.is_none());
+            let heights: Vec<u32> = receipts.clone().map(|event| event.height).collect();
+            if sums.balance_sat > 0 {
+                let first = truth
+                    .outputs
+                    .iter()
+                    .position(|o| o.script == **script && o.spendable);
+                let line = serde_json::json!({
+                    "script": script.to_hex_string(),
+                    "address": bitcoin::Address::from_script(script, bitcoin::Network::Regtest)
+                        .ok().map(|address| address.to_string()),
+                    "balance_sat": sums.balance_sat,
+                    "unspent": sums.unspent,
+                    "first_height": heights[0],
+                    "last_height": heights[heights.len() - 1],
+                });
+                expected.push((first, line));
+            }
+        }
+        expected.sort_by_key(|(first, _)| *first);
+        let lines = |expected: &[(Option<usize>, Value)]| -> Vec<Value> {
+            expected.iter().map(|(_, line)| line.clone()).collect()
+        };
+        let all = jsonl(&balances(&imported, Some(height), Lines::Jsonl, None));
+        assert_eq!(all, lines(&expected), "{height}");
+        let csv = balances(&imported, Some(height), Lines::Csv, None);
+        assert_eq!(csv.lines().count(), expected.len() + 1);
+        expected
+            .sort_by_key(|(first, line)| (std::cmp::Reverse(line["balance_sat"].as_u64()), *first));
+        for top in [0, 1, 7, 1000] {
+            let richest = jsonl(&balances(&imported, Some(height), Lines::Jsonl, Some(top)));
+            assert_eq!(
+                richest,
+                lines(&expected[..expected.len().min(top as usize)])
+            );
+        }
+    }
+}
+
+#[test]
+fn balances_equal_cores() {
+    let Some((imported, expected)) = imported_fixture("data") else {
+        return;
+    };
+    let found = jsonl(&balances(&imported, None, Lines::Jsonl, None));
+    let mut owners = 0;
+    for (script, numbers) in expected["scripts"].as_object().unwrap() {
+        let number = |at: usize| numbers[at].as_u64().unwrap();
+        let balance_sat = number(1) - number(2);
+        let line = found.iter().find(|line| line["script"] == **script);
+        owners += usize::from(balance_sat > 0);
+        match line {
+            Some(line) => {
+                assert_eq!(line["balance_sat"], balance_sat);
+                assert_eq!(line["unspent"], number(3) - number(4), "{script}");
+                assert_eq!(line["address"], numbers[0]);
+            }
+            None => assert_eq!(balance_sat, 0),
+        }
+        if let (Some(line), Some(history)) = (line, expected["histories"].get(script)) {
+            let heights = history["funding"].as_array().unwrap().iter();
+            let heights: Vec<u64> = heights.map(|entry| entry[2].as_u64().unwrap()).collect();
+            assert_eq!(line["first_height"].as_u64(), heights.iter().min().copied());
+            assert_eq!(line["last_height"].as_u64(), heights.iter().max().copied());
+        }
+    }
+    assert_eq!(found.len(), owners);
+}
+
+#[test]
+fn what_cannot_be_exported_leaves_nothing_behind() {
+    let Some((imported, _)) = imported_fixture("data") else {
+        return;
+    };
+    let out = imported.dir.path().join("out");
+    let options = UtxosOptions {
+        at: Some(Height(268)),
+        location: None,
+        memory_bytes: MEMORY_BYTES,
+        format: UtxosFormat::Snapshot,
+        to: file(&out),
+    };
+    let failed = |options: &UtxosOptions| {
+        watched(|watch| export_utxos(&imported.index, options, watch)).unwrap_err()
+    };
+    failed(&options);
+    let too_little = UtxosOptions {
+        at: None,
+        memory_bytes: 1 << 20,
+        ..options.clone()
+    };
+    assert!(matches!(failed(&too_little), Error::BudgetTooSmall { .. }));
+    let names = std::fs::read_dir(imported.dir.path()).unwrap().count();
+    assert_eq!(names, 1, "only the index");
+    std::fs::write(&out, "mine").unwrap();
+    assert!(matches!(
+        failed(&UtxosOptions {
+            at: None,
+            ..options
+        }),
+        Error::Exists { .. }
+    ));
+    assert_eq!(std::fs::read(&out).unwrap(), b"mine");
+}

@@ -1,0 +1,113 @@
+//! What the tests of `verify` and `export` share: imported chains.
+#![allow(dead_code, clippy::unwrap_used)]
+
+use super::common::chain::Chain;
+use super::common::datadir::{Layout, write_datadir};
+use blkdex::datadir::{Location, Source};
+use blkdex::import::{Options, import};
+use blkdex::utxo::Watch;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
+
+/// The least that imports and verifies.
+pub const MEMORY_BYTES: usize = 96 << 20;
+
+/// A chain that was imported.
+pub struct Imported {
+    pub dir: tempfile::TempDir,
+    pub index: PathBuf,
+    /// What `--datadir` takes.
+    pub datadir: PathBuf,
+    is_kept: bool,
+}
+
+impl Imported {
+    /// A block or undo file.
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.datadir.join("regtest/blocks").join(name)
+    }
+}
+
+impl Drop for Imported {
+    fn drop(&mut self) {
+        if !self.is_kept {
+            let _ = std::fs::remove_dir_all(&self.datadir);
+        }
+    }
+}
+
+/// Imports the block files of `datadir`.
+pub fn import_datadir(datadir: &Path, commit_every: u32) -> Imported {
+    let dir = tempfile::tempdir().unwrap();
+    let index = dir.path().join("index.redb");
+    let options = Options {
+        source: Source {
+            location: Location::Datadir(datadir.to_owned()),
+            network: None,
+            signet_challenge: None,
+        },
+        index: index.clone(),
+        memory_bytes: MEMORY_BYTES,
+        table_bytes: None,
+        segment_bytes: None,
+        until: None,
+        commit_every,
+        invalid: vec![],
+        checks_witness: false,
+    };
+    import(&options, &AtomicBool::new(false), &mut |_| {}).unwrap();
+    Imported {
+        dir,
+        index,
+        datadir: datadir.to_owned(),
+        is_kept: true,
+    }
+}
+
+/// `data` or a fixture, with what Core says of it. `None`, with a printed word, where it is missing.
+pub fn imported_fixture(name: &str) -> Option<(Imported, serde_json::Value)> {
+    let folder = match name {
+        "data" => Path::new(env!("CARGO_MANIFEST_DIR")).join("data"),
+        name => Path::new("/work/shared/fixtures").join(name),
+    };
+    let Ok(text) = std::fs::read_to_string(folder.join("expected.json")) else {
+        println!("skipped: {} is missing", folder.display());
+        return None;
+    };
+    Some((
+        import_datadir(&folder, 50),
+        serde_json::from_str(&text).unwrap(),
+    ))
+}
+
+/// Writes and imports a made chain.
+pub fn imported_chain(chain: &Chain) -> Imported {
+    let dir = tempfile::tempdir().unwrap().keep();
+    write_datadir(chain, &dir, chain.made(), Layout::default());
+    let mut imported = import_datadir(&dir, 7);
+    imported.is_kept = false;
+    imported
+}
+
+/// Copies `data`'s block files, so that a test may damage them.
+pub fn copied_data() -> Imported {
+    let dir = tempfile::tempdir().unwrap().keep();
+    let blocks = dir.join("regtest/blocks");
+    std::fs::create_dir_all(&blocks).unwrap();
+    let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("data/regtest/blocks");
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        std::fs::copy(entry.path(), blocks.join(entry.file_name())).unwrap();
+    }
+    let mut imported = import_datadir(&dir, 50);
+    imported.is_kept = false;
+    imported
+}
+
+/// Calls `work` with a watch that nobody looks at.
+pub fn watched<T>(work: impl FnOnce(&mut Watch<'_>) -> T) -> T {
+    work(&mut Watch {
+        stop: &AtomicBool::new(false),
+        tell: &mut |_| {},
+    })
+}
