@@ -13,11 +13,12 @@ use clap::Parser;
 mod allocator;
 mod args;
 mod commands;
+mod guard;
 
 fn main() -> ExitCode {
     let args = args::Args::parse();
     let mut out = std::io::BufWriter::new(stdout().lock());
-    let done = commands::run(&args, &mut out).and_then(|code| {
+    let done = guard::guarded(&args.index, || commands::run(&args, &mut out)).and_then(|code| {
         out.flush()
             .context("cannot write the output")
             .map(|()| code)

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use blkdex::Error;
 use blkdex::error::Damage;
 use blkdex::position::{Height, Txo};
-use blkdex::runs::catalogue::{Catalogue, RUNS, Run};
+use blkdex::runs::catalogue::{self, Catalogue, Run};
 use blkdex::runs::gather::Gather;
 use blkdex::runs::merge::{Merger, Unfinished};
 use blkdex::runs::page::{NO_NEXT, PAGE_ROWS_MAX};
@@ -90,9 +90,10 @@ impl Runs {
         let run = writer.finish().unwrap().unwrap();
         self.store
             .durable(|transaction| {
-                let mut table = transaction.open_table(RUNS).unwrap();
-                table.insert(run.entry_key(), &run.encode()[..]).unwrap();
-                Ok(())
+                catalogue::change(&self.store, transaction, |table| {
+                    table.insert(run.entry_key(), &run.encode()[..]).unwrap();
+                    Ok(())
+                })
             })
             .unwrap();
         self.catalogue.add(run);

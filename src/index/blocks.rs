@@ -16,10 +16,13 @@
 //! | 136 | 8 | outputs through this block |
 //! | 144 | 8 | coins after this block |
 //!
+//! Rows of `blocks` and `offsets` are sealed (`sealed.rs`) with their height.
+//!
 //! `offsets`, height → for every 16th transaction but the first, two LEB128 numbers: bytes, and
 //! outputs, since the one before. `hashes`: hash (32 bytes) → height. `positions`: height → file
 //! (u32), offset of the block's first byte (u64), bytes (u32).
 
+use super::sealed;
 use crate::limits::{HEADER_BYTES, OFFSET_EVERY_TXS};
 use crate::position::{Place, Txo};
 use crate::wire::Hash32;
@@ -63,6 +66,16 @@ pub struct BlockRow {
 }
 
 impl BlockRow {
+    /// The row as it is stored.
+    pub fn seal(&self, height: u32) -> Vec<u8> {
+        sealed::seal(height.into(), &self.encode())
+    }
+
+    /// The row that was stored so at that height.
+    pub fn open(height: u32, stored: &[u8]) -> Option<BlockRow> {
+        sealed::open(height.into(), stored).and_then(BlockRow::decode)
+    }
+
     /// The row's bytes.
     pub fn encode(&self) -> [u8; BLOCK_ROW_BYTES] {
         let mut bytes = [0; BLOCK_ROW_BYTES];

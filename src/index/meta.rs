@@ -3,7 +3,8 @@
 //! Invariant: read and checked before anything else in the file is believed.
 //!
 //! Table `meta`, name → bytes, numbers little-endian: `format` (u32), `network` (name), `magic`
-//! (4 bytes), `fingerprint_key` (16 random bytes), `blocks_dir` (path), and, from the first commit on,
+//! (4 bytes), `fingerprint_key` (16 random bytes), `blocks_dir` (path), `checksum`
+//! (XXH3-64 of the other fields), and, from the first commit on,
 //! `tip` and `settled` (u32).
 
 use crate::datadir::Datadir;
@@ -17,6 +18,7 @@ use std::ffi::OsStr;
 use std::hash::{BuildHasher, Hasher};
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
+use twox_hash::XxHash3_64;
 
 const META: TableDefinition<'static, &str, &[u8]> = TableDefinition::new("meta");
 
@@ -83,7 +85,7 @@ impl Meta {
         }
         let needed = |name| field(name)?.ok_or_else(unreadable);
         let height = |name| field(name)?.map(number).transpose();
-        Ok(Some(Meta {
+        let meta = Meta {
             network: String::from_utf8(needed("network")?).map_err(|_| unreadable())?,
             magic: needed("magic")?.try_into().map_err(|_| unreadable())?,
             fingerprint_key: needed("fingerprint_key")?
@@ -92,7 +94,31 @@ impl Meta {
             blocks_dir: OsStr::from_bytes(&needed("blocks_dir")?).into(),
             tip: height("tip")?.map(Height),
             settled: height("settled")?.map(Height),
-        }))
+        };
+        match needed("checksum")? == meta.checksum() {
+            true => Ok(Some(meta)),
+            false => Err(unreadable()),
+        }
+    }
+
+    /// Of all fields, in the order and form in which they are stored; no height counts as its
+    /// absence.
+    fn checksum(&self) -> [u8; 8] {
+        let mut hasher = XxHash3_64::with_seed(u64::from(FORMAT));
+        for field in [
+            self.network.as_bytes(),
+            &self.magic,
+            &self.fingerprint_key,
+            self.blocks_dir.as_os_str().as_bytes(),
+        ] {
+            hasher.write(&(field.len() as u64).to_le_bytes());
+            hasher.write(field);
+        }
+        for height in [self.tip, self.settled] {
+            let number = height.map_or(u64::MAX, |height| u64::from(height.0));
+            hasher.write(&number.to_le_bytes());
+        }
+        hasher.finish().to_le_bytes()
     }
 
     /// Writes it.
@@ -107,6 +133,7 @@ impl Meta {
         put("magic", &self.magic)?;
         put("fingerprint_key", &self.fingerprint_key)?;
         put("blocks_dir", self.blocks_dir.as_os_str().as_bytes())?;
+        put("checksum", &self.checksum())?;
         for (name, height) in [("tip", self.tip), ("settled", self.settled)] {
             match height {
                 Some(height) => store

@@ -8,16 +8,18 @@
 //! | `meta.rs` | format, network, key, tip: what the index says of itself |
 //! | `blocks.rs` | the rows of the tables that go by height |
 //! | `scan_memory.rs` | what the scan of the block files left to remember |
+//! | `sealed.rs` | checksums of rows |
 //! | `snapshot.rs` | reading: blocks, positions, rows of runs |
 
 pub mod blocks;
 pub mod meta;
 pub mod scan_memory;
+pub mod sealed;
 pub mod snapshot;
 
 use crate::fingerprint::Fingerprints;
 use crate::position::{Height, Place, Txo};
-use crate::runs::catalogue::{Catalogue, RUNS, Run};
+use crate::runs::catalogue::{self, Catalogue, Run};
 use crate::runs::row::Relation;
 use crate::store::Store;
 use crate::{Error, Result};
@@ -109,6 +111,9 @@ impl Index {
             catalogue,
         };
         if let Some(height) = index.meta.tip {
+            if !index.catalogue.is_sealed() {
+                return Err(meta::not_an_index(&index.store, "its catalogue is missing"));
+            }
             let row = index.snapshot()?.block(height)?;
             index.tip = Some((height, row));
         }
@@ -206,8 +211,9 @@ impl Index {
             let mut positions = store.check(transaction.open_table(POSITIONS))?;
             for block in new {
                 let height = block.height.0;
-                store.check(blocks.insert(height, &block.row.encode()[..]))?;
-                store.check(offsets.insert(height, block.marks))?;
+                store.check(blocks.insert(height, &block.row.seal(height)[..]))?;
+                store
+                    .check(offsets.insert(height, &sealed::seal(height.into(), block.marks)[..]))?;
                 store.check(hashes.insert(&block.row.hash, height))?;
                 store.check(positions.insert(height, &encode_place(&block.place)[..]))?;
             }
@@ -226,11 +232,11 @@ impl Index {
             let mut blocks = store.check(transaction.open_table(BLOCKS))?;
             for height in first.0..=last.0 {
                 let row = store.check(blocks.get(height))?;
-                let Some(mut row) = row.and_then(|row| BlockRow::decode(row.value())) else {
+                let Some(mut row) = row.and_then(|row| BlockRow::open(height, row.value())) else {
                     return Err(meta::not_an_index(store, "a block's row cannot be read"));
                 };
                 row.coins -= 1;
-                store.check(blocks.insert(height, &row.encode()[..]))?;
+                store.check(blocks.insert(height, &row.seal(height)[..]))?;
             }
             Ok(())
         })
@@ -247,11 +253,13 @@ impl Index {
             ..self.meta.clone()
         };
         self.store.durable(|transaction| {
-            let mut table = self.store.check(transaction.open_table(RUNS))?;
-            for run in runs {
-                self.store
-                    .check(table.insert(run.entry_key(), &run.encode()[..]))?;
-            }
+            catalogue::change(&self.store, transaction, |table| {
+                for run in runs {
+                    self.store
+                        .check(table.insert(run.entry_key(), &run.encode()[..]))?;
+                }
+                Ok(())
+            })?;
             meta.save(&self.store, transaction)
         })?;
         for run in runs {
@@ -312,13 +320,17 @@ impl Index {
         };
         let store = &self.store;
         store.durable(|transaction| {
-            let mut runs = store.check(transaction.open_table(RUNS))?;
+            catalogue::change(store, transaction, |runs| {
+                for run in &dropped {
+                    store.check(runs.remove(run.entry_key()))?;
+                }
+                Ok(())
+            })?;
             for run in &dropped {
                 assert!(
                     boundary.is_none_or(|boundary| run.from > boundary),
                     "runs keep to batches"
                 );
-                store.check(runs.remove(run.entry_key()))?;
                 store.check(transaction.delete_table(crate::runs::table_of(&run.table_name())))?;
             }
             let mut blocks = store.check(transaction.open_table(BLOCKS))?;
@@ -327,7 +339,7 @@ impl Index {
             let first = boundary.map_or(0, |boundary| boundary.0 + 1);
             for height in first..=old_tip.map_or(0, |tip| tip.0) {
                 let row = store.check(blocks.remove(height))?;
-                if let Some(row) = row.and_then(|row| BlockRow::decode(row.value())) {
+                if let Some(row) = row.and_then(|row| BlockRow::open(height, row.value())) {
                     store.check(hashes.remove(&row.hash))?;
                 }
                 store.check(offsets.remove(height))?;

@@ -7,6 +7,7 @@ use super::blocks::{
     BLOCKS, BlockRow, HASHES, Mark, OFFSETS, POSITIONS, decode_place, marks_around,
 };
 use super::meta::not_an_index;
+use super::sealed;
 use crate::limits::{BLOCK_TXS_MAX, HEADER_BYTES};
 use crate::position::{Height, Place, Txo};
 use crate::runs::read::Walk;
@@ -76,7 +77,7 @@ impl<'i> Snapshot<'i> {
         let missing = || self.unreadable("a block's row is missing or cannot be read");
         let blocks = self.blocks.as_ref().ok_or_else(missing)?;
         let row = self.store().check(blocks.get(height.0))?;
-        row.and_then(|row| BlockRow::decode(row.value()))
+        row.and_then(|row| BlockRow::open(height.0, row.value()))
             .ok_or_else(missing)
     }
 
@@ -123,8 +124,19 @@ impl<'i> Snapshot<'i> {
             .filter(|height| *height <= tip);
         match height {
             Some(height) => Ok((self.block(height)?.hash == *hash).then_some(height)),
-            None => Ok(None),
+            None => self.search(hash, tip),
         }
+    }
+
+    /// Goes through all blocks for one that the table of hashes does not have: before "there is no
+    /// such block" is said, since a damaged table would have lost it.
+    fn search(&self, hash: &Hash32, tip: Height) -> Result<Option<Height>> {
+        for height in 0..=tip.0 {
+            if self.block(Height(height))?.hash == *hash {
+                return Err(self.unreadable("its table of hashes is damaged"));
+            }
+        }
+        Ok(None)
     }
 
     /// The block in which output `txo` was made: the last that begins at or below it, up to `last`.
@@ -177,7 +189,8 @@ impl<'i> Snapshot<'i> {
             offset_bytes: HEADER_BYTES + count_bytes,
             first_txo: block.first_txo,
         };
-        let (first, next) = marks_around(stored.value(), first, txo).ok_or_else(missing)?;
+        let marks = sealed::open(height.0.into(), stored.value()).ok_or_else(missing)?;
+        let (first, next) = marks_around(marks, first, txo).ok_or_else(missing)?;
         let end = next.map_or((bytes as usize, Txo(block.outputs)), |next| {
             (next.offset_bytes, next.first_txo)
         });

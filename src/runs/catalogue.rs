@@ -13,16 +13,44 @@
 //! | 24 | 16 | end of the keys, exclusive |
 //! | 40 | 8 | rows |
 //! | 48 | 8 | pages |
+//!
+//! The last entry, under the key 2^64 - 1, is the XXH3-64 of all others, keys and entries in order.
 
 use super::row::Relation;
 use crate::position::Height;
 use crate::store::Store;
 use crate::{Error, Result};
 use byteorder::{ByteOrder, LittleEndian};
-use redb::{ReadTransaction, TableDefinition};
+use redb::{ReadTransaction, ReadableTable, Table, TableDefinition, WriteTransaction};
+use std::hash::Hasher;
+use twox_hash::XxHash3_64;
 
-/// The redb table that holds the catalogue.
-pub const RUNS: TableDefinition<'static, u64, &[u8]> = TableDefinition::new("runs");
+/// The redb table that holds the catalogue; [`change`] changes it.
+const RUNS: TableDefinition<'static, u64, &[u8]> = TableDefinition::new("runs");
+
+/// Key of the entry that seals the others.
+const SEAL_KEY: u64 = u64::MAX;
+
+/// Changes the catalogue in a transaction, and seals it anew.
+///
+/// # Errors
+/// What `work` returns, or [`Error::Store`].
+pub fn change(
+    store: &Store,
+    transaction: &WriteTransaction,
+    work: impl FnOnce(&mut Table<'_, u64, &[u8]>) -> Result<()>,
+) -> Result<()> {
+    let mut table = store.check(transaction.open_table(RUNS))?;
+    work(&mut table)?;
+    let mut hasher = XxHash3_64::with_seed(0);
+    for entry in store.check(table.range(..SEAL_KEY))? {
+        let (key, bytes) = store.check(entry)?;
+        hasher.write(&key.value().to_le_bytes());
+        hasher.write(bytes.value());
+    }
+    let sum = hasher.finish().to_le_bytes();
+    store.check(table.insert(SEAL_KEY, &sum[..])).map(drop)
+}
 
 /// Bytes of an entry.
 pub const ENTRY_BYTES: usize = 56;
@@ -106,6 +134,7 @@ impl Run {
 pub struct Catalogue {
     runs: Vec<Run>,
     next_id: u32,
+    is_sealed: bool,
 }
 
 impl Catalogue {
@@ -118,16 +147,30 @@ impl Catalogue {
             Err(redb::TableError::TableDoesNotExist(_)) => return Ok(Catalogue::default()),
             other => store.check(other)?,
         };
+        let not_an_index = || Error::NotAnIndex {
+            path: store.path().to_owned(),
+            why: "its catalogue cannot be read",
+        };
         let mut catalogue = Catalogue::default();
-        for entry in store.check(table.range::<u64>(..))? {
+        let mut hasher = XxHash3_64::with_seed(0);
+        for entry in store.check(table.range(..SEAL_KEY))? {
             let (key, bytes) = store.check(entry)?;
-            let not_an_index = || Error::NotAnIndex {
-                path: store.path().to_owned(),
-                why: "an entry of its catalogue cannot be read",
-            };
+            hasher.write(&key.value().to_le_bytes());
+            hasher.write(bytes.value());
             catalogue.add(Run::decode(key.value(), bytes.value()).ok_or_else(not_an_index)?);
         }
+        if let Some(seal) = store.check(table.get(SEAL_KEY))? {
+            if *seal.value() != hasher.finish().to_le_bytes() {
+                return Err(not_an_index());
+            }
+            catalogue.is_sealed = true;
+        }
         Ok(catalogue)
+    }
+
+    /// Whether it was found with its seal; only an index without blocks has none.
+    pub fn is_sealed(&self) -> bool {
+        self.is_sealed
     }
 
     /// An id that no run has had.

@@ -7,21 +7,23 @@
 //!
 //! Memory: none of its own; the buffer is lent.
 
-use super::catalogue::{Catalogue, RUNS, Run};
+use super::catalogue::{self, Catalogue, Run};
 use super::gather::{Gather, Source, buffer_for};
 use super::page::NO_NEXT;
 use super::row::{Relation, Row};
 use super::table_of;
 use super::write::{RunWriter, Staging};
-use crate::Result;
+use crate::index::sealed;
 use crate::limits::{SEGMENT_BYTES_MIN, SEGMENTS_WANTED};
 use crate::position::Height;
 use crate::store::Store;
+use crate::{Error, Result};
 use byteorder::{ByteOrder, LittleEndian};
 use redb::{ReadableTable, TableDefinition, WriteTransaction};
 
 /// Merges that were begun: relation → first height, last height (u32), key reached (u128),
-/// whether the oldest run takes part (u8), last run that takes part (u32); little-endian.
+/// whether the oldest run takes part (u8), last run that takes part (u32); little-endian,
+/// sealed with the relation.
 const MERGES: TableDefinition<'static, u8, &[u8]> = TableDefinition::new("merges");
 
 const ENTRY_BYTES: usize = 29;
@@ -53,8 +55,14 @@ impl Unfinished {
         let Some(entry) = store.get(&snapshot, MERGES, relation as u8)? else {
             return Ok(None);
         };
-        let bytes = entry.value();
-        Ok((bytes.len() == ENTRY_BYTES).then(|| Unfinished {
+        let bytes = sealed::open(relation as u64, entry.value());
+        let Some(bytes) = bytes.filter(|bytes| bytes.len() == ENTRY_BYTES) else {
+            return Err(Error::NotAnIndex {
+                path: store.path().to_owned(),
+                why: "the state of a merge cannot be read",
+            });
+        };
+        Ok(Some(Unfinished {
             relation,
             heights: (
                 Height(LittleEndian::read_u32(bytes)),
@@ -77,7 +85,10 @@ impl Unfinished {
         match self.key {
             NO_NEXT => store.check(table.remove(self.relation as u8)).map(drop),
             _ => store
-                .check(table.insert(self.relation as u8, &bytes[..]))
+                .check(table.insert(
+                    self.relation as u8,
+                    &sealed::seal(self.relation as u64, &bytes)[..],
+                ))
                 .map(drop),
         }
     }
@@ -179,21 +190,22 @@ fn name_segment(
 ) -> Result<()> {
     store.durable(|transaction| {
         task.save(store, transaction)?;
-        let mut runs = store.check(transaction.open_table(RUNS))?;
-        if let Some(segment) = segment {
-            store.check(runs.insert(segment.entry_key(), &segment.encode()[..]))?;
-        }
-        for input in inputs.iter_mut() {
-            if input.run.end_key <= task.key {
-                store.check(runs.remove(input.run.entry_key()))?;
-                store.check(transaction.delete_table(table_of(&input.run.table_name())))?;
-            } else if input.run.low_key < task.key {
-                input.run.low_key = task.key;
-                store.check(runs.insert(input.run.entry_key(), &input.run.encode()[..]))?;
-                free_pages_below(store, transaction, &input.run)?;
+        catalogue::change(store, transaction, |runs| {
+            if let Some(segment) = segment {
+                store.check(runs.insert(segment.entry_key(), &segment.encode()[..]))?;
             }
-        }
-        Ok(())
+            for input in inputs.iter_mut() {
+                if input.run.end_key <= task.key {
+                    store.check(runs.remove(input.run.entry_key()))?;
+                    store.check(transaction.delete_table(table_of(&input.run.table_name())))?;
+                } else if input.run.low_key < task.key {
+                    input.run.low_key = task.key;
+                    store.check(runs.insert(input.run.entry_key(), &input.run.encode()[..]))?;
+                    free_pages_below(store, transaction, &input.run)?;
+                }
+            }
+            Ok(())
+        })
     })?;
     for input in inputs.iter() {
         match input.run.end_key <= task.key {

@@ -110,6 +110,13 @@ impl Scene {
         command
     }
 
+    /// The import, with its words in a pipe.
+    pub fn import_piped(&self) -> Command {
+        let mut command = self.import();
+        command.stderr(Stdio::piped());
+        command
+    }
+
     fn words_path(&self) -> PathBuf {
         self.trial.folder.path().join("words")
     }
@@ -148,13 +155,16 @@ impl Scene {
         check(self.index(), &self.truth);
     }
 
+    /// A question to the index.
+    pub fn status(&self) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_blkdex"));
+        command.args(["status", "--index"]).arg(self.index());
+        command
+    }
+
     /// A question to an index whose import was killed is answered, or refused in words.
     pub fn check_words(&self) {
-        let output = Command::new(env!("CARGO_BIN_EXE_blkdex"))
-            .args(["status", "--index"])
-            .arg(self.index())
-            .output()
-            .unwrap();
+        let output = self.status().output().unwrap();
         let words = String::from_utf8(output.stderr).unwrap();
         let is_refused = [
             "was left open by a killed import",
