@@ -9,6 +9,7 @@
 mod common;
 mod damage;
 mod disk;
+mod rebuild;
 mod scene;
 mod tracer;
 
