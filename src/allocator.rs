@@ -1,15 +1,17 @@
 //! The allocator: mimalloc, told to take memory only when it is used.
 //!
 //! Invariant: it is told before the first allocation. By default mimalloc commits its first arena
-//! whole, which counts under `prlimit --data` though nothing is in it.
+//! whole, and keeps what was freed mapped; both count under `prlimit --data` though nothing is in
+//! them. Measured on the import of a 1 GB chain with 128 MiB: 135 MiB mapped, with the options 101.
 
 use std::ffi::{c_int, c_long};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// `mi_option_arena_eager_commit` (mimalloc, `include/mimalloc.h`: `mi_option_e`).
-const ARENA_EAGER_COMMIT: c_int = 4;
+/// Options and what they are set to (mimalloc 3, `include/mimalloc.h`: `mi_option_e`):
+/// `mi_option_arena_eager_commit`, `mi_option_disallow_arena_alloc`, `mi_option_page_commit_on_demand`.
+const OPTIONS: [(c_int, c_long); 3] = [(4, 0), (26, 1), (40, 1)];
 
 /// The loader calls what stands in this section before `main`, and before the runtime of std, which
 /// makes the first allocation.
@@ -18,9 +20,10 @@ const ARENA_EAGER_COMMIT: c_int = 4;
 static BEFORE_MAIN: extern "C" fn() = commit_lazily;
 
 extern "C" fn commit_lazily() {
-    const NO: c_long = 0;
-    // SAFETY: the function only stores a number in a static table, and may be called before mimalloc
-    // has initialized itself: it keeps options that were set. If another version of mimalloc gave the
-    // number 4 to another option, that one would be switched off; none of them affects soundness.
-    unsafe { libmimalloc_sys::mi_option_set(ARENA_EAGER_COMMIT, NO) };
+    for (option, value) in OPTIONS {
+        // SAFETY: the function only stores a number in a static table, and may be called before
+        // mimalloc has initialized itself: it keeps options that were set. If another version of
+        // mimalloc numbers its options otherwise, others would be set; none affects soundness.
+        unsafe { libmimalloc_sys::mi_option_set(option, value) };
+    }
 }

@@ -194,14 +194,14 @@ impl Sorted {
     ///
     /// # Errors
     /// [`Error::Io`], [`Error::TemporaryDamaged`].
-    pub fn next(&mut self) -> Result<Option<&[u8]>> {
+    pub fn next_record(&mut self) -> Result<Option<&[u8]>> {
         match self {
             Sorted::Memory { sorter, next } => {
                 let entry = sorter.entries[..sorter.count].get(*next);
                 *next += 1;
                 Ok(entry.map(|entry| &record_at(&sorter.records, entry.at as usize)[2..]))
             }
-            Sorted::Merge(merge) => merge.next(),
+            Sorted::Merge(merge) => merge.next_record(),
         }
     }
 }
@@ -258,7 +258,7 @@ impl Merge {
         Ok(merge)
     }
 
-    fn next(&mut self) -> Result<Option<&[u8]>> {
+    fn next_record(&mut self) -> Result<Option<&[u8]>> {
         if let Some(number) = self.given.take() {
             let reading = &mut self.readings[number];
             let record = record_at(&self.sorter.records, reading.window + reading.at);
@@ -380,7 +380,7 @@ mod tests {
         let mut sorted = sorter.finish().expect("sorts");
         let is_merge = matches!(sorted, Sorted::Merge(_));
         let mut found = Vec::new();
-        while let Some(record) = sorted.next().expect("reads") {
+        while let Some(record) = sorted.next_record().expect("reads") {
             found.push(record.to_vec());
         }
         let left = std::fs::read_dir(dir.path()).expect("lists").count();
@@ -414,7 +414,7 @@ mod tests {
             file.write_all_at(&[byte[0] ^ 0x40], offset)
                 .expect("writes");
             let all = sorter.finish().and_then(|mut sorted| {
-                while sorted.next()?.is_some() {}
+                while sorted.next_record()?.is_some() {}
                 Ok(())
             });
             assert!(

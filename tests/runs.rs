@@ -232,11 +232,11 @@ fn check_seeks<R: Row>(runs: &Runs, model: &BTreeMap<u128, u64>, wanted: &[u128]
 fn plain_rows_agree<R: Row>(seed: u64, make: fn(&mut Rng) -> R) {
     let mut runs = Runs::new(seed);
     let mut model = BTreeMap::new();
-    for round in 0..5 {
+    for base_rows in BASE_ROWS {
         for _ in 0..runs.rng.between(1, 3) {
             let heights = runs.heights();
             for _ in 0..runs.rng.between(1, 2) {
-                let count = BASE_ROWS[round] + runs.rng.log_uniform(10_000);
+                let count = base_rows + runs.rng.log_uniform(10_000);
                 let mut rows: BTreeMap<u128, R> = BTreeMap::new();
                 for _ in 0..count {
                     let row = make(&mut runs.rng);
@@ -283,13 +283,13 @@ fn coins_agree(seed: u64) {
     let mut runs = Runs::new(seed);
     let mut live: BTreeMap<u64, u128> = BTreeMap::new();
     let mut next_txo = 1;
-    for round in 0..5 {
+    for base_rows in BASE_ROWS {
         for _ in 0..runs.rng.between(1, 3) {
             let heights = runs.heights();
             for _ in 0..runs.rng.between(1, 3) {
                 let mut rows = Vec::new();
                 let before = next_txo;
-                for _ in 0..BASE_ROWS[round] + runs.rng.log_uniform(6000) {
+                for _ in 0..base_rows + runs.rng.log_uniform(6000) {
                     let old: Option<(u64, u128)> = live
                         .range(runs.rng.below(before)..before)
                         .next()

@@ -159,7 +159,7 @@ fn add_up(
     };
     let mut done = 0;
     loop {
-        let record = coins.next()?;
+        let record = coins.next_record()?;
         let fingerprint = record.map(|record| BigEndian::read_u128(record) >> UNUSED_BITS);
         if fingerprint != Some(owner.fingerprint) && owner.balance_sat > 0 {
             let (first, last) = receipts.of(owner.fingerprint)?;
@@ -293,7 +293,9 @@ fn write_scripts(
     }
     let mut line = String::new();
     while written.scripts < options.top.unwrap_or(u64::MAX) {
-        let Some(record) = scripts.next()? else { break };
+        let Some(record) = scripts.next_record()? else {
+            break;
+        };
         let first = Txo(BigEndian::read_u64(&record[8..]));
         let mut numbers = [0; 3];
         LittleEndian::read_u64_into(&record[SCRIPT_KEY_BYTES..SCRIPT_BYTES], &mut numbers);

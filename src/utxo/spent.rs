@@ -84,7 +84,7 @@ impl<'b> Spent<'b> {
     ///
     /// # Errors
     /// As [`Spent::open`].
-    pub fn next(&mut self) -> Result<Option<(Txo, Txo)>> {
+    pub fn next_gone(&mut self) -> Result<Option<(Txo, Txo)>> {
         let next = (self.next, self.spender);
         if next.0 >= self.end {
             return Ok(None);

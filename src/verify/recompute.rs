@@ -75,7 +75,7 @@ impl ByOutpoint {
     ) -> Result<()> {
         let mut sorted: Sorted = self.0.finish()?;
         let mut done = 0;
-        while let Some(record) = sorted.next()? {
+        while let Some(record) = sorted.next_record()? {
             visit(&coin_of(record))?;
             done += 1;
             if done % 4096 == 0 {

@@ -32,7 +32,7 @@ fn three_hundred_imports_of_a_block_each_stay_bounded() {
             assert_eq!(outcome.chains[0].report.records, 1, "only the new is read");
         }
         sizes.push(outcome.quietly().index_bytes);
-        if chain.height(*hash) % 50 == 0 {
+        if chain.height(*hash).is_multiple_of(50) {
             let runs = trial.runs();
             assert!(runs.iter().all(|&runs| runs <= RUNS_MAX), "{runs:?}");
         }

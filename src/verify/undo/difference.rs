@@ -4,7 +4,7 @@
 //!
 //! Memory: about 100 bytes for each of the block's inputs.
 
-use super::Record;
+use super::{Record, SpentCoin};
 use crate::error::{Error, Result};
 use crate::position::{Height, Txo};
 use crate::runs::row::SpendingRow;
@@ -13,6 +13,7 @@ use crate::verify::coin::Coin;
 use crate::wire::Block;
 use bitcoin::Txid;
 use bitcoin::hashes::Hash;
+use bitcoin::hex::DisplayHex;
 use std::collections::BTreeMap;
 
 /// An output that the index says was spent by a transaction.
@@ -73,31 +74,8 @@ pub(super) fn first_difference(
                     "it is one".into(),
                 ));
             };
-            let script = coin.script.as_slice();
-            let code = coin.height << 1 | u32::from(coin.coinbase);
-            if found.amount_sat != coin.amount_sat {
-                let (found, expected) = (found.amount_sat, coin.amount_sat);
-                return Ok(differs(
-                    "the amount",
-                    found.to_string(),
-                    expected.to_string(),
-                ));
-            }
-            if found.code >> 1 != coin.height {
-                let (found, expected) = (found.code >> 1, coin.height);
-                return Ok(differs(
-                    "the coin's height",
-                    found.to_string(),
-                    expected.to_string(),
-                ));
-            }
-            if found.code != code {
-                let (found, expected) = (found.code & 1 == 1, coin.coinbase);
-                return Ok(differs("coinbase", found.to_string(), expected.to_string()));
-            }
-            if found.script != script {
-                let hex = bitcoin::hex::DisplayHex::to_lower_hex_string;
-                return Ok(differs("the script", hex(&found.script[..]), hex(script)));
+            if let Some((field, found, expected)) = unequal(found, &coin) {
+                return Ok(differs(field, found, expected));
             }
         }
         first = Txo(first.0 + tx.output_count as u64);
@@ -113,6 +91,28 @@ pub(super) fn first_difference(
     })
 }
 
+/// The first field in which the index and the undo file differ.
+fn unequal(found: &Resolved, coin: &SpentCoin<'_>) -> Option<(&'static str, String, String)> {
+    let script = coin.script.as_slice();
+    let (height, coinbase) = (found.code >> 1, found.code & 1 == 1);
+    let differ = |field, found: &dyn ToString, expected: &dyn ToString| {
+        Some((field, found.to_string(), expected.to_string()))
+    };
+    if found.amount_sat != coin.amount_sat {
+        return differ("the amount", &found.amount_sat, &coin.amount_sat);
+    }
+    if height != coin.height {
+        return differ("the coin's height", &height, &coin.height);
+    }
+    if coinbase != coin.coinbase {
+        return differ("coinbase", &coinbase, &coin.coinbase);
+    }
+    match found.script == script {
+        true => None,
+        false => differ("the script", &found.script.as_hex(), &script.as_hex()),
+    }
+}
+
 /// What the index says that the block's transactions spent.
 fn resolved_by(
     set: &mut UtxoSet<'_>,
@@ -124,7 +124,7 @@ fn resolved_by(
     let own = row.first_txo.0 + 1..row.outputs;
     let mut spent = Spent::open(set.snapshot(), set.height(), set.end(), buffer)?;
     let mut wanted = Vec::new();
-    while let Some((txo, spender)) = spent.next()? {
+    while let Some((txo, spender)) = spent.next_gone()? {
         if own.contains(&spender.0) {
             wanted.push((txo, spender));
         }
