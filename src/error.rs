@@ -87,6 +87,16 @@ pub enum Error {
         /// What is wrong, naming transaction and outpoint.
         fault: String,
     },
+    /// The disk has no room for what is to be written.
+    #[error("{} needs about {} MB more, {} MB are free on its disk", path.display(), needed_bytes / 1_000_000, free_bytes / 1_000_000)]
+    DiskTooSmall {
+        /// The file to be written.
+        path: PathBuf,
+        /// Bytes that it will still take, estimated.
+        needed_bytes: u64,
+        /// Bytes that are free.
+        free_bytes: u64,
+    },
     /// Another process has the index open.
     #[error("the index {} is in use by another blkdex: wait for it to end", path.display())]
     IndexInUse {

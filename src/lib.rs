@@ -35,7 +35,8 @@
 //! | [`store`] | redb, and what its errors mean |
 //! | [`query`], [`script`] | questions at any height; how scripts are named |
 //! | [`verify`] | the UTXO set against Bitcoin Core's own hashes |
-//! | [`doctor`] | what an import would meet |
+//! | [`doctor`], [`system`] | what an import would meet; what the operating system is asked |
+//! | [`rebuild`] | a new index beside the old one, checked, then in its place |
 //! | [`memory`], [`machine`] | one number split into parts; what the kernel says |
 //! | [`report`], [`stages`] | what an import says of itself, and where its time went |
 //! | [`fingerprint`], [`position`], [`region`] | keyed hashes, numbers, memory of fixed size |
@@ -56,6 +57,7 @@ pub mod memory;
 pub mod merging;
 pub mod position;
 pub mod query;
+pub mod rebuild;
 pub mod region;
 pub mod report;
 pub mod runs;

@@ -47,6 +47,14 @@ pub fn locked_by(file: &File) -> Option<i32> {
     is_locked.then_some(found.l_pid)
 }
 
+/// The folder of a file; of a bare name, the one we are in.
+pub fn folder_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -2,11 +2,13 @@
 //!
 //! Invariant: what is here has been checked as far as it can be without opening a file.
 
+use bitcoin::hashes::Hash;
 use blkdex::datadir::{Location, NetworkName, Source};
+use blkdex::import::Options;
 use blkdex::position::Height;
 use blkdex::query::BlockName;
 use clap::{ArgAction, Parser, Subcommand};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use values::{Bytes, parse_block, parse_bytes, parse_height, parse_hex, parse_memory};
 
 mod export;
@@ -50,6 +52,8 @@ pub enum Command {
     Import(ImportArgs),
     /// What an import would meet: files, chain, disk, memory, time
     Doctor(DoctorArgs),
+    /// Make the index anew beside the old one, check it, and put it in its place
+    Rebuild(RebuildArgs),
     /// The UTXO set recomputed, and compared with what Bitcoin Core says of it
     Verify(VerifyArgs),
     /// All coins, or all balances, as a file
@@ -77,6 +81,14 @@ pub struct ImportArgs {
     #[command(flatten)]
     pub source: SourceArgs,
 
+    /// How to import
+    #[command(flatten)]
+    pub how: HowArgs,
+}
+
+/// How to import.
+#[derive(clap::Args, Debug)]
+pub struct HowArgs {
     /// All memory that the process may hold: 512M, 4GiB, bytes, or auto (half of what the machine
     /// allows, at most 4 GiB)
     #[arg(long, value_name = "SIZE", default_value = "auto", value_parser = parse_memory)]
@@ -110,6 +122,30 @@ pub struct ImportArgs {
     /// Show no progress
     #[arg(long, short)]
     pub quiet: bool,
+}
+
+/// `rebuild`.
+#[derive(clap::Args, Debug)]
+pub struct RebuildArgs {
+    /// bitcoind's datadir [default: the block files that the index remembers]
+    #[arg(long, value_name = "DIR", conflicts_with = "blocks_dir")]
+    pub datadir: Option<PathBuf>,
+
+    /// bitcoind's -blocksdir, or the folder that the blk*.dat lie in
+    #[arg(long, value_name = "DIR")]
+    pub blocks_dir: Option<PathBuf>,
+
+    /// main, test, testnet4, signet or regtest; found by itself if only one is there
+    #[arg(long, value_name = "NAME")]
+    pub network: Option<NetworkName>,
+
+    /// The challenge script of a custom signet
+    #[arg(long, value_name = "HEX", value_parser = parse_hex)]
+    pub signet_challenge: Option<Bytes>,
+
+    /// How to import
+    #[command(flatten)]
+    pub how: HowArgs,
 }
 
 /// `doctor`.
@@ -245,6 +281,43 @@ pub struct BlockArgs {
     pub at: AtArgs,
 }
 
+impl HowArgs {
+    /// The import of `source` into `index`.
+    pub fn options(&self, source: Source, index: &Path) -> Options {
+        Options {
+            source,
+            index: index.to_owned(),
+            memory_bytes: self.memory.bytes(),
+            table_bytes: self.table,
+            segment_bytes: self.segment.map(|bytes| bytes as u64),
+            until: self.until,
+            commit_every: self.commit_every,
+            invalid: self
+                .invalid
+                .iter()
+                .map(|hash| hash.to_byte_array())
+                .collect(),
+            checks_witness: self.check_witness,
+        }
+    }
+}
+
+impl RebuildArgs {
+    /// What is to be read, if it is given.
+    pub fn source(&self) -> Option<Source> {
+        Some(Source {
+            location: location(&self.datadir, &self.blocks_dir)?,
+            network: self.network,
+            signet_challenge: self.signet_challenge(),
+        })
+    }
+
+    /// The challenge, if it is given.
+    pub fn signet_challenge(&self) -> Option<Vec<u8>> {
+        self.signet_challenge.clone().map(|bytes| bytes.0)
+    }
+}
+
 impl SourceArgs {
     /// What is to be read.
     pub fn get(&self) -> Source {
@@ -301,7 +374,7 @@ mod tests {
                 signet_challenge: Some(vec![0x51]),
             }
         );
-        assert_eq!(args.commit_every, 10_000);
+        assert_eq!(args.how.commit_every, 10_000);
         assert_eq!(
             import("--blocks-dir b")
                 .expect("parses")

@@ -7,31 +7,16 @@ use super::signals::{self, INTERRUPTED};
 use super::summary;
 use crate::args::ImportArgs;
 use anyhow::Result;
-use bitcoin::hashes::Hash;
-use blkdex::import::{Options, import};
+use blkdex::import::import;
 use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
 
 /// Runs it.
 pub fn run(args: &ImportArgs, index: &Path, json: bool, out: &mut impl Write) -> Result<ExitCode> {
-    let options = Options {
-        source: args.source.get(),
-        index: index.to_owned(),
-        memory_bytes: args.memory.bytes(),
-        table_bytes: args.table,
-        segment_bytes: args.segment.map(|bytes| bytes as u64),
-        until: args.until,
-        commit_every: args.commit_every,
-        invalid: args
-            .invalid
-            .iter()
-            .map(|hash| hash.to_byte_array())
-            .collect(),
-        checks_witness: args.check_witness,
-    };
+    let options = args.how.options(args.source.get(), index);
     let stop = signals::caught()?;
-    let mut reporter = Reporter::new(args.quiet);
+    let mut reporter = Reporter::new(args.how.quiet);
     let done = import(&options, &stop, &mut |event| reporter.hear(event));
     reporter.finish();
     let summary = done?;

@@ -8,6 +8,7 @@ mod export;
 mod import;
 mod people;
 mod progress;
+mod rebuild;
 mod signals;
 mod summary;
 mod verify;
@@ -31,6 +32,7 @@ pub fn run(args: &Args, out: &mut impl Write) -> Result<ExitCode> {
     match &args.command {
         Command::Import(import) => import::run(import, &args.index, args.json, out),
         Command::Doctor(doctor) => doctor::run(doctor, &args.index, args.json, out),
+        Command::Rebuild(rebuild) => rebuild::run(rebuild, &args.index, args.json, out),
         Command::Verify(verify) => verify::run(verify, &args.index, args.json, out),
         Command::Export(export) => export::run(&export.what, &args.index, args.json, out),
         Command::Status(at) => ask(at).one(out, |view| view.status()),

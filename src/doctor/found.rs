@@ -215,7 +215,11 @@ pub(super) fn index(options: &Options, datadir: &Datadir) -> IndexFound {
         bytes: 0,
         problem: None,
     };
-    let writable = if found.exists { path } else { folder_of(path) };
+    let writable = if found.exists {
+        path
+    } else {
+        system::folder_of(path)
+    };
     if !system::is_writable(writable) {
         found.problem = Some(format!("cannot write to {}", writable.display()));
     }
@@ -243,13 +247,5 @@ fn look_into(path: &Path, datadir: &Datadir) -> Result<(Option<Height>, u64)> {
 
 /// Bytes free on the disk where the index is, or is to be.
 pub(super) fn free_disk_bytes_for(index: &Path) -> Option<u64> {
-    system::free_disk_bytes(folder_of(index))
-}
-
-/// The folder of a file; of a bare name, the one we are in.
-fn folder_of(path: &Path) -> &Path {
-    match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    }
+    system::free_disk_bytes(system::folder_of(index))
 }

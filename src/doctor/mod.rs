@@ -26,7 +26,7 @@ use crate::datadir::{
     Datadir, HeaderTree, Root, ScanReport, Source, catch_sigbus, missing_blocks, scan,
 };
 use crate::limits::RECORD_BYTES_TYPICAL_MIN;
-use crate::memory::Plan;
+use crate::memory::{BUDGET_BYTES_MIN, Plan};
 use crate::position::Height;
 use crate::region::Region;
 use crate::report::Event;
@@ -114,6 +114,8 @@ pub fn examine(options: &Options, tell: &mut dyn FnMut(Event<'_>)) -> Result<Rep
     let plan = report.note(Plan::new(options.memory_bytes, None));
     if let Some((datadir, gap)) = report.note(Datadir::open_with_gaps(&options.source)) {
         report.problems.extend(gap.map(|gap| gap.to_string()));
+        // With too little memory the rest is looked at all the same.
+        let plan = plan.or_else(|| Plan::new(BUDGET_BYTES_MIN, None).ok());
         let arena = plan.map_or(0, |plan| plan.sizes.header_arena_bytes);
         report.look(options, &datadir, arena, tell)?;
     }

@@ -10,6 +10,7 @@
 mod common;
 mod damage;
 mod disk;
+mod rebuild;
 mod scene;
 mod tracer;
 

@@ -100,7 +100,7 @@ impl Scene {
     pub fn import(&self) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_blkdex"));
         command
-            .args(["import", "--quiet", "--memory", "96M", "--datadir"])
+            .args(["import", "--quiet", "--memory", "128M", "--datadir"])
             .arg(&self.trial.datadir.path)
             .arg("--index")
             .arg(self.index())
@@ -131,6 +131,11 @@ impl Scene {
 
     pub fn index(&self) -> &std::path::Path {
         &self.trial.options.index
+    }
+
+    /// Its datadir.
+    pub fn datadir(&self) -> &std::path::Path {
+        &self.trial.datadir.path
     }
 
     pub fn begin_anew(&self) {
