@@ -457,6 +457,10 @@ pub enum Error {
         needed_bytes: u64,
     },
 
+    /// Blocks in the middle of the chain are missing: the datadir is incomplete, or an assumeutxo one.
+    #[error("{0}; `--until {1}` imports what is below the gap")]
+    Gap(Box<crate::datadir::MissingBlocks>, Height),
+
     /// Blocks are there, but none of them leads back to where the chain must begin.
     #[error("{0}; the datadir is pruned or incomplete, nothing can be imported from it")]
     NothingConnects(crate::datadir::MissingBlocks),

@@ -91,6 +91,7 @@ pub fn import(
         )?;
         summary.stages.enter(Stage::Other);
         tell(Event::Chain(&chain));
+        refuse_gap(&chain, options.until)?;
         follow(&mut index, &datadir, &chain, tell)?;
         let first = index.next_height();
         let bip34_height = datadir.network().bip34_height;
@@ -119,6 +120,16 @@ pub fn import(
     }
 }
 
+/// Refuses to stop below a gap as if the chain ended there, unless that is what was asked for.
+fn refuse_gap(chain: &Chain, until: Option<Height>) -> Result<()> {
+    match chain.missing {
+        Some(missing) if until.is_none_or(|until| until > chain.best) => {
+            Err(Error::Gap(Box::new(missing), chain.best))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Brings the index onto the chain: says what was found, and rolls back what the chain left.
 fn follow(
     index: &mut Index,
@@ -126,9 +137,6 @@ fn follow(
     chain: &Chain,
     tell: &mut dyn FnMut(Event<'_>),
 ) -> Result<()> {
-    if let Some(missing) = &chain.missing {
-        tell(Event::Notice(Notice::MissingBlocks(*missing)));
-    }
     let Some((tip, _)) = index.tip() else {
         return index.set_blocks_dir(datadir.blocks_dir());
     };

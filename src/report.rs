@@ -5,7 +5,7 @@
 use crate::Result;
 use crate::batch::{Batch, TableCounts};
 use crate::chain::Chain;
-use crate::datadir::{MissingBlocks, ScanProgress};
+use crate::datadir::ScanProgress;
 use crate::index::Index;
 use crate::machine::Resident;
 use crate::memory::{Part, Plan};
@@ -58,8 +58,6 @@ pub enum Notice {
     },
     /// Blocks of the index were found at other places; the positions were made anew.
     Moved,
-    /// Many blocks lack an ancestor.
-    MissingBlocks(MissingBlocks),
     /// A block breaks the rules; it and what follows it is left out.
     Invalid {
         /// Its height.

@@ -219,6 +219,24 @@ fn blocks_that_wait_for_their_parent_are_found_when_it_comes() {
 }
 
 #[test]
+fn a_gap_in_the_chain_is_refused_and_what_is_below_it_can_be_had() {
+    let chain = Chain::of_coinbases(1_100);
+    let mut order = chain.made().to_vec();
+    order.remove(49);
+    let mut trial = Trial::with(&chain, &order, Layout::default());
+    let refused = trial.import().result.unwrap_err();
+    assert!(matches!(refused, Error::Gap(..)), "{refused}");
+    let words = refused.to_string();
+    assert!(words.contains("blk00000.dat at byte"), "{words}");
+    assert!(words.contains(&chain.made()[49].to_string()), "{words}");
+    assert!(words.contains("`--until 48`"), "{words}");
+    assert!(trial.open().tip().is_none());
+    trial.options.until = Some(Height(48));
+    let summary = trial.import().result.unwrap();
+    assert_eq!(summary.totals.blocks, 49);
+}
+
+#[test]
 fn another_copy_replaces_a_damaged_one() {
     let chain = Chain::of_coinbases(130);
     let best = chain.best();

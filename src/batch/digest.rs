@@ -150,10 +150,10 @@ impl Hashing {
     fn new(fingerprints: Fingerprints) -> Hashing {
         Hashing {
             fingerprints,
-            outpoints: Lanes::new(),
-            scripts_3: Lanes::new(),
-            scripts_4: Lanes::new(),
-            scripts_5: Lanes::new(),
+            outpoints: Lanes::empty(),
+            scripts_3: Lanes::empty(),
+            scripts_4: Lanes::empty(),
+            scripts_5: Lanes::empty(),
         }
     }
 

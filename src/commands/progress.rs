@@ -249,7 +249,6 @@ fn describe(notice: &Notice) -> String {
             "the block files end at height {best}, the index is at {tip} of the same chain: nothing changed"
         ),
         Notice::Moved => "the block files have moved: their positions were noted anew".into(),
-        Notice::MissingBlocks(missing) => format!("warning: {missing}"),
         Notice::Invalid {
             height,
             hash,

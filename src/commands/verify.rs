@@ -64,7 +64,7 @@ fn to_json(verified: &Verified) -> serde_json::Value {
         "hash_serialized_3": stats.hash_serialized.map(|hash| hash.to_string()),
         "known_blocks": known,
         "known_set": verified.known_set,
-        "equals_expected": verified.equals_expected,
+        "equals_expected": verified.equals_expected.then_some(true),
         "undo": undo,
         "elapsed_seconds": verified.seconds,
     })

@@ -177,7 +177,7 @@ impl Report {
         self.files = Some(FilesFound::new(datadir, scanned));
         let best = tree.best();
         match missing_blocks(datadir, tree, best) {
-            Ok(missing) => self.warnings.extend(missing.map(|m| m.to_string())),
+            Ok(missing) => self.problems.extend(missing.map(|m| m.to_string())),
             Err(error) => self.problems.push(error.to_string()),
         }
         if best.is_none() && self.problems.is_empty() {

@@ -27,7 +27,7 @@ pub struct Lanes<const W: usize> {
 
 impl<const W: usize> Lanes<W> {
     /// None waiting.
-    pub fn new() -> Lanes<W> {
+    pub fn empty() -> Lanes<W> {
         Lanes {
             words: [[0; LANES]; W],
             targets: [0; LANES],

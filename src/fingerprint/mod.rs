@@ -68,7 +68,7 @@ mod tests {
     fn side_by_side<const W: usize>(key: &[u8; 16], messages: &[Vec<u8>]) -> Vec<u128> {
         let key = Fingerprints::new(key).key();
         let mut hashes = vec![0; messages.len()];
-        let mut lanes = Lanes::<W>::new();
+        let mut lanes = Lanes::<W>::empty();
         for (target, message) in messages.iter().enumerate() {
             if lanes.push(message, target) {
                 lanes.hash(key, |target, hash| hashes[target] = hash);

@@ -4,7 +4,7 @@
 //! Invariant: every index is compared row by row with the truth, not with another index.
 //!
 //! `BLKDEX_KILLS=1000 cargo test --release --test kill` is the soak: so many kills a test.
-#![allow(clippy::unwrap_used, missing_docs)]
+#![allow(clippy::unwrap_used)]
 
 #[path = "../common/mod.rs"]
 mod common;

@@ -50,6 +50,8 @@ pub fn run(command: &mut Command, nth: u64, deed: Deed) -> (End, u64) {
             Ok(())
         });
     }
+    // It is waited for by number, as its parent's tracer.
+    #[allow(clippy::zombie_processes)]
     let child = command.spawn().expect("this system lets a parent trace");
     let pid = child.id() as libc::pid_t;
     let mut calls = 0;

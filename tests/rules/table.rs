@@ -106,7 +106,7 @@ fn a_batch_may_spill_more_runs_than_one_merge_takes() {
     }
     chain.mine_empty(chain.tip(), 110);
     let mut trial = Trial::new(&chain).with_tiny_table(16);
-    trial.options.memory_bytes = 96 << 20;
+    trial.options.memory_bytes = blkdex::memory::BUDGET_BYTES_MIN;
     trial.import_and_check(&chain);
     chain.mine_empty(chain.tip(), 1);
     trial.append(&chain);
