@@ -36,7 +36,10 @@ pub fn guarded<T>(path: &Path, work: impl FnOnce() -> Result<T>) -> Result<T> {
 fn of_redb(info: &PanicHookInfo<'_>) -> Option<String> {
     let location = info.location().filter(|l| l.file().contains("/redb-"))?;
     let name = Path::new(location.file()).file_name()?.to_string_lossy();
-    let message = info.payload_as_str().unwrap_or("without a word");
+    let payload = info.payload();
+    let text = payload.downcast_ref::<&str>().copied();
+    let text = text.or_else(|| payload.downcast_ref::<String>().map(String::as_str));
+    let message = text.unwrap_or("without a word");
     let line = message.lines().next().unwrap_or_default();
     Some(format!("redb, {name}:{}: {line}", location.line()))
 }

@@ -2,21 +2,20 @@
 //!
 //! Invariant: what is here has been checked as far as it can be without opening a file.
 
-use bitcoin::hashes::Hash;
-use blkdex::datadir::{Location, NetworkName, Source};
-use blkdex::import::Options;
+use blkdex::datadir::Location;
 use blkdex::position::Height;
 use blkdex::query::BlockName;
-use clap::{ArgAction, Parser, Subcommand};
-use std::path::{Path, PathBuf};
-use values::{Bytes, parse_block, parse_bytes, parse_height, parse_hex, parse_memory};
+use clap::{Parser, Subcommand};
+use std::path::PathBuf;
+use values::{parse_block, parse_height};
 
 mod export;
+mod source;
 mod values;
 mod verify;
 
 pub use export::{ExportArgs, ExportWhat};
-pub use values::Memory;
+pub use source::{DoctorArgs, ImportArgs, RebuildArgs};
 pub use verify::VerifyArgs;
 
 /// Turns the block files of a Bitcoin Core datadir into one file that answers, offline, at any
@@ -72,133 +71,6 @@ pub enum Command {
     Tx(TxArgs),
     /// One block: header, place, counts, fees
     Block(BlockArgs),
-}
-
-/// `import`.
-#[derive(clap::Args, Debug)]
-pub struct ImportArgs {
-    /// The block files
-    #[command(flatten)]
-    pub source: SourceArgs,
-
-    /// How to import
-    #[command(flatten)]
-    pub how: HowArgs,
-}
-
-/// How to import.
-#[derive(clap::Args, Debug)]
-pub struct HowArgs {
-    /// All memory that the process may hold: 512M, 4GiB, bytes, or auto (half of what the machine
-    /// allows, at most 4 GiB)
-    #[arg(long, value_name = "SIZE", default_value = "auto", value_parser = parse_memory)]
-    pub memory: Memory,
-
-    /// The share of the table in it, for experiments
-    #[arg(long, value_name = "SIZE", value_parser = parse_bytes)]
-    pub table: Option<usize>,
-
-    /// Bytes of a merged segment, for experiments
-    #[arg(long, value_name = "SIZE", value_parser = parse_bytes, hide = true)]
-    pub segment: Option<usize>,
-
-    /// Stop after the block at this height
-    #[arg(long, value_name = "HEIGHT", value_parser = parse_height)]
-    pub until: Option<Height>,
-
-    /// Blocks between two commits
-    #[arg(long, value_name = "N", default_value_t = 10_000,
-        value_parser = clap::value_parser!(u32).range(1..))]
-    pub commit_every: u32,
-
-    /// Leave this block out, with all that follow it; may be repeated
-    #[arg(long, value_name = "HASH", action = ArgAction::Append)]
-    pub invalid: Vec<bitcoin::BlockHash>,
-
-    /// Check the witness commitments of blocks too
-    #[arg(long)]
-    pub check_witness: bool,
-
-    /// Show no progress
-    #[arg(long, short)]
-    pub quiet: bool,
-}
-
-/// `rebuild`.
-#[derive(clap::Args, Debug)]
-pub struct RebuildArgs {
-    /// bitcoind's datadir [default: the block files that the index remembers]
-    #[arg(long, value_name = "DIR", conflicts_with = "blocks_dir")]
-    pub datadir: Option<PathBuf>,
-
-    /// bitcoind's -blocksdir, or the folder that the blk*.dat lie in
-    #[arg(long, value_name = "DIR")]
-    pub blocks_dir: Option<PathBuf>,
-
-    /// main, test, testnet4, signet or regtest; found by itself if only one is there
-    #[arg(long, value_name = "NAME")]
-    pub network: Option<NetworkName>,
-
-    /// The challenge script of a custom signet
-    #[arg(long, value_name = "HEX", value_parser = parse_hex)]
-    pub signet_challenge: Option<Bytes>,
-
-    /// How to import
-    #[command(flatten)]
-    pub how: HowArgs,
-}
-
-/// `doctor`.
-#[derive(clap::Args, Debug)]
-pub struct DoctorArgs {
-    /// The block files
-    #[command(flatten)]
-    pub source: SourceArgs,
-
-    /// The memory that the import would get
-    #[arg(long, value_name = "SIZE", default_value = "auto", value_parser = parse_memory)]
-    pub memory: Memory,
-
-    /// Read, hash and check every block of the best chain
-    #[arg(long)]
-    pub deep: bool,
-
-    /// Check the witness commitments of blocks too
-    #[arg(long, requires = "deep")]
-    pub check_witness: bool,
-
-    /// Show no progress
-    #[arg(long, short)]
-    pub quiet: bool,
-}
-
-/// The block files of one network.
-#[derive(clap::Args, Debug)]
-pub struct SourceArgs {
-    /// Where they are
-    #[command(flatten)]
-    pub place: ImportPlace,
-
-    /// main, test, testnet4, signet or regtest; found by itself if only one is there
-    #[arg(long, value_name = "NAME")]
-    pub network: Option<NetworkName>,
-
-    /// The challenge script of a custom signet
-    #[arg(long, value_name = "HEX", value_parser = parse_hex)]
-    pub signet_challenge: Option<Bytes>,
-}
-
-/// Where the block files to be imported are: one of both.
-#[derive(clap::Args, Debug)]
-#[group(required = true, multiple = false)]
-pub struct ImportPlace {
-    /// bitcoind's datadir
-    #[arg(long, value_name = "DIR")]
-    pub datadir: Option<PathBuf>,
-
-    /// bitcoind's -blocksdir, or the folder that the blk*.dat lie in
-    #[arg(long, value_name = "DIR")]
-    pub blocks_dir: Option<PathBuf>,
 }
 
 /// What all questions take.
@@ -281,55 +153,6 @@ pub struct BlockArgs {
     pub at: AtArgs,
 }
 
-impl HowArgs {
-    /// The import of `source` into `index`.
-    pub fn options(&self, source: Source, index: &Path) -> Options {
-        Options {
-            source,
-            index: index.to_owned(),
-            memory_bytes: self.memory.bytes(),
-            table_bytes: self.table,
-            segment_bytes: self.segment.map(|bytes| bytes as u64),
-            until: self.until,
-            commit_every: self.commit_every,
-            invalid: self
-                .invalid
-                .iter()
-                .map(|hash| hash.to_byte_array())
-                .collect(),
-            checks_witness: self.check_witness,
-        }
-    }
-}
-
-impl RebuildArgs {
-    /// What is to be read, if it is given.
-    pub fn source(&self) -> Option<Source> {
-        Some(Source {
-            location: location(&self.datadir, &self.blocks_dir)?,
-            network: self.network,
-            signet_challenge: self.signet_challenge(),
-        })
-    }
-
-    /// The challenge, if it is given.
-    pub fn signet_challenge(&self) -> Option<Vec<u8>> {
-        self.signet_challenge.clone().map(|bytes| bytes.0)
-    }
-}
-
-impl SourceArgs {
-    /// What is to be read.
-    pub fn get(&self) -> Source {
-        let place = &self.place;
-        Source {
-            location: location(&place.datadir, &place.blocks_dir).expect("clap requires one"),
-            network: self.network,
-            signet_challenge: self.signet_challenge.clone().map(|bytes| bytes.0),
-        }
-    }
-}
-
 impl AtArgs {
     /// Where the block files are said to be.
     pub fn location(&self) -> Option<Location> {
@@ -345,6 +168,7 @@ fn location(datadir: &Option<PathBuf>, blocks_dir: &Option<PathBuf>) -> Option<L
 #[cfg(test)]
 mod tests {
     use super::*;
+    use blkdex::datadir::{NetworkName, Source};
     use clap::CommandFactory;
 
     fn parse(line: &str) -> Result<Args, clap::Error> {

@@ -7,12 +7,14 @@
 //! | --- | --- |
 //! | `meta.rs` | format, network, key, tip: what the index says of itself |
 //! | `blocks.rs` | the rows of the tables that go by height |
+//! | `roll_back.rs` | dropping the newest blocks |
 //! | `scan_memory.rs` | what the scan of the block files left to remember |
 //! | `sealed.rs` | checksums of rows |
 //! | `snapshot.rs` | reading: blocks, positions, rows of runs |
 
 pub mod blocks;
 pub mod meta;
+mod roll_back;
 pub mod scan_memory;
 pub mod sealed;
 pub mod snapshot;
@@ -284,76 +286,6 @@ impl Index {
                 .durable(|transaction| meta.save(&self.store, transaction))?;
             self.meta = meta;
         }
-        Ok(())
-    }
-
-    /// The highest commit boundary at or below `height`: where a rollback to it ends.
-    /// `None`: before the genesis block.
-    pub fn boundary_at_or_below(&self, height: Height) -> Option<Height> {
-        // Every block has a coinbase, so every batch has a run of txids.
-        let ends = self
-            .catalogue
-            .of(Relation::Txids)
-            .into_iter()
-            .map(|run| run.to);
-        ends.filter(|end| *end <= height).max()
-    }
-
-    /// Drops everything above the boundary at or below `height`, in one durable commit.
-    ///
-    /// # Errors
-    /// [`Error::Store`]; then nothing has changed.
-    pub fn roll_back(&mut self, height: Height) -> Result<()> {
-        let boundary = self.boundary_at_or_below(height);
-        let old_tip = self.meta.tip;
-        let is_above = |run: &&Run| boundary.is_none_or(|boundary| run.to > boundary);
-        let dropped: Vec<Run> = self
-            .catalogue
-            .runs()
-            .iter()
-            .filter(is_above)
-            .copied()
-            .collect();
-        let meta = Meta {
-            tip: boundary,
-            ..self.meta.clone()
-        };
-        let store = &self.store;
-        store.durable(|transaction| {
-            catalogue::change(store, transaction, |runs| {
-                for run in &dropped {
-                    store.check(runs.remove(run.entry_key()))?;
-                }
-                Ok(())
-            })?;
-            for run in &dropped {
-                assert!(
-                    boundary.is_none_or(|boundary| run.from > boundary),
-                    "runs keep to batches"
-                );
-                store.check(transaction.delete_table(crate::runs::table_of(&run.table_name())))?;
-            }
-            let mut blocks = store.check(transaction.open_table(BLOCKS))?;
-            let mut offsets = store.check(transaction.open_table(OFFSETS))?;
-            let mut hashes = store.check(transaction.open_table(HASHES))?;
-            let first = boundary.map_or(0, |boundary| boundary.0 + 1);
-            for height in first..=old_tip.map_or(0, |tip| tip.0) {
-                let row = store.check(blocks.remove(height))?;
-                if let Some(row) = row.and_then(|row| BlockRow::open(height, row.value())) {
-                    store.check(hashes.remove(&row.hash))?;
-                }
-                store.check(offsets.remove(height))?;
-            }
-            meta.save(store, transaction)
-        })?;
-        for run in &dropped {
-            self.catalogue.remove(run);
-        }
-        self.meta = meta;
-        self.tip = match boundary {
-            Some(height) => Some((height, self.snapshot()?.block(height)?)),
-            None => None,
-        };
         Ok(())
     }
 }

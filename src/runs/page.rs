@@ -230,7 +230,12 @@ impl RowCursor {
             return Err(Damage::PageRows);
         }
         self.last_key = key;
-        Ok(Some(R::from_parts(key, value)))
+        let row = R::from_parts(key, value);
+        // Rows of one relation have no room for all that another's have.
+        if row.key() != key || row.value() != value {
+            return Err(Damage::PageRows);
+        }
+        Ok(Some(row))
     }
 }
 
@@ -329,6 +334,22 @@ mod tests {
             PageHead::read(&page[..60], 7, *key).unwrap_err(),
             Damage::PageLength(60)
         );
+    }
+
+    /// Found by fuzzing.
+    #[test]
+    fn rows_that_the_relation_has_no_room_for_are_damage() {
+        let wide = [
+            FundingRow::new(1 << 79, Txo(2), 5),
+            FundingRow::new(1 << 79, Txo(3), 6),
+        ];
+        let pages = pages_of(&wide, 4);
+        assert!(read_back::<FundingRow>(&pages).is_ok());
+        let as_spending = read_back::<SpendingRow>(&pages);
+        assert_eq!(as_spending.unwrap_err(), Damage::PageRows);
+        let long = [FundingRow::new(0, Txo(1), 1 << 40)];
+        let as_spending = read_back::<SpendingRow>(&pages_of(&long, 4));
+        assert_eq!(as_spending.unwrap_err(), Damage::PageRows);
     }
 
     #[test]

@@ -19,7 +19,7 @@ use scene::Scene;
 use tracer::{Deed, End};
 
 /// Kills in each test of the ordinary suite.
-const KILLS: u64 = 12;
+const KILLS: u64 = 8;
 
 /// Kills in each test now.
 pub fn kills() -> u64 {

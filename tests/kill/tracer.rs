@@ -38,7 +38,9 @@ pub enum Deed {
     Fail(i32),
 }
 
-/// Runs `command`; does the `deed` at call number `nth`, from 1. Also returns how many calls came.
+/// Runs `command`, and waits for it; does the `deed` at call number `nth`, from 1. Also returns how
+/// many calls came.
+#[allow(clippy::zombie_processes)] // waited for by its number
 pub fn run(command: &mut Command, nth: u64, deed: Deed) -> (End, u64) {
     // SAFETY: between fork and exec only ptrace is called, which is a plain system call.
     unsafe {

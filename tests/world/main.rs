@@ -1,7 +1,7 @@
 //! The world around an import: nodes that write, files that lie, modes, and other processes.
 //!
 //! Invariant: nothing here is about what an import computes; it always equals the truth.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, missing_docs)]
 
 #[path = "../common/mod.rs"]
 mod common;

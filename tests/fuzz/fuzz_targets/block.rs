@@ -1,0 +1,32 @@
+//! Any bytes as a block: what we accept, the bitcoin crate accepts, and reads the same.
+#![no_main]
+
+use bitcoin::hashes::Hash;
+use blkdex::wire::{Block, check_block, check_witness_commitment};
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|bytes: &[u8]| {
+    let _ = check_block(bytes);
+    let Ok(mut block) = Block::read(bytes) else { return };
+    let mut ids = Vec::new();
+    loop {
+        match block.next_tx() {
+            Ok(Some(tx)) => {
+                assert_eq!(tx.inputs().count(), tx.input_count);
+                assert_eq!(tx.outputs().count(), tx.output_count);
+                ids.push((tx.txid(), tx.wtxid()));
+            }
+            Ok(None) => break,
+            Err(_) => return,
+        }
+    }
+    let mut scratch = vec![[0; 32]; ids.len()];
+    let _ = check_witness_commitment(bytes, &mut scratch);
+    let parsed: bitcoin::Block = bitcoin::consensus::deserialize(bytes).unwrap();
+    assert_eq!(parsed.txdata.len(), ids.len());
+    for (tx, (txid, wtxid)) in parsed.txdata.iter().zip(&ids) {
+        assert_eq!(tx.compute_txid().as_byte_array(), txid);
+        assert_eq!(tx.compute_wtxid().as_byte_array(), wtxid);
+    }
+    assert_eq!(parsed.weight().to_wu(), block.weight_so_far());
+});

@@ -1,0 +1,83 @@
+//! A whole index with a few bytes changed: an error, redb's panic, or the right rows.
+#![no_main]
+
+use blkdex::index::Index;
+use blkdex::position::Height;
+use blkdex::runs::row::{CoinRow, FundingRow, Row, SpendingRow, TxidRow};
+use libfuzzer_sys::fuzz_target;
+use std::panic::{AssertUnwindSafe, catch_unwind, set_hook, take_hook};
+use std::path::Path;
+use std::sync::{LazyLock, Once, atomic::AtomicBool};
+
+struct Whole {
+    folder: tempfile::TempDir,
+    bytes: Vec<u8>,
+    rows: Vec<Vec<(u128, u64)>>,
+    blocks: Vec<Vec<u8>>,
+}
+
+static WHOLE: LazyLock<Whole> = LazyLock::new(|| {
+    let folder = tempfile::tempdir_in("/dev/shm").unwrap();
+    let path = folder.path().join("index.redb");
+    let options = blkdex::import::Options {
+        source: blkdex::datadir::Source {
+            location: blkdex::datadir::Location::Datadir(concat!(env!("CARGO_MANIFEST_DIR"), "/../../data").into()),
+            network: None,
+            signet_challenge: None,
+        },
+        index: path.clone(),
+        memory_bytes: 128 << 20,
+        table_bytes: None,
+        segment_bytes: None,
+        until: None,
+        commit_every: 100,
+        invalid: Vec::new(),
+        checks_witness: false,
+    };
+    blkdex::import::import(&options, &AtomicBool::new(false), &mut |_| {}).unwrap();
+    let (rows, blocks) = read(&path).unwrap();
+    Whole { bytes: std::fs::read(&path).unwrap(), folder, rows, blocks }
+});
+
+type Contents = (Vec<Vec<(u128, u64)>>, Vec<Vec<u8>>);
+
+fn read(path: &Path) -> blkdex::Result<Contents> {
+    let index = Index::open(path, 1 << 20)?;
+    let snapshot = index.snapshot()?;
+    fn rows<R: Row>(s: &blkdex::index::snapshot::Snapshot<'_>) -> blkdex::Result<Vec<(u128, u64)>> {
+        Ok(s.rows::<R>(&[0..=u128::MAX])?.iter().map(|row| (row.key(), row.value())).collect())
+    }
+    let all = vec![
+        rows::<CoinRow>(&snapshot)?,
+        rows::<FundingRow>(&snapshot)?,
+        rows::<SpendingRow>(&snapshot)?,
+        rows::<TxidRow>(&snapshot)?,
+    ];
+    let tip = index.tip().map_or(0, |(tip, _)| tip.0);
+    let blocks = (0..=tip).map(|height| Ok(snapshot.block(Height(height))?.encode().to_vec()));
+    Ok((all, blocks.collect::<blkdex::Result<_>>()?))
+}
+
+static HOOK: Once = Once::new();
+
+fuzz_target!(|edits: Vec<(u32, u8)>| {
+    let whole = &*WHOLE;
+    HOOK.call_once(|| {
+        let usual = take_hook();
+        set_hook(Box::new(move |info| {
+            if !info.location().is_some_and(|location| location.file().contains("/redb-")) {
+                usual(info);
+            }
+        }));
+    });
+    let mut bytes = whole.bytes.clone();
+    for (at, change) in edits.iter().take(8) {
+        let at = *at as usize % bytes.len();
+        bytes[at] ^= change;
+    }
+    let path = whole.folder.path().join("changed.redb");
+    std::fs::write(&path, bytes).unwrap();
+    if let Ok(Ok((rows, blocks))) = catch_unwind(AssertUnwindSafe(|| read(&path))) {
+        assert!(rows == whole.rows && blocks == whole.blocks, "wrong rows");
+    }
+});

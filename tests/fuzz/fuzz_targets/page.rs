@@ -1,0 +1,34 @@
+//! Any bytes as a run page with a right checksum: an error, or rows in ascending order.
+#![no_main]
+
+use blkdex::runs::page::PageHead;
+use blkdex::runs::row::{CoinRow, FundingRow, Row, SpendingRow, TxidRow};
+use libfuzzer_sys::fuzz_target;
+use twox_hash::XxHash3_64;
+
+fn walk<R: Row>(page: &[u8], head: &PageHead) {
+    let (mut cursor, mut last, mut rows) = (head.cursor(), 0, 0);
+    while let Ok(Some(row)) = cursor.next::<R>(page) {
+        assert!(row.key() > last && row.key() < head.next_key);
+        last = row.key();
+        rows += 1;
+    }
+    assert!(rows <= head.rows());
+}
+
+fuzz_target!(|bytes: &[u8]| {
+    let mut page = bytes.to_vec();
+    if page.len() < 32 {
+        let _ = PageHead::read(&page, 0, 0);
+        return;
+    }
+    let sum = XxHash3_64::oneshot(&page[8..]);
+    page[..8].copy_from_slice(&sum.to_le_bytes());
+    let run = u32::from_le_bytes(page[8..12].try_into().unwrap());
+    let key = u128::from_le_bytes(page[16..32].try_into().unwrap());
+    let Ok(head) = PageHead::read(&page, run, key) else { return };
+    walk::<CoinRow>(&page, &head);
+    walk::<FundingRow>(&page, &head);
+    walk::<SpendingRow>(&page, &head);
+    walk::<TxidRow>(&page, &head);
+});

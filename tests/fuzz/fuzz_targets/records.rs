@@ -1,0 +1,33 @@
+//! Any bytes as the files of a datadir, obfuscated as those in `data/` are; the last byte says where
+//! the second file begins.
+#![no_main]
+
+use blkdex::datadir::{Datadir, HeaderTree, Location, Root, Source, XorKey, scan};
+use libfuzzer_sys::fuzz_target;
+use std::cell::RefCell;
+
+thread_local! {
+    static FOLDER: tempfile::TempDir = tempfile::tempdir_in("/dev/shm").unwrap();
+    static ARENA: RefCell<Vec<u8>> = RefCell::new(vec![0; 1 << 16]);
+}
+
+fuzz_target!(|bytes: &[u8]| {
+    let Some((cut, bytes)) = bytes.split_last() else { return };
+    let mut bytes = bytes.to_vec();
+    XorKey(*include_bytes!("../../../data/regtest/blocks/xor.dat")).apply(&mut bytes, 0);
+    let (first, second) = bytes.split_at(bytes.len() * usize::from(*cut) / 255);
+    FOLDER.with(|folder| {
+        std::fs::write(folder.path().join("blk00000.dat"), first).unwrap();
+        std::fs::write(folder.path().join("blk00001.dat"), second).unwrap();
+        let location = Location::BlocksDir(folder.path().to_owned());
+        let source = Source { location, network: None, signet_challenge: None };
+        let Ok(datadir) = Datadir::open(&source) else { return };
+        ARENA.with_borrow_mut(|arena| {
+            let mut tree = HeaderTree::new(arena, Root::Genesis(datadir.network().genesis_hash));
+            let Ok(report) = scan(&datadir, &[], &mut tree, &mut |_| {}) else { return };
+            tree.best();
+            assert!(report.junk_bytes + report.zero_gap_bytes + report.zero_tail_bytes <= report.bytes);
+            assert_eq!(report.records, u64::from(tree.headers()) + report.duplicates);
+        });
+    });
+});

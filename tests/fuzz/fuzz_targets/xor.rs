@@ -1,0 +1,16 @@
+//! Any key, offset and bytes: equal to the plainest way of doing it.
+#![no_main]
+
+use blkdex::datadir::XorKey;
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|input: ([u8; 8], u32, &[u8])| {
+    let (key, offset, bytes) = input;
+    let plain = |(i, byte): (usize, &u8)| byte ^ key[(offset as usize + i) % 8];
+    let expected: Vec<u8> = bytes.iter().enumerate().map(plain).collect();
+    let mut copied = vec![0; bytes.len()];
+    XorKey(key).copy(bytes, &mut copied, offset.into());
+    assert_eq!(copied, expected);
+    XorKey(key).apply(&mut copied, offset.into());
+    assert_eq!(copied, bytes);
+});
