@@ -180,16 +180,12 @@ impl Batch {
     /// Whether the pending spends, or the runs to look them up in, are so many that a commit comes
     /// before the next block.
     pub fn must_commit(&self) -> bool {
-        let coins = self.last.map_or(0, |(_, row)| row.coins);
-        let pending_max = (coins / 16).max(1 << 20) as usize;
         let coin_spills = self
             .spills
             .iter()
             .filter(|run| run.relation == Relation::Coins)
             .count();
-        self.pending.room() < COIN_CHANGES_MAX
-            || self.pending.len() > pending_max
-            || coin_spills >= COIN_SPILLS_MAX
+        self.pending.room() < COIN_CHANGES_MAX || coin_spills >= COIN_SPILLS_MAX
     }
 
     /// Adds the block that follows the last one.
