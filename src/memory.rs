@@ -104,17 +104,7 @@ impl Plan {
         let pending = (free / 8).clamp(2 * COIN_CHANGES_MAX * row, 256 * MIB);
         let deletes = (free / 16).clamp(2 * COIN_CHANGES_MAX * row, 128 * MIB);
         let rows = free / 100 * 42 / MIB * MIB;
-        let table = free - pending - deletes - rows;
-        let table = match table_bytes {
-            Some(asked) if asked > table => {
-                return Err(Error::TableTooLarge {
-                    asked_bytes: asked,
-                    most_bytes: table,
-                });
-            }
-            Some(asked) => asked,
-            None => table,
-        };
+        let table = table_share(free - pending - deletes - rows, table_bytes)?;
         let unused = free - pending - deletes - rows - table;
         let part = |name, bytes, why| Part { name, bytes, why };
         let parts = vec![
@@ -134,7 +124,11 @@ impl Plan {
                 "spends that missed the table, until the next commit",
             ),
             part("deletes", deletes, "ends of coins that are on disk already"),
-            part("redb", redb, "redb's cache and its own state"),
+            part(
+                "redb",
+                redb,
+                "redb's cache and heap, and what the allocator keeps mapped",
+            ),
             part(
                 "block",
                 block + BlockReader::WINDOW_BYTES,
@@ -165,6 +159,18 @@ impl Plan {
             parts,
             sizes,
         })
+    }
+}
+
+/// The table's share: all that is left for it, or less if so asked.
+fn table_share(most_bytes: usize, asked_bytes: Option<usize>) -> Result<usize> {
+    match asked_bytes {
+        Some(asked_bytes) if asked_bytes > most_bytes => Err(Error::TableTooLarge {
+            asked_bytes,
+            most_bytes,
+        }),
+        Some(asked_bytes) => Ok(asked_bytes),
+        None => Ok(most_bytes),
     }
 }
 
