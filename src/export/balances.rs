@@ -26,8 +26,8 @@ use crate::runs::page::{NO_NEXT, PAGE_ROWS_MAX};
 use crate::runs::read::RunPages;
 use crate::runs::row::{FundingRow, Relation, Row, SpendingRow};
 use crate::sorter::{Sorted, Sorter};
+use crate::system::folder_of;
 use crate::utxo::{Heights, Progress, UtxoSet, Watch, Work, spent_rows};
-use crate::verify::recompute::beside;
 use crate::{Error, Result};
 use byteorder::{BigEndian, ByteOrder, LittleEndian};
 use std::fmt::Write;
@@ -90,7 +90,7 @@ pub fn export_balances(
     let index = Index::open(index, READ_CACHE_BYTES)?;
     let mut set = UtxoSet::open(&index, options.at, options.location.as_ref())?;
     options.to.write(|out| {
-        let dir = beside(index.store().path());
+        let dir = folder_of(index.store().path());
         let spent_rows = spent_rows(set.snapshot(), set.height());
         let funding_rows = funding_rows(&set);
         let spent_bytes = spent_rows * size_of::<SpendingRow>();

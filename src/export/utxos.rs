@@ -15,10 +15,11 @@ use crate::limits::SORTER_BYTES_MIN;
 use crate::memory::READ_CACHE_BYTES;
 use crate::position::Height;
 use crate::script::address_of;
+use crate::system::folder_of;
 use crate::utxo::{Progress, UtxoSet, Watch, Work};
 use crate::verify::Uint256;
 use crate::verify::coin::Coin;
-use crate::verify::recompute::{ByOutpoint, beside, spent_buffer};
+use crate::verify::recompute::{ByOutpoint, spent_buffer};
 use crate::verify::snapshot::{Header, Writer};
 use crate::wire::Hash32;
 use bitcoin::hashes::Hash;
@@ -92,7 +93,7 @@ fn write_snapshot(
 ) -> Result<UtxosWritten> {
     let (mut buffer, left) = spent_buffer(set, memory_bytes, SORTER_BYTES_MIN)?;
     let index = set.snapshot().index();
-    let mut sorter = ByOutpoint::new(left, beside(index.store().path()))?;
+    let mut sorter = ByOutpoint::new(left, folder_of(index.store().path()))?;
     let mut written = nothing_yet(set);
     set.each_coin(&mut buffer, watch, |_, coin| {
         written.coins += 1;

@@ -18,6 +18,7 @@ use crate::position::{Height, Txo};
 use crate::region::Region;
 use crate::runs::row::SpendingRow;
 use crate::sorter::{Sorted, Sorter};
+use crate::system::folder_of;
 use crate::utxo::{Progress, UtxoSet, Watch, Work, spent_rows};
 use bitcoin::hashes::Hash;
 use byteorder::{BigEndian, ByteOrder, LittleEndian};
@@ -114,14 +115,6 @@ pub fn spent_buffer(
     Ok((Region::new("spent outputs", rows)?, left))
 }
 
-/// The folder of the index, where temporary files go.
-pub fn beside(index: &Path) -> &Path {
-    match index.parent() {
-        Some(dir) if dir != Path::new("") => dir,
-        _ => Path::new("."),
-    }
-}
-
 /// Recomputes what Core's `gettxoutsetinfo` says.
 ///
 /// # Errors
@@ -138,7 +131,7 @@ pub fn recompute(
         0
     };
     let (mut buffer, left) = spent_buffer(set, memory_bytes, least)?;
-    let dir = beside(set.snapshot().index().store().path()).to_owned();
+    let dir = folder_of(set.snapshot().index().store().path()).to_owned();
     let mut sorter = match hashes.serialized {
         true => Some(ByOutpoint::new(left, &dir)?),
         false => None,
