@@ -38,6 +38,7 @@
 //! | [`doctor`], [`system`] | what an import would meet; what the operating system is asked |
 //! | [`rebuild`] | a new index beside the old one, checked, then in its place |
 //! | [`memory`], [`machine`] | one number split into parts; what the kernel says |
+//! | [`ledger`] | what memory was used for, commit by commit |
 //! | [`report`], [`stages`] | what an import says of itself, and where its time went |
 //! | [`fingerprint`], [`position`], [`region`] | keyed hashes, numbers, memory of fixed size |
 //! | [`limits`], [`error`] | every bound; every fault |
@@ -51,6 +52,7 @@ pub mod export;
 pub mod fingerprint;
 pub mod import;
 pub mod index;
+pub mod ledger;
 pub mod limits;
 pub mod machine;
 pub mod memory;
