@@ -66,7 +66,7 @@ pub const RUNS_MAX: usize = 512;
 pub const SEGMENTS_WANTED: u64 = 32;
 
 /// ...but a segment, which costs a durable commit, has at least this many bytes.
-pub const SEGMENT_BYTES_MIN: u64 = 32 << 20;
+pub const SEGMENT_BYTES_MIN: u64 = 8 << 20;
 
 /// All the money there can be (Bitcoin Core, `consensus/amount.h`: `MAX_MONEY`). No coin is worth
 /// more, so a larger amount in a file is damage.

@@ -1,4 +1,4 @@
-//! What the operating system is asked: how much room a disk has, and who locks a file.
+//! What the operating system is asked: how much room a disk has, who locks a file, what to read ahead.
 //!
 //! Invariant: asking changes nothing; no file is opened for writing, and no lock is taken.
 
@@ -45,6 +45,15 @@ pub fn locked_by(file: &File) -> Option<i32> {
     };
     let is_locked = done == 0 && found.l_type != libc::F_UNLCK as libc::c_short;
     is_locked.then_some(found.l_pid)
+}
+
+/// Tells the kernel that these bytes of `file` will be read soon. It may do as it likes.
+pub fn will_need(file: &File, from: u64, bytes: u64) {
+    let (from, bytes) = (from as libc::off_t, bytes as libc::off_t);
+    // SAFETY: the call takes numbers only, and the file is open for as long as it lasts. What it
+    // answers is of no use: reading works either way.
+    let _ =
+        unsafe { libc::posix_fadvise(file.as_raw_fd(), from, bytes, libc::POSIX_FADV_WILLNEED) };
 }
 
 /// The folder of a file; of a bare name, the one we are in.

@@ -37,20 +37,6 @@ impl XorKey {
             *byte ^= key;
         }
     }
-
-    /// Un-XORs `from`, which begins at `offset_bytes` of a file, into `to`, of the same length.
-    pub fn copy(self, from: &[u8], to: &mut [u8], offset_bytes: u64) {
-        assert_eq!(from.len(), to.len());
-        let key = self.at(offset_bytes);
-        let word = u64::from_ne_bytes(key);
-        let ((from, from_rest), (to, to_rest)) = (from.as_chunks::<8>(), to.as_chunks_mut::<8>());
-        for (from, to) in from.iter().zip(to) {
-            *to = (u64::from_ne_bytes(*from) ^ word).to_ne_bytes();
-        }
-        for ((from, to), key) in from_rest.iter().zip(to_rest).zip(key) {
-            *to = from ^ key;
-        }
-    }
 }
 
 #[cfg(test)]
@@ -67,9 +53,6 @@ mod tests {
                 let expected: Vec<u8> = (0..length)
                     .map(|i| plain[i] ^ KEY.0[(offset as usize + i) % 8])
                     .collect();
-                let mut copied = vec![0; length];
-                KEY.copy(&plain[..length], &mut copied, offset);
-                assert_eq!(copied, expected);
                 let mut applied = plain[..length].to_vec();
                 KEY.apply(&mut applied, offset);
                 assert_eq!(applied, expected);

@@ -121,7 +121,7 @@ pub struct Merger<'a, R> {
     pub buffer: &'a mut [R],
     /// All positions are smaller.
     pub positions_end: u64,
-    /// Bytes of a segment, set by hand for experiments; the buffer is then the least that works.
+    /// Bytes of a segment, set by hand for experiments.
     pub segment_bytes: Option<u64>,
 }
 
@@ -134,13 +134,15 @@ impl<R: Row> Merger<'_, R> {
     /// that were named stay.
     pub fn run(&mut self, mut task: Unfinished, is_over: &dyn Fn() -> bool) -> Result<usize> {
         let inputs = task.inputs(self.catalogue);
-        let segment_bytes = inputs.iter().map(Run::bytes).sum::<u64>() / SEGMENTS_WANTED;
-        let segment_bytes = segment_bytes.max(SEGMENT_BYTES_MIN);
+        let bytes = inputs.iter().map(Run::bytes).sum::<u64>();
+        let rows = inputs.iter().map(|run| run.rows).sum::<u64>();
+        let segment_bytes = (bytes / SEGMENTS_WANTED).max(SEGMENT_BYTES_MIN);
         let segment_bytes = self.segment_bytes.unwrap_or(segment_bytes);
-        let buffer = match self.segment_bytes {
-            Some(_) => &mut self.buffer[..buffer_for(inputs.len())],
-            None => &mut *self.buffer,
-        };
+        // A buffer that holds more than a segment would write more than a segment at a time.
+        let segment_rows = (rows as f64 * segment_bytes as f64 / bytes.max(1) as f64) as usize;
+        let buffer_rows = segment_rows.max(buffer_for(inputs.len()));
+        let buffer_rows = buffer_rows.min(self.buffer.len());
+        let buffer = &mut self.buffer[..buffer_rows];
         let mut gather = Gather::new(inputs, task.with_oldest, buffer);
         while task.key != NO_NEXT {
             let low_key = task.key;
