@@ -518,8 +518,6 @@ fn write_sorted<R: Row>(
     stages.enter(Stage::Write);
     let id = index.new_run_id();
     let mut writer = new_run::<R>(index, staging, id, positions_end);
-    for row in rows {
-        writer.push(*row)?;
-    }
+    writer.extend(rows)?;
     writer.finish()
 }

@@ -156,9 +156,7 @@ impl<R: Row> Merger<'_, R> {
             let pages = gather.open(self.store)?;
             while task.key != NO_NEXT && writer.bytes() < segment_bytes {
                 let (rows, end) = gather.next(&pages)?;
-                for row in rows {
-                    writer.push(*row)?;
-                }
+                writer.extend(rows)?;
                 task.key = end;
             }
             drop(pages);

@@ -70,32 +70,40 @@ impl PageWriter {
         }
     }
 
-    /// Appends a row. `false`: the page has no room, [`PageWriter::finish`] it first.
-    #[inline(always)]
-    pub fn push<R: Row>(&mut self, page: &mut [u8], row: R) -> bool {
-        let room = page.len() - self.at;
-        if room < ROW_BYTES_MAX || usize::from(self.rows) == PAGE_ROWS_MAX {
-            return false;
-        }
-        let squeezed = squeeze(row.key(), self.position_bits);
-        let difference = if self.rows == 0 {
-            self.first_key = row.key();
-            0
-        } else {
-            debug_assert!(squeezed > self.previous, "rows come in ascending order");
-            squeezed.wrapping_sub(self.previous).wrapping_sub(1)
+    /// Appends rows, as many as the page has room for, and returns how many those were. If not all:
+    /// [`PageWriter::finish`] it and go on with the rest.
+    #[inline]
+    pub fn fill<R: Row>(&mut self, page: &mut [u8], rows: &[R]) -> usize {
+        let Some(first) = rows.first() else {
+            return 0;
         };
-        self.previous = squeezed;
-        let key_bytes = bytes_of(difference);
-        let value_bytes = bytes_of(u128::from(row.value()));
-        page[self.at] = (if key_bytes >= 15 { 15 } else { key_bytes } | value_bytes << 4) as u8;
-        let key_at = self.at + 1;
-        let value_at = key_at + if key_bytes >= 15 { 16 } else { key_bytes };
-        page[key_at..key_at + 16].copy_from_slice(&difference.to_le_bytes());
-        page[value_at..value_at + 8].copy_from_slice(&row.value().to_le_bytes());
-        self.at = value_at + value_bytes;
-        self.rows += 1;
-        true
+        let mut previous = self.previous;
+        let mut in_order = true;
+        if self.rows == 0 {
+            let squeezed = squeeze(first.key(), self.position_bits);
+            self.first_key = first.key();
+            in_order = squeezed > previous;
+            previous = squeezed.wrapping_sub(1);
+        }
+        let rows_max = PAGE_ROWS_MAX - usize::from(self.rows);
+        let at_max = page.len() - ROW_BYTES_MAX;
+        let (mut at, mut taken) = (self.at, 0);
+        for row in rows.iter().take(rows_max) {
+            if at > at_max {
+                break;
+            }
+            let squeezed = squeeze(row.key(), self.position_bits);
+            in_order &= squeezed > previous;
+            let difference = squeezed.wrapping_sub(previous).wrapping_sub(1);
+            previous = squeezed;
+            let bytes = page[at..].first_chunk_mut().expect("checked above");
+            at += write_row(bytes, difference, row.value());
+            taken += 1;
+        }
+        assert!(in_order, "rows are sorted before a run is written");
+        (self.at, self.previous) = (at, previous);
+        self.rows += taken as u16;
+        taken
     }
 
     /// Whether the current page has rows.
@@ -121,6 +129,21 @@ impl PageWriter {
         self.at = PAGE_HEADER_BYTES;
         self.first_key
     }
+}
+
+/// Writes control byte, key and value; what is behind them is free to be written over. Returns how
+/// many bytes the row takes.
+#[inline(always)]
+fn write_row(bytes: &mut [u8; ROW_BYTES_MAX], difference: u128, value: u64) -> usize {
+    let value_bytes = bytes_of(u128::from(value));
+    let (code, key_bytes) = match bytes_of(difference) {
+        15.. => (15, 16),
+        key_bytes => (key_bytes, key_bytes),
+    };
+    bytes[0] = (code | value_bytes << 4) as u8;
+    bytes[1..17].copy_from_slice(&difference.to_le_bytes());
+    bytes[1 + key_bytes..9 + key_bytes].copy_from_slice(&value.to_le_bytes());
+    1 + key_bytes + value_bytes
 }
 
 #[inline(always)]
@@ -265,11 +288,12 @@ mod tests {
     fn pages_of<R: Row>(rows: &[R], positions_end: u64) -> Vec<(u128, Vec<u8>)> {
         let mut writer = PageWriter::new(7, positions_end);
         let (mut page, mut pages) = (vec![0xAA; PAGE], Vec::new());
-        for row in rows {
-            if !writer.push(&mut page, *row) {
-                let key = writer.finish(&mut page, row.key());
+        let mut rest = rows;
+        while !rest.is_empty() {
+            rest = &rest[writer.fill(&mut page, rest)..];
+            if let Some(next) = rest.first() {
+                let key = writer.finish(&mut page, next.key());
                 pages.push((key, page.clone()));
-                assert!(writer.push(&mut page, *row));
             }
         }
         if writer.has_rows() {

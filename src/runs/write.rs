@@ -44,7 +44,6 @@ pub struct RunWriter<'a> {
     staging: &'a mut Staging,
     packer: PageWriter,
     page_bytes: usize,
-    last_key: u128,
     run: Run,
 }
 
@@ -75,7 +74,6 @@ impl<'a> RunWriter<'a> {
             staging,
             packer,
             page_bytes: page_bytes(R::RELATION),
-            last_key: 0,
             run,
         }
     }
@@ -84,26 +82,27 @@ impl<'a> RunWriter<'a> {
     ///
     /// # Errors
     /// [`crate::Error::Store`] if redb cannot write.
-    #[inline(always)]
+    #[inline]
     pub fn push<R: Row>(&mut self, row: R) -> Result<()> {
+        self.extend(&[row])
+    }
+
+    /// Appends rows.
+    ///
+    /// # Errors
+    /// [`crate::Error::Store`] if redb cannot write.
+    pub fn extend<R: Row>(&mut self, rows: &[R]) -> Result<()> {
         debug_assert_eq!(R::RELATION, self.run.relation);
-        assert!(
-            row.key() > self.last_key,
-            "rows are sorted before a run is written"
-        );
-        self.last_key = row.key();
-        self.run.rows += 1;
-        let start = self.staging.keys.len() * self.page_bytes;
-        if self
-            .packer
-            .push(&mut self.staging.bytes[start..start + self.page_bytes], row)
-        {
-            return Ok(());
+        self.run.rows += rows.len() as u64;
+        let mut rest = rows;
+        while !rest.is_empty() {
+            let start = self.staging.keys.len() * self.page_bytes;
+            let page = &mut self.staging.bytes[start..start + self.page_bytes];
+            rest = &rest[self.packer.fill(page, rest)..];
+            if let Some(next) = rest.first() {
+                self.finish_page(next.key())?;
+            }
         }
-        self.finish_page(row.key())?;
-        let start = self.staging.keys.len() * self.page_bytes;
-        let page = &mut self.staging.bytes[start..start + self.page_bytes];
-        assert!(self.packer.push(page, row), "an empty page takes a row");
         Ok(())
     }
 
