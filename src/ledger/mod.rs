@@ -7,4 +7,6 @@
 //! | --- | --- |
 //! | `record.rs` | the lines of a log |
 
+pub mod counting;
+pub mod heap;
 pub mod record;
