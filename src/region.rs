@@ -114,6 +114,11 @@ impl<T: Pod> Buffer<T> {
         self.count = 0;
     }
 
+    /// The most values it takes.
+    pub fn capacity(&self) -> usize {
+        self.region.len()
+    }
+
     /// The most values it has held.
     pub fn most(&self) -> usize {
         self.most.max(self.count)

@@ -18,6 +18,7 @@
 
 use super::row::Relation;
 use crate::held::Reading;
+use crate::limits::RUNS_RESERVED;
 use crate::position::Height;
 use crate::store::Store;
 use crate::{Error, Result};
@@ -131,7 +132,6 @@ impl Run {
 }
 
 /// The catalogue in memory.
-#[derive(Default)]
 pub struct Catalogue {
     runs: Vec<Run>,
     next_id: u32,
@@ -139,20 +139,28 @@ pub struct Catalogue {
 }
 
 impl Catalogue {
+    fn empty() -> Catalogue {
+        Catalogue {
+            runs: Vec::with_capacity(RUNS_RESERVED),
+            next_id: 0,
+            is_sealed: false,
+        }
+    }
+
     /// What `snapshot` says is real.
     ///
     /// # Errors
     /// [`Error::Store`], or [`Error::NotAnIndex`] for an entry that is none.
     pub fn load(store: &Store, snapshot: &Reading) -> Result<Catalogue> {
         let table = match snapshot.open_table(RUNS) {
-            Err(redb::TableError::TableDoesNotExist(_)) => return Ok(Catalogue::default()),
+            Err(redb::TableError::TableDoesNotExist(_)) => return Ok(Catalogue::empty()),
             other => store.check(other)?,
         };
         let not_an_index = || Error::NotAnIndex {
             path: store.path().to_owned(),
             why: "its catalogue cannot be read",
         };
-        let mut catalogue = Catalogue::default();
+        let mut catalogue = Catalogue::empty();
         let mut hasher = XxHash3_64::with_seed(0);
         for entry in store.check(table.range(..SEAL_KEY))? {
             let (key, bytes) = store.check(entry)?;
