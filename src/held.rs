@@ -75,7 +75,6 @@ impl Reading {
     ) -> Result<ReadTable<K, V>, TableError> {
         Held::get_by(|| self.thing.open_table(table))
     }
-
 }
 
 impl<K: Key + 'static, V: Value + 'static> ReadTable<K, V> {

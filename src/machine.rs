@@ -199,7 +199,10 @@ mod tests {
         let map = memmap2::MmapMut::map_anon(1 << 20).expect("a map");
         let now = Held::now();
         // Other tests run beside this one, so no exact numbers.
-        assert!(now.open_files > 0 && now.mappings > 0 && now.minor_faults > 0, "{now:?}");
+        assert!(
+            now.open_files > 0 && now.mappings > 0 && now.minor_faults > 0,
+            "{now:?}"
+        );
         assert!(before.minor_faults <= now.minor_faults);
         drop((file, map));
     }

@@ -3,8 +3,8 @@
 //! Invariant: the same word means the same in all three.
 
 use super::location;
-use crate::allocator::committed_bytes;
 use super::values::{Bytes, Memory, parse_bytes, parse_height, parse_hex, parse_memory};
+use crate::allocator::committed_bytes;
 use bitcoin::hashes::Hash;
 use blkdex::datadir::{NetworkName, Source};
 use blkdex::import::Options;

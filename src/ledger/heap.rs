@@ -49,7 +49,8 @@ impl Counts {
     fn charge_redb(&self) {
         let grown = self.live().wrapping_sub(self.live_before.get());
         add(&self.redb, grown);
-        self.redb_most.set(self.redb_most.get().max(self.redb.get()));
+        self.redb_most
+            .set(self.redb_most.get().max(self.redb.get()));
     }
 }
 

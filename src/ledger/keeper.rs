@@ -4,9 +4,7 @@
 
 use super::alarm::{Alarm, Watcher};
 use super::heap::{self, Counted};
-use super::record::{
-    Cgroup, Heap, Moment, PartUse, Process, Record, RelationUse, TableUse,
-};
+use super::record::{Cgroup, Heap, Moment, PartUse, Process, Record, RelationUse, TableUse};
 use crate::Result;
 use crate::batch::{Batch, TableCounts};
 use crate::index::Index;

@@ -157,7 +157,14 @@ mod tests {
         let whole = fs::read(&path).expect("a file");
         let lines: Vec<usize> = (0..whole.len()).filter(|at| whole[*at] == b'\n').collect();
         assert_eq!(lines.len(), 3);
-        for cut in [40, lines[0], lines[0] + 1, lines[1] + 9, lines[2], lines[2] + 1] {
+        for cut in [
+            40,
+            lines[0],
+            lines[0] + 1,
+            lines[1] + 9,
+            lines[2],
+            lines[2] + 1,
+        ] {
             fs::write(&path, &whole[..cut]).expect("a file");
             write(&path);
             let kept = lines.iter().filter(|end| **end < cut).count();
@@ -175,8 +182,17 @@ mod tests {
     fn a_file_of_another_kind_is_refused_and_left_as_it_is() {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let path = folder.path().join("log");
-        let other_version = format!("{{\"log\":\"{LOG_NAME}\",\"version\":2,\"blkdex\":\"9\",\"time\":1,\"budget_bytes\":1,\"parts\":[]}}\n");
-        for other in ["x", "\n", "{}\n", "[1, 2", "{\"log\":\"other\"}\n", &other_version] {
+        let other_version = format!(
+            "{{\"log\":\"{LOG_NAME}\",\"version\":2,\"blkdex\":\"9\",\"time\":1,\"budget_bytes\":1,\"parts\":[]}}\n"
+        );
+        for other in [
+            "x",
+            "\n",
+            "{}\n",
+            "[1, 2",
+            "{\"log\":\"other\"}\n",
+            &other_version,
+        ] {
             fs::write(&path, other).expect("a file");
             let refused = Log::open(&path).err().expect("it is refused").to_string();
             assert!(refused.contains("is not a memory log"), "{refused}");
