@@ -35,13 +35,3 @@ extern "C" fn commit_lazily() {
         unsafe { libmimalloc_sys::mi_option_set(option, value) };
     }
 }
-
-/// Bytes that mimalloc has taken from the system and not given back.
-pub fn committed_bytes() -> u64 {
-    let mut unused = [0usize; 7];
-    let [a, b, c, d, e, f, g] = &mut unused;
-    let mut committed = 0;
-    // SAFETY: the function writes one number through each pointer; all are to numbers of our own.
-    unsafe { libmimalloc_sys::mi_process_info(a, b, c, d, e, &mut committed, f, g) };
-    committed as u64
-}

@@ -15,6 +15,8 @@ pub struct Resident {
     pub peak_private_bytes: u64,
     /// Bytes mapped from files now (`RssFile`).
     pub file_bytes: u64,
+    /// Private bytes mapped now, resident or not (`VmData`).
+    pub mapped_bytes: u64,
 }
 
 impl Resident {
@@ -37,6 +39,7 @@ impl Resident {
             private_bytes,
             peak_private_bytes,
             file_bytes,
+            mapped_bytes: field("VmData:"),
         }
     }
 }

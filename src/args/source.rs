@@ -4,7 +4,6 @@
 
 use super::location;
 use super::values::{Bytes, Memory, parse_bytes, parse_height, parse_hex, parse_memory};
-use crate::allocator::committed_bytes;
 use bitcoin::hashes::Hash;
 use blkdex::datadir::{NetworkName, Source};
 use blkdex::import::Options;
@@ -183,9 +182,10 @@ impl HowArgs {
         }
     }
 
+    // In a build for tests with the feature, nothing is left for the default.
+    #[allow(clippy::needless_update)]
     fn ledger(&self) -> Settings {
         Settings {
-            committed_bytes: Some(committed_bytes),
             is_strict: self.strict_memory,
             #[cfg(feature = "heap-profile")]
             commit_at: self.heap_profile_at.clone(),

@@ -7,10 +7,12 @@ use super::heap::{self, Counted};
 use super::record::{Cgroup, Heap, Moment, PartUse, Process, Record, RelationUse, TableUse};
 use crate::Result;
 use crate::batch::{Batch, TableCounts};
+use crate::datadir::BlockReader;
 use crate::index::Index;
 use crate::machine::{self, Held, Resident};
 use crate::memory::{Part, Plan};
 use crate::position::Height;
+use crate::region;
 use crate::runs::row::Relation;
 use crate::stages::Stage;
 use std::time::Instant;
@@ -18,8 +20,6 @@ use std::time::Instant;
 /// What is asked of the ledger.
 #[derive(Clone, Debug, Default)]
 pub struct Settings {
-    /// Asks the allocator how much it has taken from the system.
-    pub committed_bytes: Option<fn() -> u64>,
     /// Whether an alarm ends the import.
     pub is_strict: bool,
     /// Heights at which there is a commit whatever `commit_every` says.
@@ -113,6 +113,7 @@ impl Keeper {
     ) -> Result<Record> {
         // First of all: making the rest of the record takes some heap for a moment.
         let counted = Counted::now();
+        let resident = Resident::now();
         batch.stages.settle();
         let parts = batch.parts();
         let part_use = |part: &Part| match parts.iter().find(|used| used.name == part.name) {
@@ -133,8 +134,8 @@ impl Keeper {
             blocks: self.blocks,
             block_bytes: self.block_bytes,
             parts: self.plan.parts.iter().map(part_use).collect(),
-            heap: self.heap(&counted),
-            process: process(),
+            heap: heap(&counted, resident.mapped_bytes),
+            process: process(&resident),
             cgroup: machine::group().map(|(usage_bytes, limit_bytes)| Cgroup {
                 usage_bytes,
                 limit_bytes,
@@ -168,16 +169,6 @@ impl Keeper {
         }
     }
 
-    fn heap(&self, counted: &Counted) -> Heap {
-        Heap {
-            live_bytes: counted.live_bytes,
-            redb_bytes: counted.redb_bytes,
-            allocated_bytes: counted.allocated_bytes,
-            allocations: counted.allocations,
-            committed_bytes: self.settings.committed_bytes.map_or(0, |ask| ask()),
-        }
-    }
-
     fn table(&self, batch: &Batch) -> TableUse {
         let (table, counts) = (batch.table(), self.counts(batch));
         let (probe_slots, probe_slots_max) = table.probe_slots();
@@ -194,8 +185,21 @@ impl Keeper {
     }
 }
 
-fn process() -> Process {
-    let (resident, held) = (Resident::now(), Held::now());
+/// What private bytes are mapped, and are not our own maps, the allocator has taken. (mimalloc's own
+/// count, `mi_process_info`, goes below zero with the options that `allocator.rs` sets.)
+fn heap(counted: &Counted, mapped_bytes: u64) -> Heap {
+    let own = region::mapped_bytes() + BlockReader::WINDOW_BYTES as u64;
+    Heap {
+        live_bytes: counted.live_bytes,
+        redb_bytes: counted.redb_bytes,
+        allocated_bytes: counted.allocated_bytes,
+        allocations: counted.allocations,
+        committed_bytes: mapped_bytes.saturating_sub(own),
+    }
+}
+
+fn process(resident: &Resident) -> Process {
+    let held = Held::now();
     Process {
         private_bytes: resident.private_bytes,
         peak_private_bytes: resident.peak_private_bytes,

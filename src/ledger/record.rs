@@ -143,7 +143,7 @@ pub struct Heap {
     pub allocated_bytes: u64,
     /// How often bytes were given out.
     pub allocations: u64,
-    /// Bytes that the allocator has taken from the system.
+    /// Bytes that the allocator has taken from the system, with the program's own data.
     pub committed_bytes: u64,
 }
 
