@@ -14,7 +14,7 @@ use blkdex::ledger::record::{Moment, Record};
 use blkdex::limits::BULK_BLOCKS_MIN;
 use blkdex::report::{Event, Notice, Summary};
 use common::chain::{Chain, SUBSIDY_SAT};
-use common::parts::{owner, spend};
+use common::parts::{heavy, owner, spend};
 use common::trial::Trial;
 use std::collections::VecDeque;
 use std::sync::Mutex;
@@ -166,6 +166,23 @@ fn a_block_kept_in_a_hundred_is_found_and_its_commit_stays() {
     assert!(words.contains(" bytes a block"), "{words}");
     let (tip, _) = trial.open().tip().unwrap();
     assert_eq!(tip.0, soaked.held.last().unwrap().height);
+}
+
+#[test]
+fn an_error_does_not_keep_the_block_it_names() {
+    const WEIGHT: usize = 400_000;
+    let _alone = ALONE.lock();
+    let mut chain = Chain::new();
+    let first = chain.grow(&[]);
+    let large = chain.grow(&[heavy(chain.coin(first), WEIGHT)]);
+    chain.mine_empty(large, 150);
+    chain.damage(large, |bytes| bytes[WEIGHT / 8] ^= 1);
+    let trial = Trial::new(&chain);
+    let before = Counted::now().live_bytes;
+    let result = soak(&trial).result;
+    assert!(matches!(result, Err(Error::BadBlock { .. })), "{result:?}");
+    let kept = Counted::now().live_bytes.wrapping_sub(before) as i64;
+    assert!(kept < 4096, "{kept} bytes are kept beside the error");
 }
 
 #[test]

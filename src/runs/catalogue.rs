@@ -138,29 +138,31 @@ pub struct Catalogue {
     is_sealed: bool,
 }
 
-impl Catalogue {
-    fn empty() -> Catalogue {
+impl Default for Catalogue {
+    fn default() -> Catalogue {
         Catalogue {
             runs: Vec::with_capacity(RUNS_RESERVED),
             next_id: 0,
             is_sealed: false,
         }
     }
+}
 
+impl Catalogue {
     /// What `snapshot` says is real.
     ///
     /// # Errors
     /// [`Error::Store`], or [`Error::NotAnIndex`] for an entry that is none.
     pub fn load(store: &Store, snapshot: &Reading) -> Result<Catalogue> {
         let table = match snapshot.open_table(RUNS) {
-            Err(redb::TableError::TableDoesNotExist(_)) => return Ok(Catalogue::empty()),
+            Err(redb::TableError::TableDoesNotExist(_)) => return Ok(Catalogue::default()),
             other => store.check(other)?,
         };
         let not_an_index = || Error::NotAnIndex {
             path: store.path().to_owned(),
             why: "its catalogue cannot be read",
         };
-        let mut catalogue = Catalogue::empty();
+        let mut catalogue = Catalogue::default();
         let mut hasher = XxHash3_64::with_seed(0);
         for entry in store.check(table.range(..SEAL_KEY))? {
             let (key, bytes) = store.check(entry)?;
