@@ -33,6 +33,17 @@ pub enum Error {
         /// What the operating system said.
         source: std::io::Error,
     },
+    /// Memory grows that should not, and that was to be an error.
+    #[error("{0}; what was committed stays")]
+    MemoryGrows(crate::ledger::alarm::Alarm),
+    /// A file to append a memory log to is something else.
+    #[error("{} is not a memory log that this blkdex can go on with: {why}; it was left as it is", path.display())]
+    NotALog {
+        /// The file.
+        path: PathBuf,
+        /// How that was seen.
+        why: String,
+    },
     /// The memory budget is too small.
     #[error("--memory {budget_bytes} is too small: {least_bytes} bytes are the least that works")]
     BudgetTooSmall {

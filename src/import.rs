@@ -9,11 +9,14 @@ use crate::datadir::{BlockReader, Datadir, Source, catch_sigbus, copies_of};
 use crate::index::Index;
 use crate::index::meta::Meta;
 use crate::index::scan_memory::{exclude, mark_invalid, write_positions};
+use crate::ledger::keeper::{Keeper, Settings};
+use crate::ledger::record::Moment;
 use crate::limits::{BULK_BLOCKS_MIN, PLACES_PER_READ};
 use crate::memory::{Plan, Sizes};
 use crate::merging::{Phase, finish_unfinished, merge};
 use crate::position::{Height, Place};
 use crate::report::{Event, Notice, Progress, Summary};
+use crate::runs::row::Relation;
 use crate::stages::Stage;
 use crate::wire::{self, Hash32};
 use crate::{Error, Result};
@@ -41,6 +44,8 @@ pub struct Options {
     pub invalid: Vec<Hash32>,
     /// Whether to check witness commitments.
     pub checks_witness: bool,
+    /// What is asked of the ledger.
+    pub ledger: Settings,
 }
 
 /// How a pass over the chain ended.
@@ -76,6 +81,7 @@ pub fn import(
     let cache_bytes = plan.sizes.redb_cache_bytes;
     let mut index = Index::open_or_create(&options.index, cache_bytes, Meta::fresh(&datadir))?;
     let mut summary = Summary::new(&plan, &index);
+    let mut keeper = Keeper::new(&plan, &options.ledger);
     for hash in &options.invalid {
         exclude(index.store(), hash)?;
     }
@@ -105,8 +111,10 @@ pub fn import(
             chain: &chain,
             index: &mut index,
             batch: &mut batch,
+            keeper: &mut keeper,
         }
         .run()?;
+        keeper.end_pass(&batch);
         summary.add(&mut batch);
         summary.interrupted = matches!(end, End::Interrupted);
         // While a long import went on, the node has written more: look again until nothing is new.
@@ -169,6 +177,7 @@ struct Import<'a, 'e> {
     chain: &'a Chain,
     index: &'a mut Index,
     batch: &'a mut Batch,
+    keeper: &'a mut Keeper,
 }
 
 impl Import<'_, '_> {
@@ -204,10 +213,12 @@ impl Import<'_, '_> {
                 continue;
             }
             progress.add(next, bytes, self.batch);
+            self.keeper.add_block(next, bytes);
             (self.tell)(Event::Progress(&progress));
             let is_stopped = self.stop.load(Ordering::Relaxed);
             let is_due =
                 self.batch.blocks() >= self.options.commit_every || self.batch.must_commit();
+            let is_due = is_due || self.keeper.must_commit(next);
             if is_due || next == settled || next == end || is_stopped {
                 if let Some(again) = self.commit(settled)? {
                     return Ok(again);
@@ -229,18 +240,31 @@ impl Import<'_, '_> {
 
     fn merge(&mut self, phase: Phase) -> Result<()> {
         self.batch.stages.enter(Stage::Merge);
-        let stop = self.stop;
-        merge(self.index, self.batch, phase, &|| {
-            stop.load(Ordering::Relaxed)
-        })?;
+        let (stop, keeper, tell) = (self.stop, &mut *self.keeper, &mut *self.tell);
+        merge(
+            self.index,
+            self.batch,
+            phase,
+            &|| stop.load(Ordering::Relaxed),
+            &mut |moment, relation, index, batch| {
+                note(keeper, tell, (moment, Some(relation)), index, batch)
+            },
+        )?;
         self.batch.stages.enter(Stage::Other);
         Ok(())
     }
 
     fn merge_unfinished(&mut self) -> Result<()> {
         self.batch.stages.enter(Stage::Merge);
-        let stop = self.stop;
-        finish_unfinished(self.index, self.batch, &|| stop.load(Ordering::Relaxed))?;
+        let (stop, keeper, tell) = (self.stop, &mut *self.keeper, &mut *self.tell);
+        finish_unfinished(
+            self.index,
+            self.batch,
+            &|| stop.load(Ordering::Relaxed),
+            &mut |moment, relation, index, batch| {
+                note(keeper, tell, (moment, Some(relation)), index, batch)
+            },
+        )?;
         self.batch.stages.enter(Stage::Other);
         Ok(())
     }
@@ -248,10 +272,12 @@ impl Import<'_, '_> {
     /// Commits; a spend that cannot be makes its block invalid.
     fn commit(&mut self, settled: Height) -> Result<Option<End>> {
         let first = self.index.next_height();
-        let Some((last, _)) = self.batch.last() else {
+        let Some((last, _)) = self.batch.last().filter(|_| self.batch.blocks() > 0) else {
             return Ok(None);
         };
         let Some(bad) = self.batch.commit(self.index, settled)? else {
+            let moment = (Moment::Commit, None);
+            note(self.keeper, self.tell, moment, self.index, self.batch)?;
             return Ok(None);
         };
         let height = self
@@ -332,6 +358,22 @@ impl Import<'_, '_> {
             fault,
         })
     }
+}
+
+/// Notes what memory is used for at a moment, and says so; growth that should not be may end it all.
+fn note(
+    keeper: &mut Keeper,
+    tell: &mut dyn FnMut(Event<'_>),
+    (moment, relation): (Moment, Option<Relation>),
+    index: &Index,
+    batch: &mut Batch,
+) -> Result<()> {
+    let record = keeper.record(moment, relation, index, batch)?;
+    tell(Event::Ledger(&record));
+    if let Some(alarm) = keeper.watch(&record)? {
+        tell(Event::Notice(Notice::Memory(alarm)));
+    }
+    Ok(())
 }
 
 /// Places of the next blocks, read many at a time.

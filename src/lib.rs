@@ -32,7 +32,7 @@
 //! | [`runs`] | sorted runs in redb: pages, writing, looking up, merging |
 //! | [`merging`] | which runs merge when |
 //! | [`index`] | the file as a whole: open, commit, roll back, snapshots |
-//! | [`store`] | redb, and what its errors mean |
+//! | [`store`], [`held`] | redb, and what its errors mean; what it gives out |
 //! | [`query`], [`script`] | questions at any height; how scripts are named |
 //! | [`verify`] | the UTXO set against Bitcoin Core's own hashes |
 //! | [`doctor`], [`system`] | what an import would meet; what the operating system is asked |
@@ -50,6 +50,7 @@ pub mod doctor;
 pub mod error;
 pub mod export;
 pub mod fingerprint;
+pub mod held;
 pub mod import;
 pub mod index;
 pub mod ledger;

@@ -41,6 +41,22 @@ pub const TABLE_LOAD_MAX_PERCENT: usize = 75;
 /// As long as it can grow inside its map, the table does so at this load: clusters stay short.
 pub const TABLE_LOAD_EASY_PERCENT: usize = 50;
 
+/// Slots that are looked at, 1 MiB, to tell how far coins are from their homes.
+pub const TABLE_SAMPLE_SLOTS: usize = 1 << 16;
+
+/// The heap outside the plan may grow at so many commits, less one, and still be taken for settling
+/// down: a file is opened, a line of progress gets longer.
+pub const LEAK_COMMITS_MIN: u32 = 4;
+
+/// ...and by so many bytes: one small allocation that is kept at each commit is more, in the end.
+pub const LEAK_BYTES_MIN: u64 = 4096;
+
+/// Runs that the catalogue has room for from the start, so that naming one takes no memory.
+pub const RUNS_RESERVED: usize = 8 * RUNS_MAX;
+
+/// The longest line of a memory log that is looked for.
+pub const LOG_LINE_BYTES_MAX: usize = 1 << 16;
+
 /// Home slots with which a table starts; it doubles inside its map.
 pub const TABLE_SLOTS_FIRST: usize = 1 << 16;
 

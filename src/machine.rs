@@ -3,7 +3,7 @@
 //! Invariant: reads `/proc` and `/sys` only, and takes what is not there as "no limit known".
 
 use std::fs::read_to_string;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// What the kernel says of this process's memory.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
@@ -15,6 +15,8 @@ pub struct Resident {
     pub peak_private_bytes: u64,
     /// Bytes mapped from files now (`RssFile`).
     pub file_bytes: u64,
+    /// Private bytes mapped now, resident or not (`VmData`).
+    pub mapped_bytes: u64,
 }
 
 impl Resident {
@@ -37,6 +39,7 @@ impl Resident {
             private_bytes,
             peak_private_bytes,
             file_bytes,
+            mapped_bytes: field("VmData:"),
         }
     }
 }
@@ -59,28 +62,91 @@ pub fn available_bytes() -> Option<u64> {
     .min()
 }
 
+/// What the control group that this process is in is charged with, and the least that it or one
+/// above it may have. `None` if there is none, or none that counts memory.
+pub fn group() -> Option<(u64, Option<u64>)> {
+    let groups = read_to_string("/proc/self/cgroup").unwrap_or_default();
+    let root = Path::new("/sys/fs/cgroup");
+    Some((group_usage(&groups, root)?, group_limit(&groups, root)))
+}
+
 /// The smallest limit on the way from the control groups named in `/proc/self/cgroup` to the root.
 fn group_limit(groups: &str, root: &Path) -> Option<u64> {
-    let mut least = None;
-    for line in groups.lines() {
+    let limits = folders_with_memory(groups, root, ["memory.max", "memory.limit_in_bytes"]);
+    limits.filter(|bytes| *bytes < GROUP_BYTES_MAX).min()
+}
+
+/// The usage of the innermost group that says it: the root of all of version 2 does not.
+fn group_usage(groups: &str, root: &Path) -> Option<u64> {
+    folders_with_memory(groups, root, ["memory.current", "memory.usage_in_bytes"]).next()
+}
+
+/// Version 1 says "no limit" with a number near 2^63.
+const GROUP_BYTES_MAX: u64 = 1 << 62;
+
+/// The numbers in the files of this name (in version 2, and in version 1) on the way from the
+/// control groups named in `/proc/self/cgroup` to the root.
+fn folders_with_memory<'a>(
+    groups: &'a str,
+    root: &'a Path,
+    names: [&'static str; 2],
+) -> impl Iterator<Item = u64> + 'a {
+    let file_of = move |line: &'a str| -> Option<(PathBuf, &'static str, &'a Path)> {
         let mut fields = line.splitn(3, ':').skip(1);
-        let (Some(controllers), Some(path)) = (fields.next(), fields.next()) else {
-            continue;
-        };
-        let (base, file) = match controllers {
-            "" => (root.to_owned(), "memory.max"),
+        let (controllers, path) = (fields.next()?, fields.next()?);
+        let path = Path::new(path.trim_start_matches('/'));
+        match controllers {
+            "" => Some((root.to_owned(), names[0], path)),
             list if list.split(',').any(|name| name == "memory") => {
-                (root.join("memory"), "memory.limit_in_bytes")
+                Some((root.join("memory"), names[1], path))
             }
-            _ => continue,
+            _ => None,
+        }
+    };
+    groups
+        .lines()
+        .filter_map(file_of)
+        .flat_map(|(base, name, path)| {
+            path.ancestors().filter_map(move |folder| {
+                let text = read_to_string(base.join(folder).join(name)).ok()?;
+                text.trim().parse().ok()
+            })
+        })
+}
+
+/// What the kernel counts of this process, beside its memory.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
+pub struct Held {
+    /// Page faults that needed no disk...
+    pub minor_faults: u64,
+    /// ...and that did.
+    pub major_faults: u64,
+    /// Open file descriptors.
+    pub open_files: u64,
+    /// Memory mappings.
+    pub mappings: u64,
+}
+
+impl Held {
+    /// Reads `/proc/self`; zeros where there is none.
+    pub fn now() -> Held {
+        let stat = read_to_string("/proc/self/stat").unwrap_or_default();
+        // The program's name, in brackets, may have blanks in it; behind it comes field 3.
+        let fields = stat.rsplit(')').next().unwrap_or_default();
+        let field = |number: usize| {
+            let text = fields.split_whitespace().nth(number - 3);
+            text.and_then(|text| text.parse().ok()).unwrap_or(0)
         };
-        for folder in Path::new(path.trim_start_matches('/')).ancestors() {
-            let limit = read_to_string(base.join(folder).join(file)).ok();
-            let bytes = limit.and_then(|limit| limit.trim().parse::<u64>().ok());
-            least = least.into_iter().chain(bytes).min();
+        let maps = std::fs::read("/proc/self/maps").unwrap_or_default();
+        let open = std::fs::read_dir("/proc/self/fd").map_or(0, Iterator::count) as u64;
+        Held {
+            minor_faults: field(10),
+            major_faults: field(12),
+            // One of them is the folder being read.
+            open_files: open.saturating_sub(1),
+            mappings: maps.iter().filter(|byte| **byte == b'\n').count() as u64,
         }
     }
-    least
 }
 
 #[cfg(test)]
@@ -107,6 +173,41 @@ mod tests {
             group_limit("4:cpu:/old\n0::/elsewhere\n", root.path()),
             None
         );
+    }
+
+    #[test]
+    fn the_innermost_group_says_what_is_used_and_no_limit_is_none() {
+        let root = tempfile::tempdir().expect("a temporary folder");
+        let write = |path: &str, text: &str| {
+            let path = root.path().join(path);
+            std::fs::create_dir_all(path.parent().expect("below the root")).expect("a folder");
+            std::fs::write(path, text).expect("a file");
+        };
+        write("user/memory.current", "900\n");
+        write("user/app/memory.current", "300\n");
+        write("memory/old/memory.usage_in_bytes", "200\n");
+        write("memory/old/memory.limit_in_bytes", "9223372036854771712\n");
+        assert_eq!(group_usage("0::/user/app\n", root.path()), Some(300));
+        assert_eq!(group_usage("0::/user/other\n", root.path()), Some(900));
+        let old = "4:cpu,memory:/old\n";
+        assert_eq!(group_usage(old, root.path()), Some(200));
+        assert_eq!(group_limit(old, root.path()), None);
+        assert_eq!(group_usage("0::/\n", root.path()), None);
+    }
+
+    #[test]
+    fn an_open_file_and_a_map_are_counted() {
+        let before = Held::now();
+        let file = std::fs::File::open("/proc/self/exe").expect("the program is there");
+        let map = memmap2::MmapMut::map_anon(1 << 20).expect("a map");
+        let now = Held::now();
+        // Other tests run beside this one, so no exact numbers.
+        assert!(
+            now.open_files > 0 && now.mappings > 0 && now.minor_faults > 0,
+            "{now:?}"
+        );
+        assert!(before.minor_faults <= now.minor_faults);
+        drop((file, map));
     }
 
     #[test]

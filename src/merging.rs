@@ -5,6 +5,7 @@
 use crate::Result;
 use crate::batch::Batch;
 use crate::index::Index;
+use crate::ledger::record::Moment;
 use crate::limits::{RUNS_MAX, TIP_MERGE_BYTES_MAX};
 use crate::position::Height;
 use crate::runs::gather::fan_in;
@@ -53,20 +54,24 @@ fn appetite(relation: Relation, phase: Phase, runs_max: usize) -> Appetite {
     }
 }
 
+/// Hears of a merge before and after it.
+pub type Note<'a> = dyn FnMut(Moment, Relation, &Index, &mut Batch) -> Result<()> + 'a;
+
 /// Merges what the phase asks for, relation by relation, until `is_over` says so between segments.
 ///
 /// # Errors
-/// [`crate::Error::Damaged`], [`crate::Error::Store`]; named segments stay.
+/// [`crate::Error::Damaged`], [`crate::Error::Store`], and those of `note`; named segments stay.
 pub fn merge(
     index: &mut Index,
     batch: &mut Batch,
     phase: Phase,
     is_over: &dyn Fn() -> bool,
+    note: &mut Note<'_>,
 ) -> Result<()> {
-    merge_relation::<CoinRow>(index, batch, phase, is_over)?;
-    merge_relation::<FundingRow>(index, batch, phase, is_over)?;
-    merge_relation::<SpendingRow>(index, batch, phase, is_over)?;
-    merge_relation::<TxidRow>(index, batch, phase, is_over)
+    merge_relation::<CoinRow>(index, batch, phase, is_over, note)?;
+    merge_relation::<FundingRow>(index, batch, phase, is_over, note)?;
+    merge_relation::<SpendingRow>(index, batch, phase, is_over, note)?;
+    merge_relation::<TxidRow>(index, batch, phase, is_over, note)
 }
 
 /// Finishes merges that were cut off.
@@ -77,14 +82,15 @@ pub fn finish_unfinished(
     index: &mut Index,
     batch: &mut Batch,
     is_over: &dyn Fn() -> bool,
+    note: &mut Note<'_>,
 ) -> Result<()> {
     for relation in Relation::ALL {
         if let Some(task) = Unfinished::load(index.store(), relation)? {
             match relation {
-                Relation::Coins => run::<CoinRow>(index, batch, task, is_over)?,
-                Relation::Funding => run::<FundingRow>(index, batch, task, is_over)?,
-                Relation::Spending => run::<SpendingRow>(index, batch, task, is_over)?,
-                Relation::Txids => run::<TxidRow>(index, batch, task, is_over)?,
+                Relation::Coins => run::<CoinRow>(index, batch, task, is_over, note)?,
+                Relation::Funding => run::<FundingRow>(index, batch, task, is_over, note)?,
+                Relation::Spending => run::<SpendingRow>(index, batch, task, is_over, note)?,
+                Relation::Txids => run::<TxidRow>(index, batch, task, is_over, note)?,
             }
         }
     }
@@ -96,13 +102,14 @@ fn merge_relation<R: Row>(
     batch: &mut Batch,
     phase: Phase,
     is_over: &dyn Fn() -> bool,
+    note: &mut Note<'_>,
 ) -> Result<()> {
     let runs_max = fan_in(batch.for_merge::<R>().0.len()).min(RUNS_MAX);
     while !is_over() {
         let Some(task) = next_task::<R>(index, phase, runs_max) else {
             break;
         };
-        run::<R>(index, batch, task, is_over)?;
+        run::<R>(index, batch, task, is_over, note)?;
     }
     Ok(())
 }
@@ -143,16 +150,18 @@ fn run<R: Row>(
     batch: &mut Batch,
     task: Unfinished,
     is_over: &dyn Fn() -> bool,
+    note: &mut Note<'_>,
 ) -> Result<()> {
+    // Begun with more memory than there is now: its segments stay, and what is left of its inputs
+    // merges as any other runs do.
+    if task.inputs(index.catalogue()).len() > fan_in(batch.for_merge::<R>().0.len()) {
+        return Ok(());
+    }
+    note(Moment::BeforeMerge, R::RELATION, index, batch)?;
     let positions_end = index.next_txo().0;
     let segment_bytes = batch.segment_bytes();
     let (buffer, staging) = batch.for_merge::<R>();
     let (store, catalogue) = index.for_merge();
-    // Begun with more memory than there is now: its segments stay, and what is left of its inputs
-    // merges as any other runs do.
-    if task.inputs(catalogue).len() > fan_in(buffer.len()) {
-        return Ok(());
-    }
     let most_held = Merger {
         store,
         catalogue,
@@ -163,5 +172,5 @@ fn run<R: Row>(
     }
     .run(task, is_over)?;
     batch.note_merge::<R>(most_held);
-    Ok(())
+    note(Moment::AfterMerge, R::RELATION, index, batch)
 }

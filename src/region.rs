@@ -8,6 +8,15 @@ use bytemuck::Pod;
 use memmap2::{Advice, MmapMut};
 use std::marker::PhantomData;
 use std::ops::{Deref, DerefMut};
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// Bytes of all regions there are.
+static MAPPED_BYTES: AtomicUsize = AtomicUsize::new(0);
+
+/// Bytes of all regions of the process.
+pub fn mapped_bytes() -> u64 {
+    MAPPED_BYTES.load(Ordering::Relaxed) as u64
+}
 
 /// A slice of `T` in a map of its own, zeroed when made.
 pub struct Region<T> {
@@ -35,6 +44,7 @@ impl<T: Pod> Region<T> {
             map.as_ptr().cast::<T>().is_aligned(),
             "a map starts at a page"
         );
+        MAPPED_BYTES.fetch_add(map.len(), Ordering::Relaxed);
         Ok(Region {
             map,
             count,
@@ -53,6 +63,12 @@ impl<T: Pod> Region<T> {
             // SAFETY: a prefetch reads nothing and cannot fault, whatever the address.
             unsafe { _mm_prefetch::<_MM_HINT_T0>(address.cast::<i8>()) };
         }
+    }
+}
+
+impl<T> Drop for Region<T> {
+    fn drop(&mut self) {
+        MAPPED_BYTES.fetch_sub(self.map.len(), Ordering::Relaxed);
     }
 }
 
@@ -112,6 +128,11 @@ impl<T: Pod> Buffer<T> {
     pub fn clear(&mut self) {
         self.most = self.most.max(self.count);
         self.count = 0;
+    }
+
+    /// The most values it takes.
+    pub fn capacity(&self) -> usize {
+        self.region.len()
     }
 
     /// The most values it has held.

@@ -7,6 +7,8 @@ use crate::batch::{Batch, TableCounts};
 use crate::chain::Chain;
 use crate::datadir::ScanProgress;
 use crate::index::Index;
+use crate::ledger::alarm::Alarm;
+use crate::ledger::record::Record;
 use crate::machine::Resident;
 use crate::memory::{Part, Plan};
 use crate::position::{Height, Place};
@@ -33,6 +35,8 @@ pub enum Event<'a> {
         /// Bytes in all.
         bytes: u64,
     },
+    /// The use of memory was noted.
+    Ledger(&'a Record),
     /// Something a person should know.
     Notice(Notice),
 }
@@ -76,6 +80,8 @@ pub enum Notice {
         /// The one used.
         copy: Place,
     },
+    /// Memory grows that should not.
+    Memory(Alarm),
     /// The newest block is not whole yet.
     NotWhole {
         /// Its height.
@@ -229,10 +235,10 @@ impl Summary {
         self.table.hits += counts.hits;
         self.table.misses += counts.misses;
         self.table.evictions += counts.evictions;
-        let used = batch.used_bytes();
+        let used = batch.parts();
         for (part, most) in &mut self.parts {
-            if let Some((_, bytes)) = used.iter().find(|(name, _)| *name == part.name) {
-                *most = Some(most.unwrap_or(0).max(*bytes as u64));
+            if let Some(used) = used.iter().find(|used| used.name == part.name) {
+                *most = Some(most.unwrap_or(0).max(used.most as u64));
             }
         }
         self.peak_memory_bytes = self

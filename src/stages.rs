@@ -72,6 +72,11 @@ impl Stages {
         (self.stage, self.since) = (stage, now);
     }
 
+    /// Counts the time of the current stage up to now.
+    pub fn settle(&mut self) {
+        self.enter(self.stage);
+    }
+
     /// Time spent in `stage`, as far as it has been left.
     pub fn spent(&self, stage: Stage) -> Duration {
         self.spent[stage as usize]

@@ -1,11 +1,15 @@
 //! The redb file: opening it, transactions, and what redb's errors mean.
 //!
-//! Invariant: redb's cache size is always given, and only [`Store::durable`] makes anything real.
+//! Invariant: redb's cache size is always given, only [`Store::durable`] makes anything real, and what
+//! redb takes from the heap is charged to it: work in a transaction that writes is inside redb as a
+//! whole, so nothing that stays may be allocated there; what reads is held ([`crate::held`]).
 
+use crate::held::{Guard, Held, Reading};
+use crate::ledger::heap::InRedb;
 use crate::{Error, Result};
 use redb::{
-    AccessGuard, Builder, Database, Durability, Key, ReadOnlyDatabase, ReadTransaction,
-    ReadableDatabase, TableDefinition, Value, WriteTransaction,
+    Builder, Database, Durability, Key, ReadOnlyDatabase, ReadableDatabase, TableDefinition, Value,
+    WriteTransaction,
 };
 use std::fs::File;
 use std::os::unix::fs::FileExt;
@@ -22,7 +26,7 @@ const HEADER_PAGE_BYTES: usize = 4096;
 const FRESH_FILE_BYTES_MAX: u64 = 64 << 20;
 
 /// A page as redb holds it.
-pub type PageGuard = AccessGuard<'static, &'static [u8]>;
+pub type PageGuard = Guard<&'static [u8]>;
 
 enum Handle {
     Writer(Database),
@@ -32,7 +36,7 @@ enum Handle {
 /// An open index file.
 pub struct Store {
     path: PathBuf,
-    handle: Handle,
+    handle: Held<Handle>,
 }
 
 impl Store {
@@ -43,14 +47,14 @@ impl Store {
     pub fn create(path: &Path, cache_bytes: usize) -> Result<Store> {
         let file = open_private(path)?;
         begin_anew_if_cut_off(&file).map_err(|source| io_error("open", path, source))?;
-        let backend = redb::backends::FileBackend::new(file);
-        let backend = backend.map_err(|error| open_error(path, error.into()))?;
-        let handle = builder(cache_bytes)
-            .create_with_backend(backend)
-            .map_err(|source| open_error(path, source.into()))?;
+        let handle = Held::get_by(|| {
+            let backend = redb::backends::FileBackend::new(file)?;
+            let database = builder(cache_bytes).create_with_backend(backend)?;
+            Ok(Handle::Writer(database))
+        });
         Ok(Store {
             path: path.to_owned(),
-            handle: Handle::Writer(handle),
+            handle: handle.map_err(|error: redb::DatabaseError| open_error(path, error.into()))?,
         })
     }
 
@@ -67,12 +71,13 @@ impl Store {
             let path = path.to_owned();
             return Err(Error::NeedsRecovery { path });
         }
-        let handle = builder(cache_bytes)
-            .open_read_only(path)
-            .map_err(|source| open_error(path, source.into()))?;
+        let handle = Held::get_by(|| {
+            let database = builder(cache_bytes).open_read_only(path)?;
+            Ok(Handle::Reader(database))
+        });
         Ok(Store {
             path: path.to_owned(),
-            handle: Handle::Reader(handle),
+            handle: handle.map_err(|error: redb::DatabaseError| open_error(path, error.into()))?,
         })
     }
 
@@ -100,11 +105,11 @@ impl Store {
     ///
     /// # Errors
     /// [`Error::Store`].
-    pub fn read(&self) -> Result<ReadTransaction> {
-        match &self.handle {
-            Handle::Writer(handle) => self.check(handle.begin_read()),
-            Handle::Reader(handle) => self.check(handle.begin_read()),
-        }
+    pub fn read(&self) -> Result<Reading> {
+        self.check(Held::get_by(|| match &*self.handle {
+            Handle::Writer(handle) => handle.begin_read(),
+            Handle::Reader(handle) => handle.begin_read(),
+        }))
     }
 
     /// Runs `work` in a transaction that is visible afterwards, but not yet safe from a power cut.
@@ -112,6 +117,7 @@ impl Store {
     /// # Errors
     /// What `work` returns, or [`Error::Store`]; then nothing has changed.
     pub fn volatile<T>(&self, work: impl FnOnce(&WriteTransaction) -> Result<T>) -> Result<T> {
+        let _redb = InRedb::enter();
         let mut transaction = self.begin_write()?;
         self.check(transaction.set_durability(Durability::None))?;
         self.finish(transaction, work)
@@ -123,13 +129,14 @@ impl Store {
     /// # Errors
     /// What `work` returns, or [`Error::Store`]; then nothing has changed.
     pub fn durable<T>(&self, work: impl FnOnce(&WriteTransaction) -> Result<T>) -> Result<T> {
+        let _redb = InRedb::enter();
         let mut transaction = self.begin_write()?;
         transaction.set_quick_repair(true);
         self.finish(transaction, work)
     }
 
     fn begin_write(&self) -> Result<WriteTransaction> {
-        match &self.handle {
+        match &*self.handle {
             Handle::Writer(handle) => self.check(handle.begin_write()),
             Handle::Reader(_) => unreachable!("the callers of writes open the store for writing"),
         }
@@ -151,10 +158,10 @@ impl Store {
     /// [`Error::Store`].
     pub fn get<K: Key + 'static, V: Value + 'static>(
         &self,
-        transaction: &ReadTransaction,
+        transaction: &Reading,
         table: TableDefinition<'_, K, V>,
         key: K::SelfType<'_>,
-    ) -> Result<Option<AccessGuard<'static, V>>> {
+    ) -> Result<Option<Guard<V>>> {
         match transaction.open_table(table) {
             Ok(table) => self.check(table.get(key)),
             Err(redb::TableError::TableDoesNotExist(_)) => Ok(None),

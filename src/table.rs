@@ -9,7 +9,9 @@
 //!
 //! Deleting shifts the rest of the cluster back, so there are no tombstones.
 
-use crate::limits::{TABLE_LOAD_EASY_PERCENT, TABLE_LOAD_MAX_PERCENT, TABLE_SLOTS_FIRST};
+use crate::limits::{
+    TABLE_LOAD_EASY_PERCENT, TABLE_LOAD_MAX_PERCENT, TABLE_SAMPLE_SLOTS, TABLE_SLOTS_FIRST,
+};
 use crate::position::Txo;
 use crate::region::Region;
 use crate::runs::row::{CoinRow, POSITION_BITS};
@@ -81,6 +83,30 @@ impl Table {
     /// Bytes of the slots in use, empty ones between them included.
     pub fn used_bytes(&self) -> usize {
         Table::bytes_for(self.homes)
+    }
+
+    /// How many slots coins are away from their homes, on average and at most: of a sample of the
+    /// slots, if there are many.
+    pub fn probe_slots(&self) -> (f64, usize) {
+        const STRETCHES: usize = 64;
+        let end = self.homes + TAIL_SLOTS;
+        let step = end.div_ceil(STRETCHES);
+        let (mut coins, mut sum, mut most) = (0usize, 0, 0);
+        for start in (0..end).step_by(step) {
+            let stop = end.min(start + step.min(TABLE_SAMPLE_SLOTS / STRETCHES));
+            for at in start..stop {
+                if self.slots[at] != EMPTY {
+                    let away = at - self.home(self.slots[at]);
+                    (coins, sum, most) = (coins + 1, sum + away, most.max(away));
+                }
+            }
+        }
+        (sum as f64 / coins.max(1) as f64, most)
+    }
+
+    /// Home slots in use: the table grows inside its map.
+    pub fn homes(&self) -> usize {
+        self.homes
     }
 
     /// Whether one more coin fits, after growing inside the map if need be. If not, the caller
@@ -296,6 +322,35 @@ mod tests {
         assert_eq!(table.count(), 1);
         assert_eq!(table.take(coin(7, 99)), Some(coin(7, 2)));
         assert_eq!(table.take(coin(7, 99)), None);
+    }
+
+    /// A map that only marks what it deletes gets slower with every coin that ever was in it.
+    #[test]
+    fn coins_that_come_and_go_leave_nothing_behind() {
+        const SLOTS: usize = 1 << 14;
+        let mut table = Table::new(SLOTS).unwrap();
+        let fingerprint = |number: u64| {
+            u128::from(number).wrapping_mul(0x9E37_79B9_7F4A_7C15_F39C_C060_5CED_C835) >> 40
+        };
+        let live = (SLOTS * 7 / 10) as u64;
+        let mut probes = Vec::new();
+        for number in 1..60 * live {
+            assert!(table.has_room());
+            table.insert(coin(fingerprint(number), number));
+            if let Some(old) = number.checked_sub(live).filter(|old| *old > 0) {
+                assert!(table.take(coin(fingerprint(old), 0)).is_some());
+            }
+            if number % (10 * live) == 2 * live {
+                probes.push(table.probe_slots());
+            }
+        }
+        assert_eq!(table.count() as u64, live);
+        let (first, rest) = probes.split_first().unwrap();
+        for (mean, most) in rest {
+            assert!(*mean < first.0 * 1.5 + 0.5 && *most < 64, "{probes:?}");
+        }
+        let occupied = table.slots.iter().filter(|slot| **slot != EMPTY).count();
+        assert_eq!(occupied, table.count(), "a slot without a coin is empty");
     }
 
     #[derive(Clone, Debug)]

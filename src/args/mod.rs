@@ -15,7 +15,7 @@ mod values;
 mod verify;
 
 pub use export::{ExportArgs, ExportWhat};
-pub use source::{DoctorArgs, ImportArgs, RebuildArgs};
+pub use source::{DoctorArgs, HowArgs, ImportArgs, RebuildArgs};
 pub use verify::VerifyArgs;
 
 /// Turns the block files of a Bitcoin Core datadir into one file that answers, offline, at any

@@ -7,6 +7,7 @@ use super::values::{Bytes, Memory, parse_bytes, parse_height, parse_hex, parse_m
 use bitcoin::hashes::Hash;
 use blkdex::datadir::{NetworkName, Source};
 use blkdex::import::Options;
+use blkdex::ledger::keeper::Settings;
 use blkdex::position::Height;
 use clap::ArgAction;
 use std::path::{Path, PathBuf};
@@ -55,6 +56,28 @@ pub struct HowArgs {
     /// Check the witness commitments of blocks too
     #[arg(long)]
     pub check_witness: bool,
+
+    /// Append a line of JSON to this file at every commit, and before and after every merge: what
+    /// memory is used for
+    #[arg(long, value_name = "FILE")]
+    pub memory_log: Option<PathBuf>,
+
+    /// End, after a commit, if the heap grows from commit to commit or a part of the memory is
+    /// above its plan; otherwise that is a warning
+    #[arg(long)]
+    pub strict_memory: bool,
+
+    /// Write heap-HEIGHT.json after the first commit at or above each of these heights: what was
+    /// allocated since the one before, by call site
+    #[cfg(feature = "heap-profile")]
+    #[arg(long, value_name = "HEIGHT", value_parser = parse_height, value_delimiter = ',')]
+    pub heap_profile_at: Vec<Height>,
+
+    /// Keep a copy of one block in so many, to see the alarm
+    #[cfg(debug_assertions)]
+    #[arg(long, value_name = "N", hide = true,
+        value_parser = clap::value_parser!(u32).range(1..))]
+    pub leak_every: Option<u32>,
 
     /// Show no progress
     #[arg(long, short)]
@@ -155,6 +178,20 @@ impl HowArgs {
                 .map(|hash| hash.to_byte_array())
                 .collect(),
             checks_witness: self.check_witness,
+            ledger: self.ledger(),
+        }
+    }
+
+    // In a build for tests with the feature, nothing is left for the default.
+    #[allow(clippy::needless_update)]
+    fn ledger(&self) -> Settings {
+        Settings {
+            is_strict: self.strict_memory,
+            #[cfg(feature = "heap-profile")]
+            commit_at: self.heap_profile_at.clone(),
+            #[cfg(debug_assertions)]
+            leak_every: self.leak_every,
+            ..Settings::default()
         }
     }
 }

@@ -52,6 +52,19 @@ pub struct TableCounts {
     pub evictions: u64,
 }
 
+/// Bytes of a part of the memory plan.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct PartBytes {
+    /// Its name there.
+    pub name: &'static str,
+    /// Bytes it was made with.
+    pub capacity: usize,
+    /// Bytes in use now.
+    pub in_use: usize,
+    /// The most that were.
+    pub most: usize,
+}
+
 /// Why a block cannot be added.
 #[derive(Debug)]
 pub enum BadBlock {
@@ -166,14 +179,27 @@ impl Batch {
         &self.table
     }
 
-    /// The most bytes that its parts of the memory plan have held, by the plan's names.
-    pub fn used_bytes(&self) -> [(&'static str, usize); 4] {
+    /// What its parts of the memory plan hold, by the plan's names.
+    pub fn parts(&self) -> [PartBytes; 4] {
+        let of = |name, capacity, in_use, most| PartBytes {
+            name,
+            capacity,
+            in_use,
+            most,
+        };
         let row = size_of::<CoinRow>();
+        let list = |name, list: &Buffer<CoinRow>| {
+            let (capacity, most) = (list.capacity() * row, list.most() * row);
+            of(name, capacity, list.len() * row, most)
+        };
+        let (table, rows) = (&self.table, &self.rows);
+        let table_bytes = Table::bytes_for(table.slots_max());
+        let used = table.used_bytes();
         [
-            ("table", self.table.used_bytes()),
-            ("rows", self.rows.most_bytes()),
-            ("pending", self.pending.most() * row),
-            ("deletes", self.deletes.most() * row),
+            of("table", table_bytes, used, used),
+            of("rows", rows.bytes(), rows.held_bytes(), rows.most_bytes()),
+            list("pending", &self.pending),
+            list("deletes", &self.deletes),
         ]
     }
 

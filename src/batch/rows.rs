@@ -143,15 +143,19 @@ impl RowBuffers {
 
     /// Notes how full it is, for [`RowBuffers::most_bytes`].
     pub fn note(&mut self) {
-        let Counts {
-            funding,
-            spending,
-            txids,
-        } = self.counts;
-        let bytes = funding * size_of::<FundingRow>()
-            + spending * size_of::<SpendingRow>()
-            + txids * size_of::<TxidRow>();
-        self.most_bytes = self.most_bytes.max(bytes);
+        self.most_bytes = self.most_bytes.max(self.held_bytes());
+    }
+
+    /// The bytes that are in use.
+    pub fn held_bytes(&self) -> usize {
+        self.counts.funding * size_of::<FundingRow>()
+            + self.counts.spending * size_of::<SpendingRow>()
+            + self.counts.txids * size_of::<TxidRow>()
+    }
+
+    /// The bytes there are.
+    pub fn bytes(&self) -> usize {
+        self.region.len()
     }
 
     /// The most bytes that were in use, as far as was noted.

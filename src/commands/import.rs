@@ -2,6 +2,7 @@
 //!
 //! Invariant: signals only set a flag; the import ends itself, after a commit.
 
+use super::ledger::Scribe;
 use super::progress::Reporter;
 use super::signals::{self, INTERRUPTED};
 use super::summary;
@@ -16,9 +17,14 @@ use std::process::ExitCode;
 pub fn run(args: &ImportArgs, index: &Path, json: bool, out: &mut impl Write) -> Result<ExitCode> {
     let options = args.how.options(args.source.get(), index);
     let stop = signals::caught()?;
+    let mut scribe = Scribe::new(&args.how, &stop)?;
     let mut reporter = Reporter::new(args.how.quiet);
-    let done = import(&options, &stop, &mut |event| reporter.hear(event));
+    let done = import(&options, &stop, &mut |event| {
+        scribe.hear(&event);
+        reporter.hear(event);
+    });
     reporter.finish();
+    scribe.finish()?;
     let summary = done?;
     if json {
         writeln!(out, "{}", summary::to_json(&summary))?;

@@ -5,7 +5,10 @@
 mod columns;
 mod doctor;
 mod export;
+#[cfg(feature = "heap-profile")]
+mod heap_profile;
 mod import;
+mod ledger;
 mod people;
 mod progress;
 mod rebuild;

@@ -8,6 +8,7 @@ use bitcoin::BlockHash;
 use bitcoin::hashes::Hash;
 use blkdex::chain::Chain;
 use blkdex::datadir::ScanProgress;
+use blkdex::ledger::record::{Moment, Record};
 use blkdex::machine::Resident;
 use blkdex::memory::Plan;
 use blkdex::report::{Event, Notice, Progress};
@@ -30,6 +31,8 @@ pub struct Reporter {
     shown: Option<Instant>,
     work: Option<Work>,
     began: Instant,
+    /// Heap in use at the last commit.
+    live_bytes: Option<u64>,
 }
 
 impl Reporter {
@@ -45,6 +48,7 @@ impl Reporter {
             shown: None,
             work: None,
             began: Instant::now(),
+            live_bytes: None,
         }
     }
 
@@ -60,6 +64,7 @@ impl Reporter {
                 self.begin();
             }
             Event::Progress(progress) => self.progress(progress),
+            Event::Ledger(record) => self.memory(record),
             Event::Check {
                 height,
                 bytes_done,
@@ -141,6 +146,14 @@ impl Reporter {
         self.show(progress.bytes_done, progress.bytes, &text);
     }
 
+    /// A line for each commit, where there is no bar.
+    fn memory(&mut self, record: &Record) {
+        if self.bar.is_none() && record.moment == Moment::Commit {
+            let before = self.live_bytes.replace(record.heap.live_bytes);
+            self.say(&describe_memory(record, before));
+        }
+    }
+
     /// Says how far a long reading is.
     pub fn reading(&mut self, progress: &Reading) {
         if self.is_quiet || !self.is_due() {
@@ -210,6 +223,25 @@ fn mebibytes(bytes: usize) -> String {
     format!("{:.1}", bytes as f64 / f64::from(1 << 20))
 }
 
+fn describe_memory(record: &Record, live_before: Option<u64>) -> String {
+    let mib = |bytes: u64| mebibytes(bytes as usize);
+    let (heap, table) = (&record.heap, &record.table);
+    let change = heap.live_bytes as i64 - live_before.unwrap_or(heap.live_bytes) as i64;
+    let change = match (change.unsigned_abs(), if change < 0 { '-' } else { '+' }) {
+        (0, _) => "+0".to_owned(),
+        (bytes @ 1..1_048_576, sign) => format!("{sign}{} bytes", grouped(bytes)),
+        (bytes, sign) => format!("{sign}{} MiB", mib(bytes)),
+    };
+    format!(
+        "[memory] height {}: heap {} MiB ({change}), resident {} MiB, table {:.0} % full, hit rate {:.1} %",
+        record.height,
+        mib(heap.live_bytes),
+        mib(record.process.private_bytes),
+        table.coins as f64 * 100.0 / table.slots.max(1) as f64,
+        table.hits as f64 * 100.0 / (table.hits + table.misses).max(1) as f64,
+    )
+}
+
 fn describe_chain(chain: &Chain) -> String {
     let (counts, report) = (&chain.counts, &chain.report);
     let mut text = format!(
@@ -248,6 +280,7 @@ fn describe(notice: &Notice) -> String {
         Notice::Behind { best, tip } => format!(
             "the block files end at height {best}, the index is at {tip} of the same chain: nothing changed"
         ),
+        Notice::Memory(alarm) => format!("warning: {alarm}"),
         Notice::Moved => "the block files have moved: their positions were noted anew".into(),
         Notice::Invalid {
             height,

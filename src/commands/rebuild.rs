@@ -2,6 +2,7 @@
 //!
 //! Invariant: the old index stays usable until the last moment.
 
+use super::ledger::Scribe;
 use super::progress::Reporter;
 use super::signals::{self, INTERRUPTED};
 use super::summary;
@@ -27,6 +28,7 @@ pub fn run(args: &RebuildArgs, index: &Path, json: bool, out: &mut impl Write) -
     };
     let options = args.how.options(source, index);
     let stop = signals::caught()?;
+    let mut scribe = Scribe::new(&args.how, &stop)?;
     let reporter = RefCell::new(Reporter::new(args.how.quiet));
     let mut watch = Watch {
         stop: &stop,
@@ -35,10 +37,14 @@ pub fn run(args: &RebuildArgs, index: &Path, json: bool, out: &mut impl Write) -
     let done = rebuild(
         &options,
         &stop,
-        &mut |event| reporter.borrow_mut().hear(event),
+        &mut |event| {
+            scribe.hear(&event);
+            reporter.borrow_mut().hear(event);
+        },
         &mut watch,
     );
     reporter.borrow_mut().finish();
+    scribe.finish()?;
     show(&done?, index, json, out)
 }
 

@@ -20,6 +20,7 @@ pub mod sealed;
 pub mod snapshot;
 
 use crate::fingerprint::Fingerprints;
+use crate::ledger::heap::InRedb;
 use crate::position::{Height, Place, Txo};
 use crate::runs::catalogue::{self, Catalogue, Run};
 use crate::runs::row::Relation;
@@ -132,6 +133,7 @@ impl Index {
                 .any(|known| Some(known.name()) == relation)
                 && !named.iter().any(|known| known == name)
         };
+        let _redb = InRedb::enter();
         let snapshot = self.store.read()?;
         let tables = self.store.check(snapshot.list_tables())?;
         let rubbish: Vec<_> = tables.filter(|table| is_rubbish(table.name())).collect();
@@ -292,8 +294,10 @@ impl Index {
 
 /// A redb file with tables, but without our meta table, belongs to another program.
 fn refuse_foreign_tables(store: &Store) -> Result<()> {
+    let _redb = InRedb::enter();
     let snapshot = store.read()?;
-    let is_empty = store.check(snapshot.list_tables())?.next().is_none();
+    let tables = store.check(snapshot.list_tables());
+    let is_empty = tables?.next().is_none();
     match is_empty {
         true => Ok(()),
         false => Err(meta::not_an_index(store, "a redb file of another program")),

@@ -122,10 +122,14 @@ fn decode_file(file: u32, bytes: &[u8]) -> Option<FileMemory> {
 ///
 /// # Errors
 /// [`crate::Error::Store`].
-pub fn write_positions(store: &Store, places: impl Iterator<Item = (Height, Place)>) -> Result<()> {
+pub fn write_positions(
+    store: &Store,
+    mut places: impl Iterator<Item = (Height, Place)>,
+) -> Result<()> {
     store.volatile(|transaction| {
         let mut positions = store.check(transaction.open_table(POSITIONS))?;
-        for (height, place) in places {
+        // Borrowed: what it holds is not redb's, and so not freed in here.
+        for (height, place) in places.by_ref() {
             store.check(positions.insert(height.0, &encode_place(&place)[..]))?;
         }
         Ok(())

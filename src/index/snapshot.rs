@@ -8,6 +8,7 @@ use super::blocks::{
 };
 use super::meta::not_an_index;
 use super::sealed;
+use crate::held::{ReadTable, Reading};
 use crate::limits::{BLOCK_TXS_MAX, HEADER_BYTES};
 use crate::position::{Height, Place, Txo};
 use crate::runs::read::Walk;
@@ -15,15 +16,14 @@ use crate::runs::row::{Row, SpendingRow};
 use crate::store::Store;
 use crate::wire::Hash32;
 use crate::{Error, Result};
-use redb::{ReadOnlyTable, ReadTransaction};
 use std::ops::RangeInclusive;
 
-type ByHeight = ReadOnlyTable<u32, &'static [u8]>;
+type ByHeight = ReadTable<u32, &'static [u8]>;
 
 /// See the module documentation.
 pub struct Snapshot<'i> {
     index: &'i Index,
-    transaction: ReadTransaction,
+    transaction: Reading,
     blocks: Option<ByHeight>,
     offsets: Option<ByHeight>,
 }
@@ -101,7 +101,7 @@ impl<'i> Snapshot<'i> {
         let range = self
             .store()
             .check(positions.range(first.0..first.0.saturating_add(count)))?;
-        let mut places = Vec::new();
+        let mut places = Vec::with_capacity(count as usize);
         for entry in range {
             let (_, bytes) = self.store().check(entry)?;
             let unreadable = || self.unreadable("a block's position cannot be read");

@@ -5,6 +5,16 @@
 //!
 //! | file | what |
 //! | --- | --- |
+//! | `counting.rs` | an allocator that counts |
+//! | `heap.rs` | what it has counted, and how much of it is redb's |
+//! | `keeper.rs` | records are made |
 //! | `record.rs` | the lines of a log |
+//! | `alarm.rs` | memory that grows and should not |
+//! | `log.rs` | a log is begun, or gone on with |
 
+pub mod alarm;
+pub mod counting;
+pub mod heap;
+pub mod keeper;
+pub mod log;
 pub mod record;

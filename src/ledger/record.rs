@@ -96,6 +96,29 @@ pub struct Record {
     pub stages_ms: BTreeMap<String, u64>,
 }
 
+#[cfg(test)]
+impl Record {
+    /// Of a moment at which there was nothing.
+    pub(super) fn empty(moment: Moment) -> Record {
+        Record {
+            moment,
+            relation: None,
+            height: Height(0),
+            elapsed_ms: 0,
+            blocks: 0,
+            block_bytes: 0,
+            parts: Vec::new(),
+            heap: Heap::default(),
+            process: Process::default(),
+            cgroup: None,
+            table: TableUse::default(),
+            relations: Vec::new(),
+            index_bytes: 0,
+            stages_ms: BTreeMap::new(),
+        }
+    }
+}
+
 /// How much of a part is used.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct PartUse {
@@ -120,7 +143,7 @@ pub struct Heap {
     pub allocated_bytes: u64,
     /// How often bytes were given out.
     pub allocations: u64,
-    /// Bytes that the allocator has taken from the system.
+    /// Bytes that the allocator has taken from the system, with the program's own data.
     pub committed_bytes: u64,
 }
 

@@ -17,11 +17,13 @@
 //! The last entry, under the key 2^64 - 1, is the XXH3-64 of all others, keys and entries in order.
 
 use super::row::Relation;
+use crate::held::Reading;
+use crate::limits::RUNS_RESERVED;
 use crate::position::Height;
 use crate::store::Store;
 use crate::{Error, Result};
 use byteorder::{ByteOrder, LittleEndian};
-use redb::{ReadTransaction, ReadableTable, Table, TableDefinition, WriteTransaction};
+use redb::{ReadableTable, Table, TableDefinition, WriteTransaction};
 use std::hash::Hasher;
 use twox_hash::XxHash3_64;
 
@@ -130,11 +132,20 @@ impl Run {
 }
 
 /// The catalogue in memory.
-#[derive(Default)]
 pub struct Catalogue {
     runs: Vec<Run>,
     next_id: u32,
     is_sealed: bool,
+}
+
+impl Default for Catalogue {
+    fn default() -> Catalogue {
+        Catalogue {
+            runs: Vec::with_capacity(RUNS_RESERVED),
+            next_id: 0,
+            is_sealed: false,
+        }
+    }
 }
 
 impl Catalogue {
@@ -142,7 +153,7 @@ impl Catalogue {
     ///
     /// # Errors
     /// [`Error::Store`], or [`Error::NotAnIndex`] for an entry that is none.
-    pub fn load(store: &Store, snapshot: &ReadTransaction) -> Result<Catalogue> {
+    pub fn load(store: &Store, snapshot: &Reading) -> Result<Catalogue> {
         let table = match snapshot.open_table(RUNS) {
             Err(redb::TableError::TableDoesNotExist(_)) => return Ok(Catalogue::default()),
             other => store.check(other)?,

@@ -8,9 +8,9 @@ use super::page::{NO_NEXT, PageHead, RowCursor};
 use super::row::Row;
 use super::table_of;
 use crate::error::Damage;
+use crate::held::{ReadTable, Reading};
 use crate::store::{PageGuard, Store};
 use crate::{Error, Result};
-use redb::{ReadOnlyTable, ReadTransaction};
 use std::path::PathBuf;
 
 /// A page that was checked.
@@ -30,7 +30,7 @@ impl Page {
 /// The pages of one run, in a snapshot.
 pub struct RunPages {
     run: Run,
-    table: ReadOnlyTable<u128, &'static [u8]>,
+    table: ReadTable<u128, &'static [u8]>,
     path: PathBuf,
 }
 
@@ -39,7 +39,7 @@ impl RunPages {
     ///
     /// # Errors
     /// [`Error::Damaged`] if the table is not there, [`Error::Store`].
-    pub fn open(store: &Store, snapshot: &ReadTransaction, run: Run) -> Result<RunPages> {
+    pub fn open(store: &Store, snapshot: &Reading, run: Run) -> Result<RunPages> {
         let path = store.path().to_owned();
         match snapshot.open_table(table_of(&run.table_name())) {
             Ok(table) => Ok(RunPages { run, table, path }),
@@ -129,7 +129,7 @@ impl<R: Row> Walk<R> {
     ///
     /// # Errors
     /// [`Error::Damaged`], [`Error::Store`].
-    pub fn new(store: &Store, snapshot: &ReadTransaction, run: Run) -> Result<Walk<R>> {
+    pub fn new(store: &Store, snapshot: &Reading, run: Run) -> Result<Walk<R>> {
         let pages = RunPages::open(store, snapshot, run)?;
         let page = pages.page_for(run.low_key)?;
         let rows = page.head.cursor();

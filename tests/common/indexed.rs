@@ -64,6 +64,7 @@ impl Indexed {
             commit_every,
             invalid: vec![],
             checks_witness: false,
+            ledger: Default::default(),
         };
         import(&options, &AtomicBool::new(false), &mut |_| {}).unwrap();
         Indexed { folder, path }

@@ -12,3 +12,10 @@ pub mod random;
 pub mod rng;
 pub mod trial;
 pub mod truth;
+
+use blkdex::ledger::counting::Counting;
+use std::alloc::System;
+
+/// The heap is counted, as in the program, so that an import of a test that leaks is heard of.
+#[global_allocator]
+static ALLOCATOR: Counting<System> = Counting(System);

@@ -1,0 +1,229 @@
+//! The keeper of the ledger: makes a record of a moment of an import.
+//!
+//! Invariant: reading is all it does; the import goes the same way with and without it.
+
+use super::alarm::{Alarm, Watcher};
+use super::heap::{self, Counted};
+use super::record::{Cgroup, Heap, Moment, PartUse, Process, Record, RelationUse, TableUse};
+use crate::Result;
+use crate::batch::{Batch, TableCounts};
+use crate::datadir::BlockReader;
+use crate::index::Index;
+use crate::machine::{self, Held, Resident};
+use crate::memory::{Part, Plan};
+use crate::position::Height;
+use crate::region;
+use crate::runs::row::Relation;
+use crate::stages::Stage;
+use std::time::Instant;
+
+/// What is asked of the ledger.
+#[derive(Clone, Debug, Default)]
+pub struct Settings {
+    /// Whether an alarm ends the import.
+    pub is_strict: bool,
+    /// Heights at which there is a commit whatever `commit_every` says.
+    pub commit_at: Vec<Height>,
+    /// Keep a copy of one block in so many, for ever: a leak, planted to see that it is found.
+    #[doc(hidden)]
+    pub leak_every: Option<u32>,
+}
+
+/// See the module documentation.
+pub struct Keeper {
+    settings: Settings,
+    plan: Plan,
+    started: Instant,
+    /// Heap in use before the import began: not its own.
+    outside_before: u64,
+    blocks: u64,
+    block_bytes: u64,
+    /// Counts of passes that are over.
+    counts_before: TableCounts,
+    watcher: Watcher,
+}
+
+impl Keeper {
+    /// Of a run that begins.
+    pub fn new(plan: &Plan, settings: &Settings) -> Keeper {
+        heap::forget_most();
+        Keeper {
+            settings: settings.clone(),
+            plan: plan.clone(),
+            started: Instant::now(),
+            outside_before: Counted::now().outside_bytes(),
+            blocks: 0,
+            block_bytes: 0,
+            counts_before: TableCounts::default(),
+            watcher: Watcher::default(),
+        }
+    }
+
+    /// A block was added.
+    pub fn add_block(&mut self, height: Height, bytes: &[u8]) {
+        self.blocks += 1;
+        self.block_bytes += bytes.len() as u64;
+        if let Some(every) = self.settings.leak_every
+            && height.0.is_multiple_of(every)
+        {
+            std::mem::forget(bytes.to_vec());
+        }
+    }
+
+    /// Whether there must be a commit at this height.
+    pub fn must_commit(&self, height: Height) -> bool {
+        self.settings.commit_at.contains(&height)
+    }
+
+    /// A pass over the chain is over, and its batch with it.
+    pub fn end_pass(&mut self, batch: &Batch) {
+        self.counts_before = self.counts(batch);
+    }
+
+    fn counts(&self, batch: &Batch) -> TableCounts {
+        let (before, now) = (self.counts_before, batch.table_counts());
+        TableCounts {
+            hits: before.hits + now.hits,
+            misses: before.misses + now.misses,
+            evictions: before.evictions + now.evictions,
+        }
+    }
+
+    /// The alarm that a record raises, if it does not end the import.
+    ///
+    /// # Errors
+    /// The alarm, if it does.
+    pub fn watch(&mut self, record: &Record) -> Result<Option<Alarm>> {
+        match self.watcher.hear(record) {
+            Some(alarm) if self.settings.is_strict => Err(crate::Error::MemoryGrows(alarm)),
+            alarm => Ok(alarm),
+        }
+    }
+
+    /// A record of this moment.
+    ///
+    /// # Errors
+    /// [`crate::Error::Io`].
+    pub fn record(
+        &self,
+        moment: Moment,
+        relation: Option<Relation>,
+        index: &Index,
+        batch: &mut Batch,
+    ) -> Result<Record> {
+        // First of all: making the rest of the record takes some heap for a moment.
+        let counted = Counted::now();
+        let resident = Resident::now();
+        batch.stages.settle();
+        let parts = batch.parts();
+        let part_use = |part: &Part| match parts.iter().find(|used| used.name == part.name) {
+            Some(used) => PartUse {
+                name: part.name.to_owned(),
+                capacity_bytes: used.capacity as u64,
+                in_use_bytes: Some(used.in_use as u64),
+                most_bytes: Some(used.most as u64),
+            },
+            None => self.heap_part(part, &counted),
+        };
+        let stages = Stage::NAMES.iter();
+        Ok(Record {
+            moment,
+            relation: relation.map(|relation| relation.name().to_owned()),
+            height: index.tip().map_or(Height(0), |(tip, _)| tip),
+            elapsed_ms: self.started.elapsed().as_millis() as u64,
+            blocks: self.blocks,
+            block_bytes: self.block_bytes,
+            parts: self.plan.parts.iter().map(part_use).collect(),
+            heap: heap(&counted, resident.mapped_bytes),
+            process: process(&resident),
+            cgroup: machine::group().map(|(usage_bytes, limit_bytes)| Cgroup {
+                usage_bytes,
+                limit_bytes,
+            }),
+            table: self.table(batch),
+            relations: Relation::ALL.map(|each| relation_use(index, each)).into(),
+            index_bytes: index.store().allocated_bytes()?,
+            stages_ms: stages
+                .map(|(stage, name)| {
+                    let spent = batch.stages.spent(*stage);
+                    ((*name).to_owned(), spent.as_millis() as u64)
+                })
+                .collect(),
+        })
+    }
+
+    /// A part that lives on the heap, if the heap is counted, or nowhere in particular.
+    fn heap_part(&self, part: &Part, counted: &Counted) -> PartUse {
+        let own = counted.outside_bytes().saturating_sub(self.outside_before);
+        let (in_use, most) = match part.name {
+            _ if counted.allocations == 0 => (None, None),
+            "redb" => (Some(counted.redb_bytes), Some(counted.redb_most_bytes)),
+            "process" => (Some(own), None),
+            _ => (None, None),
+        };
+        PartUse {
+            name: part.name.to_owned(),
+            capacity_bytes: part.bytes as u64,
+            in_use_bytes: in_use,
+            most_bytes: most,
+        }
+    }
+
+    fn table(&self, batch: &Batch) -> TableUse {
+        let (table, counts) = (batch.table(), self.counts(batch));
+        let (probe_slots, probe_slots_max) = table.probe_slots();
+        TableUse {
+            slots: table.slots_max() as u64,
+            homes: table.homes() as u64,
+            coins: table.count() as u64,
+            hits: counts.hits,
+            misses: counts.misses,
+            evictions: counts.evictions,
+            probe_slots,
+            probe_slots_max: probe_slots_max as u64,
+        }
+    }
+}
+
+/// What private bytes are mapped, and are not our own maps, the allocator has taken. (mimalloc's own
+/// count, `mi_process_info`, goes below zero with the options that `allocator.rs` sets.)
+fn heap(counted: &Counted, mapped_bytes: u64) -> Heap {
+    let own = region::mapped_bytes() + BlockReader::WINDOW_BYTES as u64;
+    Heap {
+        live_bytes: counted.live_bytes,
+        redb_bytes: counted.redb_bytes,
+        allocated_bytes: counted.allocated_bytes,
+        allocations: counted.allocations,
+        committed_bytes: mapped_bytes.saturating_sub(own),
+    }
+}
+
+fn process(resident: &Resident) -> Process {
+    let held = Held::now();
+    Process {
+        private_bytes: resident.private_bytes,
+        peak_private_bytes: resident.peak_private_bytes,
+        file_bytes: resident.file_bytes,
+        minor_faults: held.minor_faults,
+        major_faults: held.major_faults,
+        open_files: held.open_files,
+        mappings: held.mappings,
+    }
+}
+
+fn relation_use(index: &Index, relation: Relation) -> RelationUse {
+    let runs = index.catalogue().runs().iter();
+    let runs = runs.filter(|run| run.relation == relation);
+    let empty = RelationUse {
+        name: relation.name().to_owned(),
+        rows: 0,
+        runs: 0,
+        bytes: 0,
+    };
+    runs.fold(empty, |sum, run| RelationUse {
+        rows: sum.rows + run.rows,
+        runs: sum.runs + 1,
+        bytes: sum.bytes + run.bytes(),
+        ..sum
+    })
+}
