@@ -186,3 +186,7 @@ const _: () = assert!(SORTED_BYTES_MAX <= u16::MAX as usize);
 
 /// Places up to which `export balances --top` drops what cannot be among the richest at once.
 pub const RANKED_MAX: usize = 100_000;
+
+/// Longest line of a memory log. A record with a dozen parts and four relations has under 4,000
+/// bytes; this is for a wrong file given by mistake.
+pub const LOG_LINE_BYTES_MAX: usize = 1 << 20;

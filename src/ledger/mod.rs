@@ -6,5 +6,21 @@
 //! | file | what |
 //! | --- | --- |
 //! | `record.rs` | the lines of a log |
+//! | `read.rs` | reads them, whatever they are |
+//! | `fault.rs` | why a log has no answer |
+//! | `find.rs` | the records at heights |
+//! | `diff.rs` | what grew between two of them |
+//! | `history.rs` | a log as numbers over height |
+//! | `numbers.rs` | numbers and dates for people |
+//! | `picture/` | these as plots, on a page or a sheet |
 
+pub mod diff;
+mod fault;
+pub mod find;
+pub mod history;
+pub mod numbers;
+pub mod picture;
+pub mod read;
 pub mod record;
+
+pub use fault::LogFault;

@@ -1,0 +1,312 @@
+//! A log as numbers over height, for plots.
+//!
+//! Invariant: heights never fall. Where they fall in the log (a reorganisation, an import begun
+//! anew), what was noted above is dropped, and the fall is noted. Peaks count everything.
+
+use super::fault::LogFault;
+use super::read::read;
+use super::record::{Head, Line, Moment, Record};
+use crate::Result;
+use crate::position::Height;
+use crate::stages::Stage;
+use std::path::Path;
+
+/// See the module documentation.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct History {
+    /// The runs, in order.
+    pub heads: Vec<Head>,
+    /// Names of parts, in the order of the plans.
+    pub parts: Vec<String>,
+    /// Names of stages, in the order of their work.
+    pub stages: Vec<String>,
+    /// A point for each record.
+    pub points: Vec<Point>,
+    /// A step for each commit.
+    pub steps: Vec<Step>,
+    /// Heights at which a merge began.
+    pub merges: Vec<Height>,
+    /// Falls of height, from where to where.
+    pub falls: Vec<(Height, Height)>,
+    /// The most that each part used, as far as it is known.
+    pub most_bytes: Vec<Option<u64>>,
+    /// The most private memory there was.
+    pub peak_private_bytes: u64,
+    /// The last record.
+    pub last: Option<Record>,
+    /// Lines that were cut short.
+    pub cut: Vec<u64>,
+    begun: Totals,
+}
+
+/// Memory at a moment.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Point {
+    /// The run, from 0 on.
+    pub run: usize,
+    /// Height.
+    pub height: Height,
+    /// In use, part by part; nothing where that is not known.
+    pub in_use_bytes: Vec<u64>,
+    /// Heap outside of the plan.
+    pub outside_bytes: u64,
+    /// Private memory of the process.
+    pub private_bytes: u64,
+    /// Load of the table: coins to a home slot.
+    pub table_load: f64,
+}
+
+/// The work between two commits of a run.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Step {
+    /// Height before.
+    pub from: Height,
+    /// Height after.
+    pub to: Height,
+    /// Commits in it.
+    pub commits: u64,
+    /// What was done.
+    pub done: Totals,
+}
+
+/// Sums.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct Totals {
+    /// Blocks imported.
+    pub blocks: u64,
+    /// Their bytes.
+    pub block_bytes: u64,
+    /// Spends that found their coin in the table.
+    pub hits: u64,
+    /// Spends that did not.
+    pub misses: u64,
+    /// Milliseconds.
+    pub elapsed_ms: u64,
+    /// Milliseconds of each stage.
+    pub stages_ms: Vec<u64>,
+}
+
+impl History {
+    /// Of the log at `path`.
+    ///
+    /// # Errors
+    /// Those of [`read`]; [`LogFault::NoRecords`].
+    pub fn of(path: &Path) -> Result<History> {
+        let mut history = History {
+            stages: Stage::NAMES.map(|(_, name)| name.to_owned()).to_vec(),
+            ..History::default()
+        };
+        history.cut = read(path, |line| match line {
+            Line::Head(head) => history.begin(head),
+            Line::Record(record) => history.add(*record),
+        })?;
+        match history.last {
+            Some(_) => Ok(history),
+            None => Err(LogFault::NoRecords {
+                path: path.to_owned(),
+            }
+            .into()),
+        }
+    }
+
+    fn begin(&mut self, head: Head) {
+        for part in &head.parts {
+            name_index(&mut self.parts, &part.name);
+        }
+        self.heads.push(head);
+        self.begun = Totals::default();
+    }
+
+    fn add(&mut self, record: Record) {
+        self.fall(self.begin_of(&record));
+        self.note_peaks(&record);
+        let point = self.point(&record);
+        self.points.push(point);
+        match record.moment {
+            Moment::BeforeMerge => self.merges.push(record.height),
+            Moment::Commit => self.step(&record),
+            Moment::AfterMerge => self.prolong(&record),
+        }
+        self.last = Some(record);
+    }
+
+    /// Height above which the blocks since the last commit lie.
+    fn begin_of(&self, record: &Record) -> Height {
+        let blocks = record.blocks.saturating_sub(self.begun.blocks);
+        let blocks = u32::try_from(blocks).unwrap_or(u32::MAX);
+        Height(record.height.0.saturating_sub(blocks))
+    }
+
+    /// Drops what is above `height`, because other blocks came there.
+    fn fall(&mut self, height: Height) {
+        let Some(above) = self.points.last().map(|point| point.height) else {
+            return;
+        };
+        if above > height {
+            self.falls.push((above, height));
+        }
+        while self.points.pop_if(|point| point.height > height).is_some() {}
+        while self.steps.pop_if(|step| step.to > height).is_some() {}
+        while self.merges.pop_if(|merge| *merge > height).is_some() {}
+    }
+
+    fn note_peaks(&mut self, record: &Record) {
+        let peak = record.process.peak_private_bytes;
+        let peak = peak.max(record.process.private_bytes);
+        self.peak_private_bytes = self.peak_private_bytes.max(peak);
+        for part in &record.parts {
+            let index = name_index(&mut self.parts, &part.name);
+            self.most_bytes.resize(self.parts.len(), None);
+            // `None` is below every `Some`.
+            let most = part.most_bytes.max(part.in_use_bytes);
+            self.most_bytes[index] = self.most_bytes[index].max(most);
+        }
+    }
+
+    fn point(&mut self, record: &Record) -> Point {
+        let mut in_use_bytes = vec![0; self.parts.len()];
+        for part in &record.parts {
+            let index = name_index(&mut self.parts, &part.name);
+            in_use_bytes[index] = part.in_use_bytes.unwrap_or(0);
+        }
+        Point {
+            run: self.heads.len() - 1,
+            height: record.height,
+            in_use_bytes,
+            outside_bytes: record.heap.outside_bytes(),
+            private_bytes: record.process.private_bytes,
+            table_load: record.table.coins as f64 / record.table.homes.max(1) as f64,
+        }
+    }
+
+    fn step(&mut self, record: &Record) {
+        let from = self.begin_of(record);
+        let totals = self.totals(record);
+        let done = totals.since(&self.begun);
+        self.begun = totals;
+        self.steps.push(Step {
+            from,
+            to: record.height,
+            commits: 1,
+            done,
+        });
+    }
+
+    /// Counts a merge to the commit that it followed.
+    fn prolong(&mut self, record: &Record) {
+        let totals = self.totals(record);
+        if let Some(step) = self.steps.last_mut()
+            && self.begun != Totals::default()
+        {
+            let done = totals.since(&self.begun);
+            step.done = step.done.plus(&done);
+            self.begun = totals;
+        }
+    }
+
+    fn totals(&mut self, record: &Record) -> Totals {
+        let mut stages_ms = vec![0; self.stages.len()];
+        for (name, ms) in &record.stages_ms {
+            let index = name_index(&mut self.stages, name);
+            stages_ms.resize(self.stages.len(), 0);
+            stages_ms[index] = *ms;
+        }
+        Totals {
+            blocks: record.blocks,
+            block_bytes: record.block_bytes,
+            hits: record.table.hits,
+            misses: record.table.misses,
+            elapsed_ms: record.elapsed_ms,
+            stages_ms,
+        }
+    }
+}
+
+/// Where `name` is among `names`; it is added if it is new.
+fn name_index(names: &mut Vec<String>, name: &str) -> usize {
+    let known = names.iter().position(|known| known == name);
+    known.unwrap_or_else(|| {
+        names.push(name.to_owned());
+        names.len() - 1
+    })
+}
+
+impl Totals {
+    fn since(&self, before: &Totals) -> Totals {
+        self.with(before, u64::saturating_sub)
+    }
+
+    /// With `other` added.
+    pub fn plus(&self, other: &Totals) -> Totals {
+        self.with(other, u64::saturating_add)
+    }
+
+    fn with(&self, other: &Totals, join: fn(u64, u64) -> u64) -> Totals {
+        let stage = |index: usize| {
+            let ms = |totals: &Totals| totals.stages_ms.get(index).copied().unwrap_or(0);
+            join(ms(self), ms(other))
+        };
+        let stages = self.stages_ms.len().max(other.stages_ms.len());
+        Totals {
+            blocks: join(self.blocks, other.blocks),
+            block_bytes: join(self.block_bytes, other.block_bytes),
+            hits: join(self.hits, other.hits),
+            misses: join(self.misses, other.misses),
+            elapsed_ms: join(self.elapsed_ms, other.elapsed_ms),
+            stages_ms: (0..stages).map(stage).collect(),
+        }
+    }
+
+    /// Seconds, without those of the scan, in which no block is imported.
+    pub fn seconds(&self) -> f64 {
+        let scan_ms = self.stages_ms.get(Stage::Scan as usize).copied();
+        self.elapsed_ms.saturating_sub(scan_ms.unwrap_or(0)) as f64 / 1000.0
+    }
+
+    /// `amount` a second.
+    pub fn per_second(&self, amount: u64) -> f64 {
+        amount as f64 / self.seconds().max(0.001)
+    }
+
+    /// The share of lookups that hit, if there were any.
+    pub fn hit_rate(&self) -> Option<f64> {
+        let lookups = self.hits.saturating_add(self.misses);
+        (lookups > 0).then(|| self.hits as f64 / lookups as f64)
+    }
+}
+
+/// At most about `most` steps: neighbours become one.
+pub fn joined(steps: &[Step], most: usize) -> Vec<Step> {
+    let join = |group: &[Step]| {
+        let mut group = group.iter();
+        let first = group.next()?.clone();
+        Some(group.fold(first, |sum, step| Step {
+            from: sum.from,
+            to: step.to,
+            commits: sum.commits + step.commits,
+            done: sum.done.plus(&step.done),
+        }))
+    };
+    let group = steps.len().div_ceil(most.max(1)).max(1);
+    steps.chunks(group).filter_map(join).collect()
+}
+
+/// Which of `count` points to draw, at most about `most`: the ends, and of each stretch between them
+/// the lowest and the highest.
+pub fn thinned(count: usize, most: usize, value: impl Fn(usize) -> f64) -> Vec<usize> {
+    if count <= most {
+        return (0..count).collect();
+    }
+    let stretch = count.div_ceil((most / 2).max(1));
+    let mut kept = vec![0];
+    for start in (0..count).step_by(stretch) {
+        let range = start..(start + stretch).min(count);
+        let by_value = |a: &usize, b: &usize| value(*a).total_cmp(&value(*b));
+        kept.extend(range.clone().min_by(by_value));
+        kept.extend(range.max_by(by_value));
+    }
+    kept.push(count - 1);
+    kept.sort_unstable();
+    kept.dedup();
+    kept
+}
