@@ -244,3 +244,66 @@ fn relations(before: &Record, after: &Record) -> Vec<RelationGrowth> {
     };
     after.relations.iter().map(pair).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{commit, head, line, log, part};
+    use super::*;
+    use crate::Error;
+
+    fn grown(name: &str, planned: Option<u64>, before: u64, after: u64) -> (i64, u64) {
+        let growth = growth(name, planned, before, after, 10);
+        (growth.grown_bytes, growth.explained_bytes)
+    }
+
+    #[test]
+    fn growth_is_explained_up_to_what_was_planned() {
+        assert_eq!(grown("a", Some(100), 10, 100), (90, 90));
+        assert_eq!(grown("a", Some(100), 10, 101), (91, 90));
+        assert_eq!(grown("a", Some(100), 150, 160), (10, 0));
+        assert_eq!(grown("a", Some(100), 100, 10), (-90, 0));
+        assert_eq!(grown("outside", None, 0, 90), (90, 0));
+        assert_eq!(
+            grown("a", Some(u64::MAX), 0, u64::MAX),
+            (i64::MAX, u64::MAX)
+        );
+    }
+
+    #[test]
+    fn what_shrank_hides_nothing_that_grew() {
+        let (mut first, mut last) = (commit(10, 10), commit(20, 20));
+        first.parts = vec![part("a", Some(90)), part("b", None), part("c", Some(1))];
+        last.parts = vec![part("a", Some(10)), part("b", Some(5)), part("c", Some(41))];
+        (first.heap.live_bytes, last.heap.live_bytes) = (7, 37);
+        let log = log(&[head(), line(first), line(last)]);
+        let (diff, _) = diff(log.path(), Height(10), Height(20)).expect("reads");
+        let names: Vec<&str> = diff.parts.iter().map(|part| &part.name[..]).collect();
+        assert_eq!(
+            names,
+            ["c", OUTSIDE, "a"],
+            "the use of b is not known before"
+        );
+        assert_eq!(
+            diff.parts[0].planned_bytes,
+            Some(40),
+            "what it was made with"
+        );
+        assert_eq!((diff.grown_bytes, diff.explained_bytes), (40 + 30, 39));
+        assert_eq!(diff.parts[1].grown_per_block, 3.0);
+        assert_eq!((diff.blocks, diff.seconds), (10, Some(0.1)));
+    }
+
+    #[test]
+    fn heights_must_have_records_between_them() {
+        let log = log(&[head(), line(commit(10, 10)), line(commit(20, 20))]);
+        let fault = |from, to| match diff(log.path(), Height(from), Height(to)) {
+            Err(Error::Log(fault)) => fault,
+            other => panic!("{other:?}"),
+        };
+        assert!(matches!(fault(20, 10), LogFault::FromAboveTo { .. }));
+        assert!(matches!(fault(10, 19), LogFault::SameRecord { .. }));
+        assert!(matches!(fault(9, 20), LogFault::NoSuchHeight { .. }));
+        assert!(matches!(fault(10, 21), LogFault::NoSuchHeight { .. }));
+        assert!(diff(log.path(), Height(19), Height(20)).is_ok());
+    }
+}

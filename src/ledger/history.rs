@@ -275,38 +275,83 @@ impl Totals {
     }
 }
 
-/// At most about `most` steps: neighbours become one.
-pub fn joined(steps: &[Step], most: usize) -> Vec<Step> {
-    let join = |group: &[Step]| {
-        let mut group = group.iter();
-        let first = group.next()?.clone();
-        Some(group.fold(first, |sum, step| Step {
-            from: sum.from,
-            to: step.to,
-            commits: sum.commits + step.commits,
-            done: sum.done.plus(&step.done),
-        }))
-    };
-    let group = steps.len().div_ceil(most.max(1)).max(1);
-    steps.chunks(group).filter_map(join).collect()
-}
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{commit, head, line, log};
+    use super::*;
 
-/// Which of `count` points to draw, at most about `most`: the ends, and of each stretch between them
-/// the lowest and the highest.
-pub fn thinned(count: usize, most: usize, value: impl Fn(usize) -> f64) -> Vec<usize> {
-    if count <= most {
-        return (0..count).collect();
+    fn history(lines: &[Line]) -> History {
+        History::of(log(lines).path()).expect("reads")
     }
-    let stretch = count.div_ceil((most / 2).max(1));
-    let mut kept = vec![0];
-    for start in (0..count).step_by(stretch) {
-        let range = start..(start + stretch).min(count);
-        let by_value = |a: &usize, b: &usize| value(*a).total_cmp(&value(*b));
-        kept.extend(range.clone().min_by(by_value));
-        kept.extend(range.max_by(by_value));
+
+    fn commits(heights: &[(u32, u64)]) -> Vec<Line> {
+        let commits = heights
+            .iter()
+            .map(|(height, blocks)| line(commit(*height, *blocks)));
+        std::iter::once(head()).chain(commits).collect()
     }
-    kept.push(count - 1);
-    kept.sort_unstable();
-    kept.dedup();
-    kept
+
+    fn steps(history: &History) -> Vec<(u32, u32)> {
+        let ends = |step: &Step| (step.from.0, step.to.0);
+        history.steps.iter().map(ends).collect()
+    }
+
+    #[test]
+    fn each_run_counts_from_its_own_start() {
+        let mut lines = commits(&[(10, 10), (30, 30)]);
+        lines.extend(commits(&[(35, 5), (50, 20)]));
+        let history = history(&lines);
+        assert_eq!(steps(&history), [(0, 10), (10, 30), (30, 35), (35, 50)]);
+        let done: Vec<u64> = history.steps.iter().map(|step| step.done.blocks).collect();
+        assert_eq!(done, [10, 20, 5, 15]);
+        assert_eq!(history.steps[2].done.per_second(5), 100.0);
+        assert!(history.falls.is_empty());
+    }
+
+    #[test]
+    fn what_was_replaced_is_dropped_and_its_peak_stays() {
+        let mut lines = commits(&[(10, 10), (20, 20), (30, 30)]);
+        let Some(Line::Record(last)) = lines.last_mut() else {
+            panic!("a commit");
+        };
+        last.process.private_bytes = 99;
+        last.parts[0].in_use_bytes = Some(77);
+        lines.extend(commits(&[(25, 10), (40, 25)]));
+        let history = history(&lines);
+        assert_eq!(steps(&history), [(0, 10), (15, 25), (25, 40)]);
+        let heights: Vec<u32> = history.points.iter().map(|point| point.height.0).collect();
+        assert_eq!(heights, [10, 25, 40]);
+        assert_eq!(history.falls, [(Height(30), Height(15))]);
+        assert_eq!(history.peak_private_bytes, 99);
+        assert_eq!(history.most_bytes, [Some(77), None]);
+    }
+
+    #[test]
+    fn a_merge_belongs_to_the_commit_before_it() {
+        let around = |moment, elapsed_ms| {
+            let mut record = commit(10, 10);
+            (record.moment, record.elapsed_ms) = (moment, elapsed_ms);
+            record.stages_ms.insert("merge".into(), elapsed_ms - 100);
+            line(record)
+        };
+        let mut lines = commits(&[(10, 10)]);
+        lines.push(around(Moment::BeforeMerge, 100));
+        lines.push(around(Moment::AfterMerge, 700));
+        lines.push(line(commit(20, 20)));
+        let history = history(&lines);
+        assert_eq!(history.merges, [Height(10)]);
+        assert_eq!(steps(&history), [(0, 10), (10, 20)]);
+        assert_eq!(history.steps[0].done.elapsed_ms, 700);
+        assert_eq!(history.steps[0].done.stages_ms[Stage::Merge as usize], 600);
+        assert_eq!(history.points.len(), 4);
+    }
+
+    #[test]
+    fn the_scan_does_not_slow_the_blocks() {
+        let mut first = commit(10, 10);
+        first.elapsed_ms = 3000;
+        first.stages_ms.insert("scan".into(), 1000);
+        let history = history(&[head(), line(first)]);
+        assert_eq!(history.steps[0].done.seconds(), 2.0);
+    }
 }

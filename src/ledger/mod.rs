@@ -22,5 +22,7 @@ pub mod numbers;
 pub mod picture;
 pub mod read;
 pub mod record;
+#[cfg(test)]
+mod testing;
 
 pub use fault::LogFault;

@@ -179,3 +179,82 @@ fn io_error(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) ->
         source,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{commit, head, line};
+    use super::*;
+    use std::io::Write;
+
+    /// Lines read, and those that were cut.
+    fn read_text(text: &[u8]) -> Result<(usize, Vec<u64>)> {
+        let mut file = tempfile::NamedTempFile::new().expect("a temporary file");
+        file.write_all(text).expect("writes");
+        let mut count = 0;
+        let cut = read(file.path(), |_| count += 1)?;
+        Ok((count, cut))
+    }
+
+    fn text(lines: &[Line]) -> String {
+        let json = |line| serde_json::to_string(line).expect("is JSON") + "\n";
+        lines.iter().map(json).collect()
+    }
+
+    #[test]
+    fn a_head_begins_as_its_mark_says() {
+        assert!(text(&[head()]).as_bytes().starts_with(HEAD_MARK));
+    }
+
+    #[test]
+    fn wherever_a_log_ends_what_is_whole_is_read() {
+        let lines = [head(), line(commit(1, 1)), line(commit(2, 2))];
+        let whole = text(&lines);
+        let begins = |number: usize| text(&lines[..number]).len();
+        for end in begins(1)..=whole.len() {
+            let (count, cut) = read_text(&whole.as_bytes()[..end]).expect("reads");
+            // A line that lacks nothing but its end is whole.
+            let lines_whole = (1..=3).filter(|number| begins(*number) - 1 <= end).count();
+            assert_eq!(count, lines_whole, "up to byte {end}");
+            let is_cut = lines_whole < 3 && end > begins(lines_whole);
+            assert_eq!(cut.len(), usize::from(is_cut), "up to byte {end}");
+        }
+        for end in 0..begins(1) - 1 {
+            assert!(
+                read_text(&whole.as_bytes()[..end]).is_err(),
+                "half a head is none"
+            );
+        }
+    }
+
+    #[test]
+    fn a_changed_byte_is_noticed_or_harmless() {
+        let whole = text(&[head(), line(commit(1, 1)), line(commit(2, 2))]).into_bytes();
+        for at in 0..whole.len() {
+            let mut changed = whole.clone();
+            changed[at] ^= 0x80;
+            if let Ok((count, _)) = read_text(&changed) {
+                // Only the last line's end can be missed without a word.
+                assert!(count < 3 || at + 1 == whole.len(), "byte {at}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_line_has_a_limit() {
+        let spaces = |count| " ".repeat(count);
+        let record = text(&[line(commit(1, 1))]);
+        let padded = spaces(LOG_LINE_BYTES_MAX + 1 - record.len()) + &record;
+        let head = text(&[head()]);
+        assert_eq!(
+            read_text((head.clone() + &padded).as_bytes())
+                .expect("reads")
+                .0,
+            2
+        );
+        let over = head + " " + &padded;
+        assert!(matches!(
+            read_text(over.as_bytes()),
+            Err(Error::Log(LogFault::DamagedLine { line: 2, .. }))
+        ));
+    }
+}

@@ -37,6 +37,7 @@ fn the_page_reads_well_wide_and_narrow_by_day_and_by_night() {
         return;
     }
     let page = page(&eventful());
+    std::fs::write(pictures().join("memory.log"), text(&eventful())).unwrap();
     for (width, dark) in [
         (1280, false),
         (1280, true),
@@ -96,15 +97,15 @@ fn the_page_needs_nothing_but_itself() {
     );
     for words in [
         "Memory by part",
-        "MiB in use; not known: process",
+        "MiB in use over height; not known: process",
         "budget, 512 MiB",
         "Heap outside the plan",
         "blocks/s",
         "MB/s",
         "spends that hit",
-        "seconds, 4 commits a bar",
+        "seconds over height, 3 commits a bar",
         "merge",
-        "The height fell 1 time, the last time from 11,999 to 11,799",
+        "The height fell (1 time; the last time from 11,999 to 11,799)",
         "2 runs",
     ] {
         assert!(page.contains(words), "{words}");

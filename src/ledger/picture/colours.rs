@@ -97,9 +97,9 @@ pub fn variables() -> String {
 /// What turns a picture's colours where it is dark.
 pub fn turned() -> String {
     let rules = named().fold(String::new(), |mut rules, (_, Colour { day, night })| {
-        let rule = write!(
+        let rule = writeln!(
             rules,
-            "[fill=\"#{day:06X}\"]{{fill:#{night:06X}}}[stroke=\"#{day:06X}\"]{{stroke:#{night:06X}}}\n"
+            "[fill=\"#{day:06X}\"]{{fill:#{night:06X}}}[stroke=\"#{day:06X}\"]{{stroke:#{night:06X}}}"
         );
         rule.expect("a string takes everything");
         rules

@@ -2,7 +2,7 @@
 //!
 //! Invariant: everything, words included, lies inside the picture, in the colours of the day.
 
-use super::colours::{Colour, FAINT_INK, GRID, INK, PAPER};
+use super::colours::{Colour, FAINT_INK, GRID, INK};
 use super::figures::{Figure, Line, MERGE_COLOUR, Stack};
 use super::legend::{self, Mark, Sample};
 use crate::ledger::numbers::grouped;
@@ -215,14 +215,12 @@ fn draw_areas(chart: &mut Chart<'_>, stack: &Stack) -> Drawn {
         let top = |([_, height], values): &([f64; 2], Vec<f64>)| {
             (*height, values[..=layer].iter().sum::<f64>())
         };
-        let tops: Vec<(f64, f64)> = stack.columns.iter().map(top).collect();
+        let tops = stack.columns.iter().map(top);
         let ends = [(last.0[1], 0.0), (first.0[1], 0.0)];
-        let outline: Vec<(f64, f64)> = tops.iter().copied().chain(ends).collect();
+        let outline: Vec<(f64, f64)> = tops.chain(ends).collect();
         let colour = stack.layers[layer].1;
         let area = Polygon::new(outline, colour.rgb().filled());
         chart.draw_series(std::iter::once(area))?;
-        let edge = PathElement::new(tops, stroke(PAPER, 1));
-        chart.draw_series(std::iter::once(edge))?;
     }
     Ok(())
 }

@@ -3,18 +3,10 @@
 //! Invariant: all values are finite and at least zero; of many points as many are kept as can be told
 //! apart, peaks among them.
 
-use super::colours::{ALARM, Colour, FAINT_INK, INK, series};
-use crate::ledger::diff::OUTSIDE;
-use crate::ledger::history::{History, Point, Step, joined, thinned};
-use crate::ledger::numbers::{grouped, signed};
-
-const MIB: f64 = (1 << 20) as f64;
-
-/// MB/s are decimal, as disks have it.
-const MB: f64 = 1e6;
-
-/// A budget so many times over everything else would press that flat; it is named instead.
-const BUDGET_SHOWN_TIMES: f64 = 3.0;
+use super::colours::{Colour, INK};
+use super::thin::thinned;
+use super::{of_memory, of_work};
+use crate::ledger::history::{History, Point, Step};
 
 /// How much is drawn.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -70,7 +62,14 @@ pub struct Line {
 
 /// All plots of a history.
 pub fn figures(history: &History, detail: Detail) -> Vec<Figure> {
-    let all = [memory, outside, blocks, bytes, table, stages];
+    let all = [
+        of_memory::parts,
+        of_memory::outside,
+        of_work::blocks,
+        of_work::bytes,
+        of_work::table,
+        of_work::stages,
+    ];
     let mut figures: Vec<Figure> = all.map(|figure| figure(history, detail)).into();
     let merges: Vec<f64> = history.merges.iter().map(|h| f64::from(h.0)).collect();
     let heights = heights(history);
@@ -80,8 +79,8 @@ pub fn figures(history: &History, detail: Detail) -> Vec<Figure> {
     figures
 }
 
-/// From the first block of the first step on.
-fn heights(history: &History) -> [f64; 2] {
+/// The heights that all plots show: from the first block of the first step on.
+pub(super) fn heights(history: &History) -> [f64; 2] {
     let steps = history.steps.iter().map(|step| step.from);
     let heights = steps.chain(history.points.iter().map(|point| point.height));
     let first = heights.map(|height| height.0).min().unwrap_or(0);
@@ -93,7 +92,8 @@ fn heights(history: &History) -> [f64; 2] {
     ]
 }
 
-fn figure(title: &'static str, note: impl Into<String>) -> Figure {
+/// A plot of nothing yet.
+pub(super) fn figure(title: &'static str, note: impl Into<String>) -> Figure {
     Figure {
         title,
         note: note.into(),
@@ -107,7 +107,7 @@ fn figure(title: &'static str, note: impl Into<String>) -> Figure {
 
 impl Figure {
     /// With room above the highest value.
-    fn with_lines(mut self, lines: Vec<Line>) -> Figure {
+    pub(super) fn with_lines(mut self, lines: Vec<Line>) -> Figure {
         let values = lines
             .iter()
             .flat_map(|line| line.stretches.iter().flatten());
@@ -122,7 +122,7 @@ impl Figure {
 }
 
 /// A line through `value` of the points, one stretch a run.
-fn by_point(
+pub(super) fn by_point(
     history: &History,
     detail: Detail,
     value: impl Fn(&Point) -> f64,
@@ -138,7 +138,7 @@ fn by_point(
 }
 
 /// A line through `value` of the steps, where it is known.
-fn by_step(
+pub(super) fn by_step(
     history: &History,
     detail: Detail,
     value: impl Fn(&Step) -> Option<f64>,
@@ -150,180 +150,79 @@ fn by_step(
     vec![kept.iter().map(|at| pairs[*at]).collect()]
 }
 
-fn memory(history: &History, detail: Detail) -> Figure {
-    let known = history.most_bytes.iter().enumerate();
-    let known: Vec<usize> = known.filter_map(|(at, most)| most.map(|_| at)).collect();
-    let unknown = history.parts.iter().enumerate();
-    let unknown = unknown.filter_map(|(at, name)| (!known.contains(&at)).then_some(&name[..]));
-    let unknown: Vec<&str> = unknown.collect();
-    let mut layers: Vec<(String, Colour)> = known
-        .iter()
-        .map(|at| (history.parts[*at].clone(), series(*at)))
-        .collect();
-    layers.push((OUTSIDE.to_owned(), ALARM));
-    let values = |point: &Point| -> Vec<f64> {
-        let part = |at: &usize| point.in_use_bytes.get(*at).copied().unwrap_or(0);
-        let parts = known.iter().map(part).chain([point.outside_bytes]);
-        parts.map(|bytes| bytes as f64 / MIB).collect()
-    };
-    let points = &history.points;
-    let kept = thinned(points.len(), detail.points, |at| {
-        values(&points[at]).iter().sum()
-    });
-    let column = |at: &usize| {
-        let height = f64::from(points[*at].height.0);
-        ([height; 2], values(&points[*at]))
-    };
-    let mut figure = figure("Memory by part", "MiB in use");
-    if !unknown.is_empty() {
-        figure.note += &format!("; not known: {}", unknown.join(", "));
-    }
-    figure.stack = Some(Stack {
-        layers,
-        columns: kept.iter().map(column).collect(),
-        is_bars: false,
-    });
-    let private = Line {
-        label: "private memory of the process".to_owned(),
-        colour: INK,
-        is_bound: false,
-        stretches: by_point(history, detail, |point| point.private_bytes as f64 / MIB),
-    };
-    let figure = figure.with_lines(vec![private]);
-    with_budget(figure, history)
-}
-
-/// The budget of each run, as a line; where it is far above everything, in words.
-fn with_budget(mut figure: Figure, history: &History) -> Figure {
-    let budget = |point: &Point| history.heads[point.run].budget_bytes as f64 / MIB;
-    let runs = history.points.chunk_by(|a, b| a.run == b.run);
-    let mut stretches: Vec<Vec<(f64, f64)>> = runs
-        .map(|run| {
-            let ends = [run.first(), run.last()].into_iter().flatten();
-            ends.map(|point| (f64::from(point.height.0), budget(point)))
-                .collect()
-        })
-        .collect();
-    if let Some((height, _)) = stretches.first_mut().and_then(|first| first.first_mut()) {
-        *height = heights(history)[0];
-    }
-    let most = stretches.iter().flatten().map(|(_, value)| *value);
-    let most = most.fold(0.0, f64::max);
-    let is_far = most > figure.most * BUDGET_SHOWN_TIMES;
-    let words = grouped(most.round() as u64);
-    let label = match is_far {
-        true => format!("budget, {words} MiB: above the picture"),
-        false => format!("budget, {words} MiB"),
-    };
-    let line = Line {
-        label,
-        colour: INK,
-        is_bound: true,
-        stretches: if is_far { Vec::new() } else { stretches },
-    };
-    let mut lines = std::mem::take(&mut figure.lines);
-    lines.push(line);
-    figure.with_lines(lines)
-}
-
-fn outside(history: &History, detail: Detail) -> Figure {
-    let line = Line {
-        label: OUTSIDE.to_owned(),
-        colour: ALARM,
-        is_bound: false,
-        stretches: by_point(history, detail, |point| point.outside_bytes as f64 / MIB),
-    };
-    let note = match outside_growth(history) {
-        Some(growth) => format!("MiB; {} bytes a block", signed(growth)),
-        None => "MiB".to_owned(),
-    };
-    figure("Heap outside the plan", note).with_lines(vec![line])
-}
-
-/// Bytes a block by which the heap outside of the plan grew in the last run.
-pub fn outside_growth(history: &History) -> Option<i64> {
-    let last = history.points.last()?;
-    let first = history.points.iter().find(|point| point.run == last.run)?;
-    let blocks = f64::from(last.height.0.checked_sub(first.height.0)?);
-    let grown = last.outside_bytes as f64 - first.outside_bytes as f64;
-    (blocks > 0.0).then(|| (grown / blocks).round() as i64)
-}
-
-fn rate(
-    history: &History,
-    detail: Detail,
-    title: &'static str,
-    label: &str,
-    value: impl Fn(&Step) -> f64,
-) -> Figure {
-    let line = Line {
-        label: label.to_owned(),
-        colour: series(0),
-        is_bound: false,
-        stretches: by_step(history, detail, |step| Some(value(step))),
-    };
-    figure(title, format!("{label}, from commit to commit")).with_lines(vec![line])
-}
-
-fn blocks(history: &History, detail: Detail) -> Figure {
-    rate(history, detail, "Blocks", "blocks/s", |step| {
-        step.done.per_second(step.done.blocks)
-    })
-}
-
-fn bytes(history: &History, detail: Detail) -> Figure {
-    rate(history, detail, "Bytes of blocks", "MB/s", |step| {
-        step.done.per_second(step.done.block_bytes) / MB
-    })
-}
-
-fn table(history: &History, detail: Detail) -> Figure {
-    let hits = Line {
-        label: "spends that hit".to_owned(),
-        colour: series(1),
-        is_bound: false,
-        stretches: by_step(history, detail, |step| {
-            step.done.hit_rate().map(|rate| rate * 100.0)
-        }),
-    };
-    let load = Line {
-        label: "load".to_owned(),
-        colour: series(3),
-        is_bound: false,
-        stretches: by_point(history, detail, |point| point.table_load * 100.0),
-    };
-    let figure = figure("UTXO table", "%, from commit to commit").with_lines(vec![hits, load]);
-    let most = figure.most.max(104.0);
-    Figure { most, ..figure }
-}
-
-fn stages(history: &History, detail: Detail) -> Figure {
-    let steps = joined(&history.steps, detail.bars);
-    let ms = |step: &Step, at: usize| step.done.stages_ms.get(at).copied().unwrap_or(0);
-    let used = 0..history.stages.len();
-    let used: Vec<usize> = used
-        .filter(|at| steps.iter().any(|step| ms(step, *at) > 0))
-        .collect();
-    let words = |at: &usize| (history.stages[*at].replace('_', " "), series(*at));
-    let column = |step: &Step| {
-        let seconds = used.iter().map(|at| ms(step, *at) as f64 / 1000.0);
-        (
-            [step.from, step.to].map(|h| f64::from(h.0)),
-            seconds.collect(),
-        )
-    };
-    let note = match steps.iter().map(|step| step.commits).max() {
-        Some(commits) if commits > 1 => format!("seconds, {commits} commits a bar"),
-        _ => "seconds of each commit".to_owned(),
-    };
-    let mut figure = figure("Time by stage", note);
-    figure.stack = Some(Stack {
-        layers: used.iter().map(words).collect(),
-        columns: steps.iter().map(column).collect(),
-        is_bars: true,
-    });
-    figure.with_lines(Vec::new())
-}
-
 /// The colour of what is said of merges.
-pub const MERGE_COLOUR: Colour = FAINT_INK;
+pub const MERGE_COLOUR: Colour = INK;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ledger::record::Line as LogLine;
+    use crate::ledger::testing::{commit, head, line, log};
+
+    const DETAIL: Detail = Detail {
+        points: 100,
+        bars: 10,
+    };
+
+    fn drawn(lines: &[LogLine]) -> Vec<Figure> {
+        let history = History::of(log(lines).path()).expect("reads");
+        figures(&history, DETAIL)
+    }
+
+    #[test]
+    fn all_plots_show_the_same_heights_and_room_above() {
+        let lines = [head(), line(commit(10, 5)), line(commit(30, 25))];
+        for figure in drawn(&lines) {
+            assert_eq!(figure.heights, [5.0, 30.0]);
+            assert!(figure.most > 0.0 && figure.most.is_finite());
+            let values = figure
+                .lines
+                .iter()
+                .flat_map(|line| line.stretches.iter().flatten());
+            for (height, value) in values {
+                assert!((5.0..=30.0).contains(height), "{}", figure.title);
+                assert!((0.0..=figure.most).contains(value), "{}", figure.title);
+            }
+        }
+    }
+
+    #[test]
+    fn a_peak_of_one_record_is_drawn_whatever_the_length() {
+        let record = |number: u32| {
+            let mut record = commit(number, number.into());
+            record.heap.live_bytes = 1 << 20;
+            if number == 7000 {
+                record.heap.live_bytes = 50 << 20;
+            }
+            line(record)
+        };
+        let mut lines = vec![head()];
+        lines.extend((1..=10_000).map(record));
+        let figures = drawn(&lines);
+        let outside = &figures[1].lines[0].stretches[0];
+        assert!(outside.contains(&(7000.0, 50.0)));
+        assert!(outside.len() <= 110, "{}", outside.len());
+        let bars = figures[5].stack.as_ref().expect("bars");
+        assert_eq!(bars.columns.len(), 10);
+    }
+
+    #[test]
+    fn a_budget_far_above_is_named_and_not_drawn() {
+        let mut lines = vec![head(), line(commit(10, 5)), line(commit(30, 25))];
+        let budget = |lines: &[LogLine]| drawn(lines)[0].lines[1].clone();
+        let LogLine::Head(head) = &mut lines[0] else {
+            panic!("a head");
+        };
+        head.budget_bytes = 2 << 20;
+        let near = budget(&lines);
+        assert_eq!(near.label, "budget, 2 MiB");
+        assert_eq!(near.stretches, [[(5.0, 2.0), (30.0, 2.0)]]);
+        let LogLine::Head(head) = &mut lines[0] else {
+            panic!("a head");
+        };
+        head.budget_bytes = 2 << 40;
+        let far = budget(&lines);
+        assert_eq!(far.label, "budget, 2,097,152 MiB: above the picture");
+        assert!(far.stretches.is_empty());
+    }
+}

@@ -5,6 +5,8 @@
 //! | file | what |
 //! | --- | --- |
 //! | `figures.rs` | what the plots show, as numbers |
+//! | `of_memory.rs`, `of_work.rs` | these, one by one |
+//! | `thin.rs` | no more points than can be told apart |
 //! | `draw.rs`, `legend.rs` | draws one |
 //! | `colours.rs` | colours, by day and by night |
 //! | `page.rs`, `page.css` | the page, with the tables on top |
@@ -14,8 +16,11 @@ mod colours;
 mod draw;
 mod figures;
 mod legend;
+mod of_memory;
+mod of_work;
 mod page;
 mod sheet;
+mod thin;
 
 use super::history::History;
 use crate::Result;

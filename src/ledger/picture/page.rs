@@ -5,7 +5,8 @@
 
 use super::colours::{SERIES, turned, variables};
 use super::draw::{Size, draw};
-use super::figures::{Detail, figures, outside_growth};
+use super::figures::{Detail, figures};
+use super::of_memory::outside_growth;
 use crate::ledger::find::planned_bytes;
 use crate::ledger::history::{History, Totals};
 use crate::ledger::numbers::{date, grouped, mib, percent, signed};
@@ -57,7 +58,7 @@ pub fn page(history: &History) -> String {
          <meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">\n\
          <title>blkdex: memory up to height {height}</title>\n<style>\n{style}{turned}</style>\n</head>\n\
          <body>\n<main>\n<h1>Memory of an import</h1>\n{intro}{boxes}{table}\
-         <div class=\"plots\">\n{plots}</div>\n{notes}</main>\n</body>\n</html>\n",
+         <div class=\"plots\">\n{plots}</div>\n<footer>{notes}</footer>\n</main>\n</body>\n</html>\n",
         height = grouped(last.height.0.into()),
     )
 }
@@ -186,10 +187,11 @@ fn row(history: &History, head: &Head, part: &PartUse) -> String {
 }
 
 fn plots(history: &History) -> String {
-    let drawn = DETAILS.map(|detail| figures(history, detail));
+    let [large, medium, small] = DETAILS.map(|detail| figures(history, detail));
+    let last = large.len() - 1;
     let mut html = String::new();
-    let last = drawn[0].len() - 1;
-    for number in 0..=last {
+    for (number, ((large, medium), small)) in large.iter().zip(&medium).zip(&small).enumerate() {
+        let figures = [large, medium, small];
         let variants = match number {
             0 => &FIRST[..],
             _ if number == last => &LAST,
@@ -197,7 +199,7 @@ fn plots(history: &History) -> String {
         };
         html += "<figure>\n";
         for (class, detail, size) in variants {
-            let figure = &drawn[*detail][number];
+            let figure = figures[*detail];
             let title = figure.title;
             let tag = format!("<svg class=\"{class}\" role=\"img\" aria-label=\"{title}\" ");
             html += &draw(figure, *size).replacen("<svg ", &tag, 1);
@@ -215,7 +217,7 @@ fn notes(history: &History) -> String {
     };
     if let Some((from, to)) = history.falls.last() {
         note(format!(
-            "The height fell {}, the last time from {} to {}: drawn is what came after.",
+            "The height fell ({}; the last time from {} to {}): drawn is what came after.",
             counted(history.falls.len() as u64, "time", "times"),
             grouped(from.0.into()),
             grouped(to.0.into())
