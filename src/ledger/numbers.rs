@@ -28,7 +28,12 @@ pub fn grouped(number: u64) -> String {
     text
 }
 
-/// The same with its sign, also before what grew; zero has none.
+/// A count and what is counted.
+pub fn counted(count: u64, one: &str, many: &str) -> String {
+    format!("{} {}", grouped(count), if count == 1 { one } else { many })
+}
+
+/// A number with its sign, also before what grew; zero has none.
 pub fn signed(number: i64) -> String {
     let sign = match number {
         0 => "",
@@ -73,6 +78,8 @@ mod tests {
         assert_eq!(date(u32::MAX), "2106-02-07 06:28:15");
         let shown = [0, 999, 1000, 1_234_567].map(grouped);
         assert_eq!(shown, ["0", "999", "1,000", "1,234,567"]);
+        let counts = [0, 1, 2000].map(|count| counted(count, "run", "runs"));
+        assert_eq!(counts, ["0 runs", "1 run", "2,000 runs"]);
     }
 
     #[test]

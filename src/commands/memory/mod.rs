@@ -11,6 +11,7 @@ use anyhow::Result;
 use blkdex::export::Destination;
 use blkdex::ledger::diff::diff;
 use blkdex::ledger::find::find;
+use blkdex::ledger::numbers::counted;
 use blkdex::ledger::picture::report;
 use serde_json::json;
 use std::io::{Write, stderr};
@@ -51,9 +52,9 @@ fn draw(args: &MemoryReportArgs, json: bool, out: &mut impl Write) -> Result<()>
     let said = match json {
         true => json!({"height": height, "runs": runs, "commits": commits}).to_string(),
         false => format!(
-            "{} runs, {} commits, up to height {}",
-            grouped(runs as u64),
-            grouped(commits as u64),
+            "{}, {}, up to height {}",
+            counted(runs as u64, "run", "runs"),
+            counted(commits as u64, "commit", "commits"),
             height.map_or_else(String::new, |height| grouped(height.0.into()))
         ),
     };

@@ -65,9 +65,9 @@ fn fields(found: &Found, runs: u64) -> Fields {
         (
             "imported",
             format!(
-                "{} blocks, {:.1} MB: {:.1} blocks/s, {:.1} MB/s",
+                "{} blocks, {} MB: {:.1} blocks/s, {:.1} MB/s",
                 grouped(record.blocks),
-                record.block_bytes as f64 / 1e6,
+                grouped(record.block_bytes / 1_000_000),
                 per_second(record.blocks),
                 per_second(record.block_bytes) / 1e6
             ),

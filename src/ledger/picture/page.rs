@@ -9,7 +9,7 @@ use super::figures::{Detail, figures};
 use super::of_memory::outside_growth;
 use crate::ledger::find::planned_bytes;
 use crate::ledger::history::{History, Totals};
-use crate::ledger::numbers::{date, grouped, mib, percent, signed};
+use crate::ledger::numbers::{counted, date, grouped, mib, percent, signed};
 use crate::ledger::record::{Head, PartUse, Record};
 use std::fmt::Write;
 
@@ -69,11 +69,6 @@ fn escaped(text: &str) -> String {
         .replace('<', "&lt;")
         .replace('>', "&gt;")
         .replace('"', "&quot;")
-}
-
-/// A count and what is counted.
-fn counted(count: u64, one: &str, many: &str) -> String {
-    format!("{} {}", grouped(count), if count == 1 { one } else { many })
 }
 
 fn intro(history: &History, head: &Head, last: &Record) -> String {
