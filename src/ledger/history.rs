@@ -6,6 +6,7 @@
 use super::fault::LogFault;
 use super::read::read;
 use super::record::{Head, Line, Moment, Record};
+use super::step::{Step, Totals};
 use crate::Result;
 use crate::position::Height;
 use crate::stages::Stage;
@@ -54,36 +55,6 @@ pub struct Point {
     pub private_bytes: u64,
     /// Load of the table: coins to a home slot.
     pub table_load: f64,
-}
-
-/// The work between two commits of a run.
-#[derive(Clone, PartialEq, Debug)]
-pub struct Step {
-    /// Height before.
-    pub from: Height,
-    /// Height after.
-    pub to: Height,
-    /// Commits in it.
-    pub commits: u64,
-    /// What was done.
-    pub done: Totals,
-}
-
-/// Sums.
-#[derive(Clone, PartialEq, Debug, Default)]
-pub struct Totals {
-    /// Blocks imported.
-    pub blocks: u64,
-    /// Their bytes.
-    pub block_bytes: u64,
-    /// Spends that found their coin in the table.
-    pub hits: u64,
-    /// Spends that did not.
-    pub misses: u64,
-    /// Milliseconds.
-    pub elapsed_ms: u64,
-    /// Milliseconds of each stage.
-    pub stages_ms: Vec<u64>,
 }
 
 impl History {
@@ -231,50 +202,6 @@ fn name_index(names: &mut Vec<String>, name: &str) -> usize {
     })
 }
 
-impl Totals {
-    fn since(&self, before: &Totals) -> Totals {
-        self.with(before, u64::saturating_sub)
-    }
-
-    /// With `other` added.
-    pub fn plus(&self, other: &Totals) -> Totals {
-        self.with(other, u64::saturating_add)
-    }
-
-    fn with(&self, other: &Totals, join: fn(u64, u64) -> u64) -> Totals {
-        let stage = |index: usize| {
-            let ms = |totals: &Totals| totals.stages_ms.get(index).copied().unwrap_or(0);
-            join(ms(self), ms(other))
-        };
-        let stages = self.stages_ms.len().max(other.stages_ms.len());
-        Totals {
-            blocks: join(self.blocks, other.blocks),
-            block_bytes: join(self.block_bytes, other.block_bytes),
-            hits: join(self.hits, other.hits),
-            misses: join(self.misses, other.misses),
-            elapsed_ms: join(self.elapsed_ms, other.elapsed_ms),
-            stages_ms: (0..stages).map(stage).collect(),
-        }
-    }
-
-    /// Seconds, without those of the scan, in which no block is imported.
-    pub fn seconds(&self) -> f64 {
-        let scan_ms = self.stages_ms.get(Stage::Scan as usize).copied();
-        self.elapsed_ms.saturating_sub(scan_ms.unwrap_or(0)) as f64 / 1000.0
-    }
-
-    /// `amount` a second.
-    pub fn per_second(&self, amount: u64) -> f64 {
-        amount as f64 / self.seconds().max(0.001)
-    }
-
-    /// The share of lookups that hit, if there were any.
-    pub fn hit_rate(&self) -> Option<f64> {
-        let lookups = self.hits.saturating_add(self.misses);
-        (lookups > 0).then(|| self.hits as f64 / lookups as f64)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::testing::{commit, head, line, log};
@@ -344,14 +271,5 @@ mod tests {
         assert_eq!(history.steps[0].done.elapsed_ms, 700);
         assert_eq!(history.steps[0].done.stages_ms[Stage::Merge as usize], 600);
         assert_eq!(history.points.len(), 4);
-    }
-
-    #[test]
-    fn the_scan_does_not_slow_the_blocks() {
-        let mut first = commit(10, 10);
-        first.elapsed_ms = 3000;
-        first.stages_ms.insert("scan".into(), 1000);
-        let history = history(&[head(), line(first)]);
-        assert_eq!(history.steps[0].done.seconds(), 2.0);
     }
 }

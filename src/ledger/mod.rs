@@ -11,6 +11,7 @@
 //! | `find.rs` | the records at heights |
 //! | `diff.rs` | what grew between two of them |
 //! | `history.rs` | a log as numbers over height |
+//! | `step.rs` | the work between two commits |
 //! | `numbers.rs` | numbers and dates for people |
 //! | `picture/` | these as plots, on a page or a sheet |
 
@@ -22,6 +23,7 @@ pub mod numbers;
 pub mod picture;
 pub mod read;
 pub mod record;
+pub mod step;
 #[cfg(test)]
 mod testing;
 

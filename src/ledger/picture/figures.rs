@@ -6,7 +6,8 @@
 use super::colours::{Colour, INK};
 use super::thin::thinned;
 use super::{of_memory, of_work};
-use crate::ledger::history::{History, Point, Step};
+use crate::ledger::history::{History, Point};
+use crate::ledger::step::Step;
 
 /// How much is drawn.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -5,7 +5,8 @@
 use super::colours::series;
 use super::figures::{Detail, Figure, Line, Stack, by_point, by_step, figure};
 use super::thin::joined;
-use crate::ledger::history::{History, Step};
+use crate::ledger::history::History;
+use crate::ledger::step::Step;
 
 /// MB/s are decimal, as disks have it.
 const MB: f64 = 1e6;

@@ -8,9 +8,10 @@ use super::draw::{Size, draw};
 use super::figures::{Detail, figures};
 use super::of_memory::outside_growth;
 use crate::ledger::find::planned_bytes;
-use crate::ledger::history::{History, Totals};
+use crate::ledger::history::History;
 use crate::ledger::numbers::{counted, date, grouped, mib, percent, signed};
 use crate::ledger::record::{Head, PartUse, Record};
+use crate::ledger::step::Totals;
 use std::fmt::Write;
 
 const STYLE: &str = include_str!("page.css");

@@ -2,7 +2,7 @@
 //!
 //! Invariant: what is highest and what is lowest stays, and sums stay what they are.
 
-use crate::ledger::history::Step;
+use crate::ledger::step::Step;
 
 /// At most about `most` steps: neighbours become one.
 pub fn joined(steps: &[Step], most: usize) -> Vec<Step> {
@@ -43,7 +43,7 @@ pub fn thinned(count: usize, most: usize, value: impl Fn(usize) -> f64) -> Vec<u
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ledger::history::Totals;
+    use crate::ledger::step::Totals;
     use crate::position::Height;
 
     #[test]
