@@ -479,6 +479,10 @@ pub enum Error {
     /// A question has no answer.
     #[error(transparent)]
     Query(#[from] crate::query::QueryFault),
+
+    /// A memory log has no answer.
+    #[error(transparent)]
+    Log(#[from] crate::ledger::LogFault),
 }
 
 /// How stored rows can be seen to be damaged.

@@ -54,7 +54,8 @@ pub const LEAK_BYTES_MIN: u64 = 4096;
 /// Runs that the catalogue has room for from the start, so that naming one takes no memory.
 pub const RUNS_RESERVED: usize = 8 * RUNS_MAX;
 
-/// The longest line of a memory log that is looked for.
+/// Longest line of a memory log. A record with a dozen parts and four relations has under 4,000
+/// bytes; this is for a wrong file given by mistake.
 pub const LOG_LINE_BYTES_MAX: usize = 1 << 16;
 
 /// Home slots with which a table starts; it doubles inside its map.

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use blkdex::Error;
+use blkdex::ledger::LogFault;
 use blkdex::query::QueryFault;
 use clap::Parser;
 
@@ -58,7 +59,8 @@ fn exit_code(error: &anyhow::Error) -> ExitCode {
             Error::Query(QueryFault::NotAScript { .. } | QueryFault::AddressOfOtherNetwork { .. })
             | Error::BudgetTooSmall { .. }
             | Error::TableTooLarge { .. }
-            | Error::ExpectHeight { .. },
+            | Error::ExpectHeight { .. }
+            | Error::Log(LogFault::FromAboveTo { .. }),
         ) => ExitCode::from(2),
         Some(Error::Interrupted) => ExitCode::from(commands::INTERRUPTED),
         _ => ExitCode::FAILURE,

@@ -10,11 +10,13 @@ use std::path::PathBuf;
 use values::{parse_block, parse_height};
 
 mod export;
+mod memory;
 mod source;
 mod values;
 mod verify;
 
 pub use export::{ExportArgs, ExportWhat};
+pub use memory::{MemoryArgs, MemoryReportArgs, MemoryWhat};
 pub use source::{DoctorArgs, HowArgs, ImportArgs, RebuildArgs};
 pub use verify::VerifyArgs;
 
@@ -57,6 +59,8 @@ pub enum Command {
     Verify(VerifyArgs),
     /// All coins, or all balances, as a file
     Export(ExportArgs),
+    /// What a memory log of an import says
+    Memory(MemoryArgs),
     /// How far the index reaches and what it holds
     Status(AtArgs),
     /// What scripts received, sent and own

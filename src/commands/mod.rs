@@ -9,6 +9,7 @@ mod export;
 mod heap_profile;
 mod import;
 mod ledger;
+mod memory;
 mod people;
 mod progress;
 mod rebuild;
@@ -38,6 +39,7 @@ pub fn run(args: &Args, out: &mut impl Write) -> Result<ExitCode> {
         Command::Rebuild(rebuild) => rebuild::run(rebuild, &args.index, args.json, out),
         Command::Verify(verify) => verify::run(verify, &args.index, args.json, out),
         Command::Export(export) => export::run(&export.what, &args.index, args.json, out),
+        Command::Memory(memory) => memory::run(&memory.what, args.json, out),
         Command::Status(at) => ask(at).one(out, |view| view.status()),
         Command::Balance(balance) => {
             ask(&balance.scripts.at).each(out, &balance.scripts, |view, script| {

@@ -1,4 +1,4 @@
-//! Where an export goes: a file that gets its name when it is whole, or stdout.
+//! Where an export or a report goes: a file that gets its name when it is whole, or stdout.
 //!
 //! Invariant: the name is given by one rename after everything is on disk; a process that dies before
 //! leaves at most a file whose name begins with `.blkdex-`, of mode 0600 less the umask.
@@ -24,8 +24,8 @@ pub enum Destination {
     },
 }
 
-/// What `export` writes to; names itself in errors.
-pub(super) struct Out<'a> {
+/// What is written to; names itself in errors.
+pub(crate) struct Out<'a> {
     /// The stream.
     pub stream: BufWriter<Box<dyn Write + 'a>>,
     /// Its name.
@@ -70,7 +70,7 @@ impl Destination {
     ///
     /// # Errors
     /// Those of [`Destination::check`] and of `work`; [`Error::Io`].
-    pub(super) fn write<T>(&self, work: impl FnOnce(&mut Out<'_>) -> Result<T>) -> Result<T> {
+    pub(crate) fn write<T>(&self, work: impl FnOnce(&mut Out<'_>) -> Result<T>) -> Result<T> {
         self.check()?;
         let (path, force) = match self {
             Destination::Stdout => {

@@ -7,14 +7,34 @@
 //! | --- | --- |
 //! | `counting.rs` | an allocator that counts |
 //! | `heap.rs` | what it has counted, and how much of it is redb's |
-//! | `keeper.rs` | records are made |
-//! | `record.rs` | the lines of a log |
+//! | `keeper.rs` | makes the records |
 //! | `alarm.rs` | memory that grows and should not |
+//! | `record.rs` | the lines of a log |
 //! | `log.rs` | a log is begun, or gone on with |
+//! | `read.rs` | reads its lines, whatever they are |
+//! | `fault.rs` | why a log has no answer |
+//! | `find.rs` | the records at heights |
+//! | `diff.rs` | what grew between two of them |
+//! | `history.rs` | a log as numbers over height |
+//! | `step.rs` | the work between two commits |
+//! | `numbers.rs` | numbers and dates for people |
+//! | `picture/` | these as plots, on a page or a sheet |
 
 pub mod alarm;
 pub mod counting;
+pub mod diff;
+mod fault;
+pub mod find;
 pub mod heap;
+pub mod history;
 pub mod keeper;
 pub mod log;
+pub mod numbers;
+pub mod picture;
+pub mod read;
 pub mod record;
+pub mod step;
+#[cfg(test)]
+mod testing;
+
+pub use fault::LogFault;

@@ -1,0 +1,275 @@
+//! A log as numbers over height, for plots.
+//!
+//! Invariant: heights never fall. Where they fall in the log (a reorganisation, an import begun
+//! anew), what was noted above is dropped, and the fall is noted. Peaks count everything.
+
+use super::fault::LogFault;
+use super::read::read;
+use super::record::{Head, Line, Moment, Record};
+use super::step::{Step, Totals};
+use crate::Result;
+use crate::position::Height;
+use crate::stages::Stage;
+use std::path::Path;
+
+/// See the module documentation.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct History {
+    /// The runs, in order.
+    pub heads: Vec<Head>,
+    /// Names of parts, in the order of the plans.
+    pub parts: Vec<String>,
+    /// Names of stages, in the order of their work.
+    pub stages: Vec<String>,
+    /// A point for each record.
+    pub points: Vec<Point>,
+    /// A step for each commit.
+    pub steps: Vec<Step>,
+    /// Heights at which a merge began.
+    pub merges: Vec<Height>,
+    /// Falls of height, from where to where.
+    pub falls: Vec<(Height, Height)>,
+    /// The most that each part used, as far as it is known.
+    pub most_bytes: Vec<Option<u64>>,
+    /// The most private memory there was.
+    pub peak_private_bytes: u64,
+    /// The last record.
+    pub last: Option<Record>,
+    /// Lines that were cut short.
+    pub cut: Vec<u64>,
+    begun: Totals,
+}
+
+/// Memory at a moment.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Point {
+    /// The run, from 0 on.
+    pub run: usize,
+    /// Height.
+    pub height: Height,
+    /// In use, part by part; nothing where that is not known.
+    pub in_use_bytes: Vec<u64>,
+    /// Heap outside of the plan.
+    pub outside_bytes: u64,
+    /// Private memory of the process.
+    pub private_bytes: u64,
+    /// Load of the table: coins to a home slot.
+    pub table_load: f64,
+}
+
+impl History {
+    /// Of the log at `path`.
+    ///
+    /// # Errors
+    /// Those of [`read`]; [`LogFault::NoRecords`].
+    pub fn of(path: &Path) -> Result<History> {
+        let mut history = History {
+            stages: Stage::NAMES.map(|(_, name)| name.to_owned()).to_vec(),
+            ..History::default()
+        };
+        history.cut = read(path, |line| match line {
+            Line::Head(head) => history.begin(head),
+            Line::Record(record) => history.add(*record),
+        })?;
+        match history.last {
+            Some(_) => Ok(history),
+            None => Err(LogFault::NoRecords {
+                path: path.to_owned(),
+            }
+            .into()),
+        }
+    }
+
+    fn begin(&mut self, head: Head) {
+        for part in &head.parts {
+            name_index(&mut self.parts, &part.name);
+        }
+        self.heads.push(head);
+        self.begun = Totals::default();
+    }
+
+    fn add(&mut self, record: Record) {
+        self.fall(self.begin_of(&record));
+        self.note_peaks(&record);
+        let point = self.point(&record);
+        self.points.push(point);
+        match record.moment {
+            Moment::BeforeMerge => self.merges.push(record.height),
+            Moment::Commit => self.step(&record),
+            Moment::AfterMerge => self.prolong(&record),
+        }
+        self.last = Some(record);
+    }
+
+    /// Height above which the blocks since the last commit lie.
+    fn begin_of(&self, record: &Record) -> Height {
+        let blocks = record.blocks.saturating_sub(self.begun.blocks);
+        let blocks = u32::try_from(blocks).unwrap_or(u32::MAX);
+        Height(record.height.0.saturating_sub(blocks))
+    }
+
+    /// Drops what is above `height`, because other blocks came there.
+    fn fall(&mut self, height: Height) {
+        let Some(above) = self.points.last().map(|point| point.height) else {
+            return;
+        };
+        if above > height {
+            self.falls.push((above, height));
+        }
+        while self.points.pop_if(|point| point.height > height).is_some() {}
+        while self.steps.pop_if(|step| step.to > height).is_some() {}
+        while self.merges.pop_if(|merge| *merge > height).is_some() {}
+    }
+
+    fn note_peaks(&mut self, record: &Record) {
+        let peak = record.process.peak_private_bytes;
+        let peak = peak.max(record.process.private_bytes);
+        self.peak_private_bytes = self.peak_private_bytes.max(peak);
+        for part in &record.parts {
+            let index = name_index(&mut self.parts, &part.name);
+            self.most_bytes.resize(self.parts.len(), None);
+            // `None` is below every `Some`.
+            let most = part.most_bytes.max(part.in_use_bytes);
+            self.most_bytes[index] = self.most_bytes[index].max(most);
+        }
+    }
+
+    fn point(&mut self, record: &Record) -> Point {
+        let mut in_use_bytes = vec![0; self.parts.len()];
+        for part in &record.parts {
+            let index = name_index(&mut self.parts, &part.name);
+            in_use_bytes[index] = part.in_use_bytes.unwrap_or(0);
+        }
+        Point {
+            run: self.heads.len() - 1,
+            height: record.height,
+            in_use_bytes,
+            outside_bytes: record.heap.outside_bytes(),
+            private_bytes: record.process.private_bytes,
+            table_load: record.table.coins as f64 / record.table.homes.max(1) as f64,
+        }
+    }
+
+    fn step(&mut self, record: &Record) {
+        let from = self.begin_of(record);
+        let totals = self.totals(record);
+        let done = totals.since(&self.begun);
+        self.begun = totals;
+        self.steps.push(Step {
+            from,
+            to: record.height,
+            commits: 1,
+            done,
+        });
+    }
+
+    /// Counts a merge to the commit that it followed.
+    fn prolong(&mut self, record: &Record) {
+        let totals = self.totals(record);
+        if let Some(step) = self.steps.last_mut()
+            && self.begun != Totals::default()
+        {
+            let done = totals.since(&self.begun);
+            step.done = step.done.plus(&done);
+            self.begun = totals;
+        }
+    }
+
+    fn totals(&mut self, record: &Record) -> Totals {
+        let mut stages_ms = vec![0; self.stages.len()];
+        for (name, ms) in &record.stages_ms {
+            let index = name_index(&mut self.stages, name);
+            stages_ms.resize(self.stages.len(), 0);
+            stages_ms[index] = *ms;
+        }
+        Totals {
+            blocks: record.blocks,
+            block_bytes: record.block_bytes,
+            hits: record.table.hits,
+            misses: record.table.misses,
+            elapsed_ms: record.elapsed_ms,
+            stages_ms,
+        }
+    }
+}
+
+/// Where `name` is among `names`; it is added if it is new.
+fn name_index(names: &mut Vec<String>, name: &str) -> usize {
+    let known = names.iter().position(|known| known == name);
+    known.unwrap_or_else(|| {
+        names.push(name.to_owned());
+        names.len() - 1
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{commit, head, line, log};
+    use super::*;
+
+    fn history(lines: &[Line]) -> History {
+        History::of(log(lines).path()).expect("reads")
+    }
+
+    fn commits(heights: &[(u32, u64)]) -> Vec<Line> {
+        let commits = heights
+            .iter()
+            .map(|(height, blocks)| line(commit(*height, *blocks)));
+        std::iter::once(head()).chain(commits).collect()
+    }
+
+    fn steps(history: &History) -> Vec<(u32, u32)> {
+        let ends = |step: &Step| (step.from.0, step.to.0);
+        history.steps.iter().map(ends).collect()
+    }
+
+    #[test]
+    fn each_run_counts_from_its_own_start() {
+        let mut lines = commits(&[(10, 10), (30, 30)]);
+        lines.extend(commits(&[(35, 5), (50, 20)]));
+        let history = history(&lines);
+        assert_eq!(steps(&history), [(0, 10), (10, 30), (30, 35), (35, 50)]);
+        let done: Vec<u64> = history.steps.iter().map(|step| step.done.blocks).collect();
+        assert_eq!(done, [10, 20, 5, 15]);
+        assert_eq!(history.steps[2].done.per_second(5), 100.0);
+        assert!(history.falls.is_empty());
+    }
+
+    #[test]
+    fn what_was_replaced_is_dropped_and_its_peak_stays() {
+        let mut lines = commits(&[(10, 10), (20, 20), (30, 30)]);
+        let Some(Line::Record(last)) = lines.last_mut() else {
+            panic!("a commit");
+        };
+        last.process.private_bytes = 99;
+        last.parts[0].in_use_bytes = Some(77);
+        lines.extend(commits(&[(25, 10), (40, 25)]));
+        let history = history(&lines);
+        assert_eq!(steps(&history), [(0, 10), (15, 25), (25, 40)]);
+        let heights: Vec<u32> = history.points.iter().map(|point| point.height.0).collect();
+        assert_eq!(heights, [10, 25, 40]);
+        assert_eq!(history.falls, [(Height(30), Height(15))]);
+        assert_eq!(history.peak_private_bytes, 99);
+        assert_eq!(history.most_bytes, [Some(77), None]);
+    }
+
+    #[test]
+    fn a_merge_belongs_to_the_commit_before_it() {
+        let around = |moment, elapsed_ms| {
+            let mut record = commit(10, 10);
+            (record.moment, record.elapsed_ms) = (moment, elapsed_ms);
+            record.stages_ms.insert("merge".into(), elapsed_ms - 100);
+            line(record)
+        };
+        let mut lines = commits(&[(10, 10)]);
+        lines.push(around(Moment::BeforeMerge, 100));
+        lines.push(around(Moment::AfterMerge, 700));
+        lines.push(line(commit(20, 20)));
+        let history = history(&lines);
+        assert_eq!(history.merges, [Height(10)]);
+        assert_eq!(steps(&history), [(0, 10), (10, 20)]);
+        assert_eq!(history.steps[0].done.elapsed_ms, 700);
+        assert_eq!(history.steps[0].done.stages_ms[Stage::Merge as usize], 600);
+        assert_eq!(history.points.len(), 4);
+    }
+}

@@ -1,0 +1,52 @@
+//! A log as pictures: on a page for a browser, or as one sheet of SVG.
+//!
+//! Invariant: what is written needs nothing else: no network, no script, no font.
+//!
+//! | file | what |
+//! | --- | --- |
+//! | `figures.rs` | what the plots show, as numbers |
+//! | `of_memory.rs`, `of_work.rs` | these, one by one |
+//! | `thin.rs` | no more points than can be told apart |
+//! | `draw.rs`, `legend.rs` | draws one |
+//! | `colours.rs` | colours, by day and by night |
+//! | `page.rs`, `page.css` | the page, with the tables on top |
+//! | `sheet.rs` | all plots in one SVG |
+
+mod colours;
+mod draw;
+mod figures;
+mod legend;
+mod of_memory;
+mod of_work;
+mod page;
+mod sheet;
+mod thin;
+
+use super::history::History;
+use crate::Result;
+use crate::export::Destination;
+use std::path::Path;
+
+/// What is written.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Format {
+    /// A page for a browser.
+    Html,
+    /// The plots alone.
+    Svg,
+}
+
+/// Draws the log at `path`; returns what was drawn.
+///
+/// # Errors
+/// Those of [`History::of`] and of [`Destination`].
+pub fn report(path: &Path, format: Format, to: &Destination) -> Result<History> {
+    to.check()?;
+    let history = History::of(path)?;
+    let text = match format {
+        Format::Html => page::page(&history),
+        Format::Svg => sheet::sheet(&history),
+    };
+    to.write(|out| out.write(text.as_bytes()))?;
+    Ok(history)
+}
