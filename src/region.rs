@@ -124,6 +124,12 @@ impl<T: Pod> Buffer<T> {
         self.region.len() - self.count
     }
 
+    /// All of its room, for other use, while it is empty.
+    pub fn whole(&mut self) -> &mut [T] {
+        assert_eq!(self.count, 0, "what it holds would be lost");
+        &mut self.region
+    }
+
     /// Empties it.
     pub fn clear(&mut self) {
         self.most = self.most.max(self.count);

@@ -30,8 +30,9 @@ use crate::memory::Sizes;
 use crate::position::{Height, Place, Txo};
 use crate::region::Buffer;
 use crate::runs::catalogue::Run;
+use crate::runs::fold::Folder;
 use crate::runs::row::{CoinRow, Relation, Row, SpendingRow};
-use crate::runs::sort::sort_rows;
+use crate::runs::sort::{sort_by_parts, sort_rows};
 use crate::runs::write::{RunWriter, Staging};
 use crate::stages::{Stage, Stages};
 use crate::table::Table;
@@ -445,6 +446,7 @@ impl Batch {
             Ok(overwriters) => overwriters,
             Err(bad) => return Ok(Some(bad)),
         };
+        self.fold_coins(index)?;
         for relation in [Relation::Funding, Relation::Spending, Relation::Txids] {
             self.spill_rows(index, relation)?;
         }
@@ -499,6 +501,32 @@ impl Batch {
         }
     }
 
+    /// Makes one of the runs of coins that were spilled. The pending spends, resolved and written by
+    /// now, leave their buffer to it.
+    fn fold_coins(&mut self, index: &mut Index) -> Result<()> {
+        self.pending.clear();
+        let is_coins = |run: &Run| run.relation == Relation::Coins;
+        let coins: Vec<Run> = self.spills.iter().copied().filter(is_coins).collect();
+        if coins.len() < 2 {
+            return Ok(());
+        }
+        self.stages.enter(Stage::Merge);
+        let with_oldest = index.catalogue().of(Relation::Coins).is_empty();
+        let positions_end = self.next_txo.0;
+        let (store, catalogue) = index.for_merge();
+        let folded = Folder {
+            store,
+            staging: &mut self.staging,
+            buffer: self.pending.whole(),
+            positions_end,
+            new_id: &mut || catalogue.new_id(),
+        }
+        .fold(&coins, with_oldest)?;
+        self.spills.retain(|run| !is_coins(run));
+        self.spills.extend(folded);
+        Ok(())
+    }
+
     /// Notes that a merge held so many rows in the buffer.
     pub fn note_merge<R: Row>(&mut self, rows: usize) {
         self.rows.note_merge(rows * size_of::<R>());
@@ -539,11 +567,15 @@ fn write_sorted<R: Row>(
     positions_end: Txo,
     stages: &mut Stages,
 ) -> Result<Option<Run>> {
-    stages.enter(Stage::Sort);
-    sort_rows(rows);
-    stages.enter(Stage::Write);
     let id = index.new_run_id();
     let mut writer = new_run::<R>(index, staging, id, positions_end);
-    writer.extend(rows)?;
+    stages.enter(Stage::Sort);
+    sort_by_parts(rows, |part| {
+        stages.enter(Stage::Write);
+        writer.extend(part)?;
+        stages.enter(Stage::Sort);
+        Ok::<(), crate::Error>(())
+    })?;
+    stages.enter(Stage::Write);
     writer.finish()
 }

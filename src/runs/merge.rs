@@ -134,37 +134,27 @@ impl<R: Row> Merger<'_, R> {
     /// that were named stay.
     pub fn run(&mut self, mut task: Unfinished, is_over: &dyn Fn() -> bool) -> Result<usize> {
         let inputs = task.inputs(self.catalogue);
-        let bytes = inputs.iter().map(Run::bytes).sum::<u64>();
-        let rows = inputs.iter().map(|run| run.rows).sum::<u64>();
-        let segment_bytes = (bytes / SEGMENTS_WANTED).max(SEGMENT_BYTES_MIN);
+        let segment_bytes = inputs.iter().map(Run::bytes).sum::<u64>() / SEGMENTS_WANTED;
+        let segment_bytes = segment_bytes.max(SEGMENT_BYTES_MIN);
         let segment_bytes = self.segment_bytes.unwrap_or(segment_bytes);
-        // A buffer that holds more than a segment would write more than a segment at a time.
-        let segment_rows = (rows as f64 * segment_bytes as f64 / bytes.max(1) as f64) as usize;
-        let buffer_rows = segment_rows.max(buffer_for(inputs.len()));
-        let buffer_rows = buffer_rows.min(self.buffer.len());
+        let buffer_rows = buffer_rows(&inputs, segment_bytes).min(self.buffer.len());
         let buffer = &mut self.buffer[..buffer_rows];
         let mut gather = Gather::new(inputs, task.with_oldest, buffer);
         while task.key != NO_NEXT {
-            let low_key = task.key;
-            let mut writer = RunWriter::new::<R>(
+            let writer = RunWriter::new::<R>(
                 self.store,
                 self.staging,
                 self.catalogue.new_id(),
                 task.heights,
                 self.positions_end,
             );
-            let pages = gather.open(self.store)?;
-            while task.key != NO_NEXT && writer.bytes() < segment_bytes {
-                let (rows, end) = gather.next(&pages)?;
-                writer.extend(rows)?;
-                task.key = end;
-            }
-            drop(pages);
-            let segment = writer.finish()?.map(|run| Run {
-                low_key,
-                end_key: task.key,
-                ..run
-            });
+            let segment = write_segment(
+                self.store,
+                writer,
+                &mut gather,
+                &mut task.key,
+                segment_bytes,
+            )?;
             name_segment(
                 self.store,
                 self.catalogue,
@@ -178,6 +168,40 @@ impl<R: Row> Merger<'_, R> {
         }
         Ok(gather.most_held())
     }
+}
+
+/// Rows that a buffer should have: one that holds more than a segment would write more than a
+/// segment at a time.
+pub(super) fn buffer_rows(inputs: &[Run], segment_bytes: u64) -> usize {
+    let bytes = inputs.iter().map(Run::bytes).sum::<u64>().max(1);
+    let rows = inputs.iter().map(|run| run.rows).sum::<u64>();
+    let segment_rows = u128::from(rows) * u128::from(segment_bytes) / u128::from(bytes);
+    (segment_rows as usize).max(buffer_for(inputs.len()))
+}
+
+/// Writes a segment: the rows from `key` on, until it has so many bytes; `key` is then where the next
+/// one begins, or [`NO_NEXT`]. `None` if there was no row.
+pub(super) fn write_segment<R: Row>(
+    store: &Store,
+    mut writer: RunWriter<'_>,
+    gather: &mut Gather<'_, R>,
+    key: &mut u128,
+    segment_bytes: u64,
+) -> Result<Option<Run>> {
+    let low_key = *key;
+    let pages = gather.open(store)?;
+    while *key != NO_NEXT && writer.bytes() < segment_bytes {
+        let (rows, end) = gather.next(&pages)?;
+        writer.extend(rows)?;
+        *key = end;
+    }
+    drop(pages);
+    let end_key = *key;
+    Ok(writer.finish()?.map(|run| Run {
+        low_key,
+        end_key,
+        ..run
+    }))
 }
 
 /// Names a segment, and takes its rows from the inputs, in one durable commit.
@@ -195,13 +219,10 @@ fn name_segment(
                 store.check(runs.insert(segment.entry_key(), &segment.encode()[..]))?;
             }
             for input in inputs.iter_mut() {
-                if input.run.end_key <= task.key {
+                if !free_below(store, transaction, &mut input.run, task.key)? {
                     store.check(runs.remove(input.run.entry_key()))?;
-                    store.check(transaction.delete_table(table_of(&input.run.table_name())))?;
-                } else if input.run.low_key < task.key {
-                    input.run.low_key = task.key;
+                } else {
                     store.check(runs.insert(input.run.entry_key(), &input.run.encode()[..]))?;
-                    free_pages_below(store, transaction, &input.run)?;
                 }
             }
             Ok(())
@@ -218,6 +239,24 @@ fn name_segment(
         catalogue.add(segment);
     }
     Ok(())
+}
+
+/// Takes the rows below `key` from a run and frees their pages; `false` if nothing is left of it.
+pub(super) fn free_below(
+    store: &Store,
+    transaction: &WriteTransaction,
+    run: &mut Run,
+    key: u128,
+) -> Result<bool> {
+    if run.end_key <= key {
+        store.check(transaction.delete_table(table_of(&run.table_name())))?;
+        return Ok(false);
+    }
+    if run.low_key < key {
+        run.low_key = key;
+        free_pages_below(store, transaction, run)?;
+    }
+    Ok(true)
 }
 
 /// Frees the pages whose rows are all below the run's lowest key: all that start below it but the last.

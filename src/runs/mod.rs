@@ -13,9 +13,11 @@
 //! | `read.rs` | looking rows up in runs |
 //! | `gather.rs` | the rows of many runs as one sorted stream |
 //! | `merge.rs` | several runs into one |
+//! | `fold.rs` | the runs of a batch into fewer, before they are named |
 //! | `policy.rs` | when to merge which runs |
 
 pub mod catalogue;
+pub mod fold;
 pub mod gather;
 pub mod merge;
 pub mod page;

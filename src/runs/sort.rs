@@ -7,6 +7,7 @@
 //! 16 M rows of 24 bytes, 76 ns a row against 170, and 173 of the standard library, on a busy machine).
 
 use super::row::Row;
+use std::convert::Infallible;
 
 /// 256 buckets: as many streams as the processor's translation buffers follow.
 const BUCKET_BITS_MAX: u32 = 8;
@@ -20,6 +21,19 @@ type Starts = [usize; BUCKETS_MAX + 1];
 
 /// Sorts by key.
 pub fn sort_rows<R: Row>(rows: &mut [R]) {
+    let sorted = sort_by_parts(rows, |_| Ok::<(), Infallible>(()));
+    sorted.expect("nothing can go wrong");
+}
+
+/// Sorts by key, and hands out one part after the other, as soon as it is in order and while it is
+/// still in the processor's cache.
+///
+/// # Errors
+/// What `each` returns; the rest is then not in order.
+pub fn sort_by_parts<R: Row, E>(
+    rows: &mut [R],
+    mut each: impl FnMut(&[R]) -> Result<(), E>,
+) -> Result<(), E> {
     let mut starts: Starts = [0; BUCKETS_MAX + 1];
     let buckets = scatter(rows, &mut starts);
     for bucket in 0..buckets {
@@ -30,7 +44,9 @@ pub fn sort_rows<R: Row>(rows: &mut [R]) {
             let rows = &mut rows[starts[bucket]..starts[bucket + 1]];
             rows.sort_unstable_by_key(|row| row.key());
         }
+        each(rows)?;
     }
+    Ok(())
 }
 
 /// Moves the rows into buckets, which follow each other in order. Returns how many there are.

@@ -3,6 +3,7 @@
 use super::maker::{Maker, head, text};
 use super::{Log, memory};
 use blkdex::ledger::record::Line;
+use blkdex::limits::LOG_LINE_BYTES_MAX;
 
 /// Asserts that all commands fail alike, in one line.
 fn refused(log: &Log, words: &str) {
@@ -102,7 +103,7 @@ fn a_damaged_line_is_named() {
     let long = "a".repeat(3 << 20);
     refused(
         &with(3, &long),
-        "memory.log, line 4: longer than 1048576 bytes",
+        &format!("memory.log, line 4: longer than {LOG_LINE_BYTES_MAX} bytes"),
     );
     refused(
         &with(0, &lines[0].replace(":1,", ":-1,")),
