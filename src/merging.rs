@@ -10,7 +10,7 @@ use crate::limits::{RUNS_MAX, TIP_MERGE_BYTES_MAX};
 use crate::position::Height;
 use crate::runs::gather::fan_in;
 use crate::runs::merge::{Merger, Unfinished};
-use crate::runs::policy::{Appetite, first_to_merge, generations};
+use crate::runs::policy::{Appetite, first_to_merge, generations, overlap, window};
 use crate::runs::row::{CoinRow, FundingRow, Relation, Row, SpendingRow, TxidRow};
 
 /// What an import is doing when it comes to merge.
@@ -26,12 +26,12 @@ pub enum Phase {
 
 /// How much merging fits the phase. Coins are read by every commit, so they are kept in few runs;
 /// the other relations are not read before the end.
-fn appetite(relation: Relation, phase: Phase, runs_max: usize) -> Appetite {
+fn appetite(relation: Relation, phase: Phase) -> Appetite {
     let any = Appetite {
         overlap_free: 1,
         times_younger: 4.0,
         bytes_max: u64::MAX,
-        overlap_max: runs_max,
+        overlap_max: RUNS_MAX / 4,
     };
     match (phase, relation) {
         (Phase::Bulk, Relation::Coins) => Appetite {
@@ -40,7 +40,7 @@ fn appetite(relation: Relation, phase: Phase, runs_max: usize) -> Appetite {
             ..any
         },
         (Phase::Bulk, _) => Appetite {
-            overlap_free: runs_max,
+            overlap_free: RUNS_MAX,
             times_younger: 0.5,
             ..any
         },
@@ -104,7 +104,7 @@ fn merge_relation<R: Row>(
     is_over: &dyn Fn() -> bool,
     note: &mut Note<'_>,
 ) -> Result<()> {
-    let runs_max = fan_in(batch.for_merge::<R>().0.len()).min(RUNS_MAX);
+    let runs_max = fan_in::<R>(batch.for_merge::<R>().0.len()).min(RUNS_MAX);
     while !is_over() {
         let Some(task) = next_task::<R>(index, phase, runs_max) else {
             break;
@@ -114,15 +114,15 @@ fn merge_relation<R: Row>(
     Ok(())
 }
 
-/// The merge to do next, of at most `runs_max` runs: the youngest of those that want to merge, as
-/// many as fit; or part of the generation with the most runs, if that alone is too many.
+/// The merge to do next, of at most `runs_max` runs that cover the same key: of the generations that
+/// want to merge, or of a part of the one with the most runs, if that alone is too many.
 fn next_task<R: Row>(index: &Index, phase: Phase, runs_max: usize) -> Option<Unfinished> {
     let settled = index.meta().settled.unwrap_or_default();
     let runs = index.catalogue().of(R::RELATION);
     let oldest = runs.iter().map(|run| run.from).min()?;
     let settled_runs: Vec<_> = runs.into_iter().filter(|run| run.to <= settled).collect();
     let generations = generations(&settled_runs);
-    let first = first_to_merge(&generations, appetite(R::RELATION, phase, runs_max / 2))?;
+    let first = first_to_merge(&generations, appetite(R::RELATION, phase))?;
     let task = |heights: (Height, Height), last_id, is_whole| Unfinished {
         relation: R::RELATION,
         heights,
@@ -130,19 +130,18 @@ fn next_task<R: Row>(index: &Index, phase: Phase, runs_max: usize) -> Option<Unf
         with_oldest: is_whole && heights.0 == oldest,
         last_id,
     };
-    let fits = |task: &Unfinished| (2..=runs_max).contains(&task.inputs(index.catalogue()).len());
-    let last = generations.last()?.runs[0].to;
-    let suffixes = generations[first..]
-        .iter()
-        .map(|generation| task((generation.runs[0].from, last), u32::MAX, true));
-    suffixes.into_iter().find(fits).or_else(|| {
-        let largest = generations.iter().max_by_key(|g| g.runs.len())?;
-        let mut ids: Vec<u32> = largest.runs.iter().map(|run| run.id).collect();
-        ids.sort_unstable();
-        let last_id = ids[runs_max.min(ids.len()) - 1];
-        let heights = (largest.runs[0].from, largest.runs[0].to);
-        Some(task(heights, last_id, false)).filter(fits)
-    })
+    if let Some(window) = window(&generations, first, runs_max) {
+        let (from, to) = (&generations[window.start], &generations[window.end - 1]);
+        return Some(task((from.runs[0].from, to.runs[0].to), u32::MAX, true));
+    }
+    let largest = generations.iter().max_by_key(|g| g.overlap)?;
+    let mut ids: Vec<u32> = largest.runs.iter().map(|run| run.id).collect();
+    ids.sort_unstable();
+    let last_id = ids[runs_max.min(ids.len()) - 1];
+    let heights = (largest.runs[0].from, largest.runs[0].to);
+    let inputs = task(heights, last_id, false).inputs(index.catalogue());
+    let can_merge = (2..=runs_max).contains(&overlap(&inputs));
+    can_merge.then(|| task(heights, last_id, false))
 }
 
 fn run<R: Row>(
@@ -154,7 +153,7 @@ fn run<R: Row>(
 ) -> Result<()> {
     // Begun with more memory than there is now: its segments stay, and what is left of its inputs
     // merges as any other runs do.
-    if task.inputs(index.catalogue()).len() > fan_in(batch.for_merge::<R>().0.len()) {
+    if overlap(&task.inputs(index.catalogue())) > fan_in::<R>(batch.for_merge::<R>().0.len()) {
         return Ok(());
     }
     note(Moment::BeforeMerge, R::RELATION, index, batch)?;

@@ -12,7 +12,8 @@ use blkdex::position::{Height, Txo};
 use blkdex::runs::catalogue::{self, Catalogue, Run};
 use blkdex::runs::gather::Gather;
 use blkdex::runs::merge::{Merger, Unfinished};
-use blkdex::runs::page::{NO_NEXT, PAGE_ROWS_MAX};
+use blkdex::runs::page::NO_NEXT;
+use blkdex::runs::page_rows_max;
 use blkdex::runs::read::Walk;
 use blkdex::runs::row::{CoinRow, FundingRow, Relation, Row, SpendingRow, TxidRow};
 use blkdex::runs::sort::sort_rows;
@@ -147,7 +148,7 @@ impl Runs {
     fn merge_on<R: Row>(&mut self, task: Unfinished) {
         let inputs = task.inputs(&self.catalogue).len();
         let pages = inputs as u64 + self.rng.between(2, 3);
-        let mut buffer = vec![R::from_parts(0, 0); pages as usize * PAGE_ROWS_MAX];
+        let mut buffer = vec![R::from_parts(0, 0); pages as usize * page_rows_max(R::RELATION)];
         let segments = self.rng.below(4);
         let left = std::cell::Cell::new(segments);
         let is_over = || {
@@ -180,7 +181,7 @@ impl Runs {
     fn gather<R: Row>(&mut self) -> Vec<R> {
         let runs = self.catalogue.of(R::RELATION);
         let pages = runs.len() as u64 + self.rng.between(2, 20);
-        let mut buffer = vec![R::from_parts(0, 0); pages as usize * PAGE_ROWS_MAX];
+        let mut buffer = vec![R::from_parts(0, 0); pages as usize * page_rows_max(R::RELATION)];
         gather(&self.store, runs, &mut buffer).unwrap()
     }
 }
@@ -369,7 +370,7 @@ fn put_and_delete_meet_wherever_the_buffer_ends() {
     runs.write(&mut puts.collect::<Vec<_>>(), (Height(0), Height(0)));
     let deletes = (1..60_000).map(|n| CoinRow::delete(u128::from(n) << 20, Txo(n)));
     runs.write(&mut deletes.collect::<Vec<_>>(), (Height(1), Height(1)));
-    let mut buffer = vec![CoinRow(0); 4 * PAGE_ROWS_MAX];
+    let mut buffer = vec![CoinRow(0); 4 * page_rows_max(Relation::Coins)];
     let all = runs.catalogue.of(Relation::Coins);
     assert_eq!(
         gather::<CoinRow>(&runs.store, all, &mut buffer).unwrap(),
@@ -402,7 +403,7 @@ fn a_delete_without_its_put_is_damage_once_the_oldest_run_is_there() {
     runs.write(&mut [CoinRow::put(7, Txo(9))], (Height(0), Height(0)));
     // The same outpoint, but another coin: unequal positions never cancel.
     runs.write(&mut [CoinRow::delete(7, Txo(10))], (Height(1), Height(1)));
-    let mut buffer = vec![CoinRow(0); 5 * PAGE_ROWS_MAX];
+    let mut buffer = vec![CoinRow(0); 5 * page_rows_max(Relation::Coins)];
     let all = runs.catalogue.of(Relation::Coins);
     let error = gather::<CoinRow>(&runs.store, all, &mut buffer).unwrap_err();
     let damage = Damage::DeleteWithoutPut;
@@ -416,7 +417,7 @@ fn a_row_that_is_there_twice_is_damage() {
         let row = SpendingRow::new(Txo(4), Txo(9 + u64::from(height)));
         runs.write(&mut [row], (Height(height), Height(height)));
     }
-    let mut buffer = vec![SpendingRow::new(Txo(1), Txo(2)); 5 * PAGE_ROWS_MAX];
+    let mut buffer = vec![SpendingRow::new(Txo(1), Txo(2)); 5 * page_rows_max(Relation::Spending)];
     let all = runs.catalogue.of(Relation::Spending);
     let error = gather::<SpendingRow>(&runs.store, all, &mut buffer).unwrap_err();
     let damage = Damage::RepeatedRow;
@@ -478,7 +479,7 @@ fn damage_is_an_error_and_never_a_wrong_answer() {
             assert!(matches!(result, Err(Error::Damaged { .. })), "{what}");
         };
         damaged(walk(&runs.store, run));
-        let mut buffer = vec![rows[0]; 4 * PAGE_ROWS_MAX];
+        let mut buffer = vec![rows[0]; 4 * page_rows_max(Relation::Spending)];
         damaged(gather(&runs.store, vec![run], &mut buffer));
         // Looked up one by one, every row is right or an error.
         let snapshot = runs.store.read().unwrap();

@@ -7,6 +7,7 @@ use crate::Result;
 use crate::index::Index;
 use crate::limits::WARM_PARTS;
 use crate::runs::gather::{Gather, fan_in};
+use crate::runs::policy::overlap;
 use crate::runs::row::{CoinRow, Relation};
 
 impl Batch {
@@ -18,7 +19,7 @@ impl Batch {
         let coins = index.tip().map_or(0, |(_, row)| row.coins);
         let runs = index.catalogue().of(Relation::Coins);
         let fits = coins <= self.table.coins_max() as u64 * 9 / 10;
-        if coins == 0 || runs.len() > fan_in(self.rows.whole::<CoinRow>().len()) {
+        if coins == 0 || overlap(&runs) > fan_in::<CoinRow>(self.rows.whole::<CoinRow>().len()) {
             return Ok(());
         }
         let oldest = if fits { 0 } else { self.oldest_to_warm(index)? };

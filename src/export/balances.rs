@@ -21,8 +21,8 @@ use crate::limits::SORTER_BYTES_MIN;
 use crate::memory::{READ_CACHE_BYTES, left_when_reading};
 use crate::position::{Height, Txo};
 use crate::region::Region;
-use crate::runs::gather::Gather;
-use crate::runs::page::{NO_NEXT, PAGE_ROWS_MAX};
+use crate::runs::gather::{Gather, buffer_for};
+use crate::runs::page::NO_NEXT;
 use crate::runs::read::RunPages;
 use crate::runs::row::{FundingRow, Relation, Row, SpendingRow};
 use crate::sorter::{Sorted, Sorter};
@@ -217,7 +217,7 @@ fn push_owner(
 
 fn funding_rows(set: &UtxoSet<'_>) -> usize {
     let runs = set.snapshot().index().catalogue().of(Relation::Funding);
-    (runs.len() + 2 + PAGES_AT_ONCE) * PAGE_ROWS_MAX
+    buffer_for::<FundingRow>(runs.len() + PAGES_AT_ONCE)
 }
 
 /// What scripts received, in the order of their fingerprints.

@@ -40,7 +40,7 @@ impl<R: Row> Folder<'_, R> {
     /// # Errors
     /// [`crate::Error::Damaged`] if rows contradict each other, [`crate::Error::Store`].
     pub fn fold(&mut self, runs: &[Run], with_oldest: bool) -> Result<Vec<Run>> {
-        let at_a_time = fan_in(self.buffer.len()).max(1);
+        let at_a_time = fan_in::<R>(self.buffer.len()).max(1);
         let with_oldest = with_oldest && runs.len() <= at_a_time;
         let mut folded = Vec::new();
         for runs in runs.chunks(at_a_time) {
@@ -59,7 +59,7 @@ impl<R: Row> Folder<'_, R> {
         folded: &mut Vec<Run>,
     ) -> Result<()> {
         let store = self.store;
-        let buffer_rows = buffer_rows(&runs, SEGMENT_BYTES_MIN).min(self.buffer.len());
+        let buffer_rows = buffer_rows::<R>(&runs, SEGMENT_BYTES_MIN).min(self.buffer.len());
         let heights = runs
             .first()
             .map_or((Height(0), Height(0)), |run| (run.from, run.to));

@@ -10,6 +10,7 @@
 use super::catalogue::{self, Catalogue, Run};
 use super::gather::{Gather, Source, buffer_for};
 use super::page::NO_NEXT;
+use super::policy::overlap;
 use super::row::{Relation, Row};
 use super::table_of;
 use super::write::{RunWriter, Staging};
@@ -137,7 +138,7 @@ impl<R: Row> Merger<'_, R> {
         let segment_bytes = inputs.iter().map(Run::bytes).sum::<u64>() / SEGMENTS_WANTED;
         let segment_bytes = segment_bytes.max(SEGMENT_BYTES_MIN);
         let segment_bytes = self.segment_bytes.unwrap_or(segment_bytes);
-        let buffer_rows = buffer_rows(&inputs, segment_bytes).min(self.buffer.len());
+        let buffer_rows = buffer_rows::<R>(&inputs, segment_bytes).min(self.buffer.len());
         let buffer = &mut self.buffer[..buffer_rows];
         let mut gather = Gather::new(inputs, task.with_oldest, buffer);
         while task.key != NO_NEXT {
@@ -172,11 +173,11 @@ impl<R: Row> Merger<'_, R> {
 
 /// Rows that a buffer should have: one that holds more than a segment would write more than a
 /// segment at a time.
-pub(super) fn buffer_rows(inputs: &[Run], segment_bytes: u64) -> usize {
+pub(super) fn buffer_rows<R: Row>(inputs: &[Run], segment_bytes: u64) -> usize {
     let bytes = inputs.iter().map(Run::bytes).sum::<u64>().max(1);
     let rows = inputs.iter().map(|run| run.rows).sum::<u64>();
     let segment_rows = u128::from(rows) * u128::from(segment_bytes) / u128::from(bytes);
-    (segment_rows as usize).max(buffer_for(inputs.len()))
+    (segment_rows as usize).max(buffer_for::<R>(overlap(inputs)))
 }
 
 /// Writes a segment: the rows from `key` on, until it has so many bytes; `key` is then where the next

@@ -38,6 +38,16 @@ pub const fn page_bytes(relation: Relation) -> usize {
     }
 }
 
+/// The most rows that a page of this relation holds: bounds what a merge has to keep of a page. Rows
+/// are hardly ever packed so well (8 bytes a row, 4 of `spending`) that this ends a page.
+pub const fn page_rows_max(relation: Relation) -> usize {
+    match relation {
+        Relation::Coins => 2048,
+        Relation::Funding | Relation::Txids => 4096,
+        Relation::Spending => 8192,
+    }
+}
+
 /// The redb table of a run.
 pub(crate) fn table_of(name: &str) -> redb::TableDefinition<'_, u128, &'static [u8]> {
     redb::TableDefinition::new(name)

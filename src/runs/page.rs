@@ -20,6 +20,7 @@
 //! The key, squeezed (its position cut to the bits of offset 50), is stored as the difference to the
 //! row before, less one; the first row's as 0.
 
+use super::page_rows_max;
 use super::row::{POSITION_BITS, Row};
 use crate::error::Damage;
 use byteorder::{ByteOrder, LittleEndian};
@@ -31,9 +32,6 @@ const _: () = assert!(8 + 4 + 4 + 16 + 16 + 2 + 1 + 1 == PAGE_HEADER_BYTES);
 
 /// The most bytes a row takes: control, 16 of key, 8 of value.
 pub const ROW_BYTES_MAX: usize = 25;
-
-/// The most rows a page holds; bounds what a merge has to keep of a page.
-pub const PAGE_ROWS_MAX: usize = 8192;
 
 /// Key of the page behind the last.
 pub const NO_NEXT: u128 = u128::MAX;
@@ -85,7 +83,7 @@ impl PageWriter {
             in_order = squeezed > previous;
             previous = squeezed.wrapping_sub(1);
         }
-        let rows_max = PAGE_ROWS_MAX - usize::from(self.rows);
+        let rows_max = page_rows_max(R::RELATION) - usize::from(self.rows);
         let at_max = page.len() - ROW_BYTES_MAX;
         let (mut at, mut taken) = (self.at, 0);
         for row in rows.iter().take(rows_max) {

@@ -5,6 +5,8 @@
 //! spills of a batch, or the segments of a merged base.
 
 use super::catalogue::Run;
+use std::cmp::Reverse;
+use std::ops::Range;
 
 /// Runs of one relation and the same heights.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -89,6 +91,56 @@ pub fn first_to_merge(generations: &[Generation], appetite: Appetite) -> Option<
     first
 }
 
+/// How many of these runs cover a key, at most.
+pub fn overlap(runs: &[Run]) -> usize {
+    let starts = runs.iter().map(|run| (run.low_key, true));
+    let ends = runs.iter().map(|run| (run.end_key, false));
+    let mut edges: Vec<(u128, bool)> = starts.chain(ends).collect();
+    // At one key, runs end before others start.
+    edges.sort_unstable();
+    let (mut covering, mut most) = (0, 0);
+    for (_, is_start) in edges {
+        match is_start {
+            true => covering += 1,
+            false => covering -= 1,
+        }
+        most = most.max(covering);
+    }
+    most
+}
+
+/// Which of the generations from `first` on to merge next, if at most `overlap_max` runs that cover
+/// the same key can be merged at once. All of them if that can be; if not, those with the fewest rows
+/// that bring the rest there, or, where one merge will not do, as many as can be merged at once.
+/// `None` if there is no such two.
+pub fn window(
+    generations: &[Generation],
+    first: usize,
+    overlap_max: usize,
+) -> Option<Range<usize>> {
+    let overlap: usize = generations[first..].iter().map(|g| g.overlap).sum();
+    if overlap <= overlap_max {
+        return (overlap > 1).then_some(first..generations.len());
+    }
+    let needed = overlap - overlap_max + 1;
+    let mut best = None;
+    for start in first..generations.len() {
+        let (mut overlap, mut rows) = (0, 0);
+        for (end, generation) in (start + 1..).zip(&generations[start..]) {
+            overlap += generation.overlap;
+            rows += generation.rows;
+            if overlap > overlap_max {
+                break;
+            }
+            let rank = (overlap.min(needed), Reverse(rows));
+            if overlap > 1 && best.as_ref().is_none_or(|(other, _)| rank > *other) {
+                best = Some((rank, start..end));
+            }
+        }
+    }
+    best.map(|(_, window)| window)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -161,5 +213,34 @@ mod tests {
             ..appetite
         };
         assert_eq!(first_to_merge(&generations(&runs), appetite), Some(0));
+    }
+
+    #[test]
+    fn runs_that_follow_each_other_do_not_overlap() {
+        let runs = [
+            run(1, (0, 9), (0, 50), 10),
+            run(2, (0, 9), (50, u128::MAX), 10),
+            run(3, (10, 19), (20, 60), 1),
+        ];
+        assert_eq!(overlap(&runs), 2);
+        assert_eq!(overlap(&runs[..2]), 1);
+        assert_eq!(overlap(&[]), 0);
+    }
+
+    #[test]
+    fn if_not_all_can_merge_at_once_the_fewest_rows_merge_first() {
+        let rows = [1000, 500, 20, 10, 30, 400];
+        let runs: Vec<Run> = (0u32..)
+            .zip(rows)
+            .map(|(n, rows)| run(n, (n, n), ALL, rows))
+            .collect();
+        let all = generations(&runs);
+        assert_eq!(window(&all, 0, 6), Some(0..6));
+        assert_eq!(window(&all, 1, 5), Some(1..6));
+        assert_eq!(window(&all, 0, 5), Some(2..4), "one less is enough");
+        assert_eq!(window(&all, 0, 4), Some(2..5), "two less");
+        assert_eq!(window(&all, 0, 2), Some(2..4), "as many as can be");
+        assert_eq!(window(&all, 0, 1), None);
+        assert_eq!(window(&all, 5, 6), None, "there is nothing to merge with");
     }
 }

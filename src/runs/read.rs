@@ -6,7 +6,7 @@
 use super::catalogue::Run;
 use super::page::{NO_NEXT, PageHead, RowCursor};
 use super::row::Row;
-use super::table_of;
+use super::{page_rows_max, table_of};
 use crate::error::Damage;
 use crate::held::{ReadTable, Reading};
 use crate::store::{PageGuard, Store};
@@ -102,6 +102,9 @@ impl RunPages {
     fn checked(&self, key: u128, guard: PageGuard) -> Result<Page> {
         let head = PageHead::read(guard.value(), self.run.id, key)
             .map_err(|damage| self.damaged(key, damage))?;
+        if head.rows() > page_rows_max(self.run.relation) {
+            return Err(self.damaged(key, Damage::PageHead));
+        }
         Ok(Page { head, guard })
     }
 }

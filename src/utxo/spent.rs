@@ -9,8 +9,8 @@ use crate::Result;
 use crate::index::snapshot::Snapshot;
 use crate::position::{Height, Txo};
 use crate::runs::catalogue::Run;
-use crate::runs::gather::Gather;
-use crate::runs::page::{NO_NEXT, PAGE_ROWS_MAX};
+use crate::runs::gather::{Gather, buffer_for};
+use crate::runs::page::NO_NEXT;
 use crate::runs::read::RunPages;
 use crate::runs::row::{Relation, SpendingRow};
 
@@ -37,7 +37,7 @@ fn runs_below(snapshot: &Snapshot<'_>, height: Height) -> Vec<Run> {
 
 /// How many rows the buffer must have for [`Spent::open`].
 pub fn spent_rows(snapshot: &Snapshot<'_>, height: Height) -> usize {
-    (runs_below(snapshot, height).len() + 2 + PAGES_AT_ONCE) * PAGE_ROWS_MAX
+    buffer_for::<SpendingRow>(runs_below(snapshot, height).len() + PAGES_AT_ONCE)
 }
 
 impl<'b> Spent<'b> {
