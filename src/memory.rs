@@ -15,7 +15,7 @@ use crate::{Error, Result};
 const MIB: usize = 1 << 20;
 
 /// Program, libraries, stack, lists of files and runs, what the allocator keeps beside its arena.
-const PROCESS_BYTES: usize = 9 * MIB;
+const PROCESS_BYTES: usize = 8 * MIB;
 
 /// redb's cache. It reads and writes in sequence, where a larger one gains nothing (measured).
 const REDB_CACHE_BYTES: usize = 16 * MIB;
@@ -23,7 +23,7 @@ const REDB_CACHE_BYTES: usize = 16 * MIB;
 /// What redb's heap, cache included, keeps mapped at most: the allocator's arena, in which the pages
 /// of a transaction fit beside a cache of 16 MiB. Measured on a 3 GB chain as the peak of `VmData`
 /// less our own maps: 67 MiB, program and all.
-const REDB_BYTES: usize = 64 * MIB;
+const REDB_BYTES: usize = 52 * MIB;
 
 /// ...and for what it remembers of each page it touched since the last durable commit.
 const REDB_BUDGET_PARTS: usize = 32;

@@ -193,8 +193,26 @@ impl<R: Row> Walk<R> {
             self.enter(page)?;
         }
         while stands_before(self.row) {
-            self.advance()?;
+            self.seek_in_page(key)?;
+            if self.row.is_none() {
+                self.advance()?;
+            }
         }
+        Ok(())
+    }
+
+    /// Goes forward to the first row of the page with a key of at least `key`, or behind its last. A
+    /// commit passes nearly every row of `coins` here, so the cursor is a local one.
+    fn seek_in_page(&mut self, key: u128) -> Result<()> {
+        let (bytes, mut rows) = (self.page.bytes(), self.rows);
+        let row = loop {
+            match rows.next::<R>(bytes) {
+                Ok(Some(row)) if row.key() < key => {}
+                Ok(row) => break row,
+                Err(damage) => return Err(self.pages.damaged(self.pages.run.low_key, damage)),
+            }
+        };
+        (self.row, self.rows) = (row, rows);
         Ok(())
     }
 }
