@@ -3,12 +3,11 @@
 //! Invariant: the parts add up to the budget. Each part is made once, at its planned size, and does
 //! not grow; what redb and the allocator take is charged at what was measured.
 
-use crate::batch::digest::Digest;
+use crate::batch::Batch;
 use crate::datadir::BlockReader;
-use crate::limits::{BLOCK_ROWS_BUFFERED_MAX, COIN_CHANGES_MAX, COIN_SPILLS_MAX, COINS_PAGE_BYTES};
+use crate::limits::COIN_CHANGES_MAX;
 use crate::machine::available_bytes;
 use crate::runs::row::CoinRow;
-use crate::runs::write::Staging;
 use crate::table::Table;
 use crate::{Error, Result};
 
@@ -29,7 +28,7 @@ const REDB_BYTES: usize = 52 * MIB;
 const REDB_BUDGET_PARTS: usize = 32;
 
 /// The least that a budget can be.
-pub const BUDGET_BYTES_MIN: usize = 112 * MIB;
+pub const BUDGET_BYTES_MIN: usize = 96 * MIB;
 
 /// The most that `--memory auto` takes.
 const AUTO_BYTES_MAX: u64 = 4 << 30;
@@ -96,9 +95,8 @@ impl Plan {
             });
         }
         let redb = REDB_BYTES + (budget_bytes - BUDGET_BYTES_MIN) / REDB_BUDGET_PARTS;
-        let block = Digest::BYTES + BLOCK_ROWS_BUFFERED_MAX * 1280;
-        let pages = Staging::BYTES + (COIN_SPILLS_MAX + 16) * COINS_PAGE_BYTES;
-        let fixed = PROCESS_BYTES + redb + BlockReader::WINDOW_BYTES + block + pages;
+        let (block, pages) = (Batch::BLOCK_BYTES, Batch::PAGES_BYTES);
+        let fixed = PROCESS_BYTES + redb + block + pages;
         let free = budget_bytes - fixed;
         let row = size_of::<CoinRow>();
         let pending = (free / 8).clamp(2 * COIN_CHANGES_MAX * row, 256 * MIB);
@@ -129,11 +127,7 @@ impl Plan {
                 redb,
                 "redb's cache and heap, and what the allocator keeps mapped",
             ),
-            part(
-                "block",
-                block + BlockReader::WINDOW_BYTES,
-                "one block, and what it comes down to",
-            ),
+            part("block", block, "one block, and what it comes down to"),
             part("pages", pages, "pages being written and read"),
             part(
                 "process",
@@ -199,7 +193,7 @@ mod tests {
 
     #[test]
     fn parts_add_up_to_the_budget_at_every_size() {
-        for megabytes in [112, 120, 128, 256, 1000, 4096, 65_536] {
+        for megabytes in [96, 112, 120, 128, 256, 1000, 4096, 65_536] {
             let plan = Plan::new(megabytes * MIB, None).unwrap();
             assert_eq!(
                 plan.parts.iter().map(|part| part.bytes).sum::<usize>(),

@@ -8,10 +8,12 @@ use crate::chain::Chain;
 use crate::datadir::ScanProgress;
 use crate::index::Index;
 use crate::ledger::alarm::Alarm;
+use crate::ledger::heap::Counted;
 use crate::ledger::record::Record;
 use crate::machine::Resident;
 use crate::memory::{Part, Plan};
 use crate::position::{Height, Place};
+use crate::runs::catalogue::Run;
 use crate::stages::Stages;
 use crate::wire::{self, Fault, Hash32};
 use std::time::Instant;
@@ -154,6 +156,8 @@ pub struct Summary {
     pub seconds: f64,
     /// Bytes of the index on disk.
     pub index_bytes: u64,
+    /// Bytes of the pages of its runs; nearly all the rest is free for what is written next.
+    pub runs_bytes: u64,
     /// The most private memory that was seen, in bytes.
     pub peak_memory_bytes: u64,
     /// The one number.
@@ -217,6 +221,7 @@ impl Summary {
             coins: 0,
             seconds: 0.0,
             index_bytes: 0,
+            runs_bytes: 0,
             peak_memory_bytes: 0,
             memory_budget_bytes: plan.budget_bytes as u64,
             parts: plan.parts.iter().map(|part| (*part, None)).collect(),
@@ -241,6 +246,17 @@ impl Summary {
                 *most = Some(most.unwrap_or(0).max(used.most as u64));
             }
         }
+        let counted = Counted::now();
+        let on_heap = [
+            ("redb", counted.redb_most_bytes),
+            ("process", counted.outside_bytes()),
+        ];
+        for (part, most) in &mut self.parts {
+            let found = on_heap.iter().find(|(name, _)| *name == part.name);
+            if let Some((_, bytes)) = found.filter(|_| counted.allocations > 0) {
+                *most = Some(most.unwrap_or(0).max(*bytes));
+            }
+        }
         self.peak_memory_bytes = self
             .peak_memory_bytes
             .max(Resident::now().peak_private_bytes);
@@ -255,6 +271,7 @@ impl Summary {
         self.imported = self.totals.since(self.imported);
         self.tip = index.tip().map(|(height, row)| (height, row.hash));
         self.coins = index.tip().map_or(0, |(_, row)| row.coins);
+        self.runs_bytes = index.catalogue().runs().iter().map(Run::bytes).sum();
         self.index_bytes = index.store().allocated_bytes()?;
         self.seconds = self.started.elapsed().as_secs_f64();
         Ok(self)

@@ -43,6 +43,7 @@ pub struct BlockCounts {
 pub struct Digest {
     ops: Buffer<CoinRow>,
     txids: Region<Hash32>,
+    txs_most: usize,
     marks: TxMarks,
     hashing: Hashing,
     checks_witness: bool,
@@ -61,6 +62,7 @@ impl Digest {
         Ok(Digest {
             ops: Buffer::new("block", COIN_CHANGES_MAX)?,
             txids: Region::new("block", BLOCK_TXS_MAX as usize)?,
+            txs_most: 0,
             marks: TxMarks::new(),
             hashing: Hashing::new(fingerprints),
             checks_witness,
@@ -71,6 +73,11 @@ impl Digest {
     /// that its txo names.
     pub fn ops(&self) -> &[CoinRow] {
         &self.ops
+    }
+
+    /// The most bytes it has held of a block.
+    pub fn most_bytes(&self) -> usize {
+        self.ops.most() * size_of::<CoinRow>() + self.txs_most * size_of::<Hash32>()
     }
 
     /// Where the last block's transactions begin.
@@ -128,6 +135,7 @@ impl Digest {
             counts.txs += 1;
         }
         self.hashing.finish(&mut self.ops, rows.funding.filled());
+        self.txs_most = self.txs_most.max(counts.txs as usize);
         check_merkle_root(&mut self.txids[..counts.txs as usize], block.header)?;
         if self.checks_witness {
             check_witness_commitment(bytes, &mut self.txids)?;

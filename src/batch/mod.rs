@@ -21,10 +21,12 @@ pub mod rows;
 pub mod warm;
 
 use crate::Result;
+use crate::datadir::BlockReader;
 use crate::index::blocks::BlockRow;
 use crate::index::{Index, NewBlock};
 use crate::limits::{
     BLOCK_OUTPUTS_MAX, BLOCK_ROWS_BUFFERED_MAX, BLOCK_TXS_MAX, COIN_CHANGES_MAX, COIN_SPILLS_MAX,
+    COINS_PAGE_BYTES,
 };
 use crate::memory::Sizes;
 use crate::position::{Height, Place, Txo};
@@ -92,6 +94,9 @@ pub struct Batch {
     last: Option<(Height, BlockRow)>,
     new_blocks: Vec<BufferedBlock>,
     marks: Vec<u8>,
+    /// The largest block, and the most that the rows of waiting blocks took.
+    block_bytes_most: usize,
+    marks_bytes_most: usize,
     spills: Vec<Run>,
     table_counts: TableCounts,
     /// Where the time went.
@@ -106,6 +111,13 @@ struct BufferedBlock {
 }
 
 impl Batch {
+    /// Bytes for one block, what it comes down to, and the rows of blocks that wait to be written.
+    pub const BLOCK_BYTES: usize =
+        Digest::BYTES + BlockReader::WINDOW_BYTES + BLOCK_ROWS_BUFFERED_MAX * 1280;
+
+    /// Bytes for pages being written, and for those of the runs that spends are looked up in.
+    pub const PAGES_BYTES: usize = Staging::BYTES + (COIN_SPILLS_MAX + 16) * COINS_PAGE_BYTES;
+
     /// An empty batch above the tip of `index`, with an empty table.
     ///
     /// # Errors
@@ -132,6 +144,8 @@ impl Batch {
             last: None,
             new_blocks: Vec::with_capacity(BLOCK_ROWS_BUFFERED_MAX),
             marks: Vec::with_capacity(BLOCK_ROWS_BUFFERED_MAX * 1024),
+            block_bytes_most: 0,
+            marks_bytes_most: 0,
             spills: Vec::with_capacity(COIN_SPILLS_MAX * 8),
             table_counts: TableCounts::default(),
             stages: Stages::default(),
@@ -181,7 +195,7 @@ impl Batch {
     }
 
     /// What its parts of the memory plan hold, by the plan's names.
-    pub fn parts(&self) -> [PartBytes; 4] {
+    pub fn parts(&self) -> [PartBytes; 6] {
         let of = |name, capacity, in_use, most| PartBytes {
             name,
             capacity,
@@ -196,12 +210,20 @@ impl Batch {
         let (table, rows) = (&self.table, &self.rows);
         let table_bytes = Table::bytes_for(table.slots_max());
         let used = table.used_bytes();
+        let block = self.digest.most_bytes() + self.block_bytes_most + self.marks_bytes_most;
         [
             of("table", table_bytes, used, used),
             of("rows", rows.bytes(), rows.held_bytes(), rows.most_bytes()),
             list("pending", &self.pending),
             list("deletes", &self.deletes),
+            of("block", Batch::BLOCK_BYTES, self.waiting_bytes(), block),
+            of("pages", Batch::PAGES_BYTES, 0, self.staging.most_bytes()),
         ]
+    }
+
+    /// Bytes of the rows of blocks that wait to be written.
+    fn waiting_bytes(&self) -> usize {
+        self.new_blocks.len() * size_of::<BufferedBlock>() + self.marks.len()
     }
 
     /// Whether the pending spends, or the runs to look them up in, are so many that a commit comes
@@ -227,6 +249,7 @@ impl Batch {
         place: Place,
     ) -> Result<Option<BadBlock>> {
         self.make_room(index)?;
+        self.block_bytes_most = self.block_bytes_most.max(bytes.len());
         self.stages.enter(Stage::ParseAndHash);
         let before = self.rows.counts();
         let first_txo = self.next_txo;
@@ -353,6 +376,7 @@ impl Batch {
 
     fn write_blocks(&mut self, index: &Index) -> Result<()> {
         self.stages.enter(Stage::Write);
+        self.marks_bytes_most = self.marks_bytes_most.max(self.waiting_bytes());
         let mut start = 0;
         index.write_blocks(self.new_blocks.iter().map(|block| {
             let marks = &self.marks[start..block.marks_end];

@@ -42,6 +42,7 @@ pub fn to_json(summary: &Summary) -> Value {
         },
         "seconds": summary.seconds,
         "index_bytes": summary.index_bytes,
+        "runs_bytes": summary.runs_bytes,
         "peak_memory_bytes": summary.peak_memory_bytes,
         "memory_budget_bytes": summary.memory_budget_bytes,
         "memory": memory,

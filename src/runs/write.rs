@@ -19,6 +19,7 @@ use std::ops::Bound::Unbounded;
 pub struct Staging {
     bytes: Region<u8>,
     keys: Vec<u128>,
+    most_bytes: usize,
 }
 
 impl Staging {
@@ -34,7 +35,13 @@ impl Staging {
         Ok(Staging {
             bytes: Region::new("page staging", STAGING_BYTES)?,
             keys,
+            most_bytes: 0,
         })
+    }
+
+    /// The most bytes of pages that it has held.
+    pub fn most_bytes(&self) -> usize {
+        self.most_bytes
     }
 }
 
@@ -121,6 +128,8 @@ impl<'a> RunWriter<'a> {
 
     fn flush(&mut self) -> Result<()> {
         let (store, staging) = (self.store, &mut *self.staging);
+        let bytes = staging.keys.len() * self.page_bytes;
+        staging.most_bytes = staging.most_bytes.max(bytes);
         let name = self.run.table_name();
         store.volatile(|transaction| {
             let mut table = store.check(transaction.open_table(table_of(&name)))?;
