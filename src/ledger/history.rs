@@ -47,8 +47,9 @@ pub struct Point {
     pub run: usize,
     /// Height.
     pub height: Height,
-    /// In use, part by part; nothing where that is not known.
-    pub in_use_bytes: Vec<u64>,
+    /// The most that was in use so far in the run, part by part: a buffer that is empty at a commit
+    /// keeps what it has touched. Nothing where that is not known.
+    pub most_bytes: Vec<u64>,
     /// Heap outside of the plan.
     pub outside_bytes: u64,
     /// Private memory of the process.
@@ -135,15 +136,15 @@ impl History {
     }
 
     fn point(&mut self, record: &Record) -> Point {
-        let mut in_use_bytes = vec![0; self.parts.len()];
+        let mut most_bytes = vec![0; self.parts.len()];
         for part in &record.parts {
             let index = name_index(&mut self.parts, &part.name);
-            in_use_bytes[index] = part.in_use_bytes.unwrap_or(0);
+            most_bytes[index] = part.most_bytes.max(part.in_use_bytes).unwrap_or(0);
         }
         Point {
             run: self.heads.len() - 1,
             height: record.height,
-            in_use_bytes,
+            most_bytes,
             outside_bytes: record.heap.outside_bytes(),
             private_bytes: record.process.private_bytes,
             table_load: record.table.coins as f64 / record.table.homes.max(1) as f64,

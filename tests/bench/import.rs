@@ -3,8 +3,8 @@
 //!
 //! A chain like mainnet's is made once per size and seed (see `generate.rs`) and kept. Then each
 //! job runs as a process of its own, one after the other, several rounds; the table shows the
-//! median of each. Block files are as warm as the machine's memory allows; only `balance` starts
-//! from a cold index. `--help` behind `--` lists the options.
+//! median of each. Before each, the block files are read and some memory is touched, so that all start
+//! alike; only `balance` starts from a cold index. `--help` behind `--` lists the options.
 
 mod args;
 mod coins;

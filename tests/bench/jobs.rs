@@ -9,7 +9,7 @@ use std::process::Command;
 use serde_json::Value;
 
 use super::args::Args;
-use super::measure::{Measured, make_cold, run};
+use super::measure::{Measured, make_cold, make_warm, run};
 
 /// One row of the table.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -26,17 +26,20 @@ pub enum Job {
     Balance,
     /// An address of 10,000 outputs.
     History,
+    /// The last block, on an index of all others.
+    Tip,
 }
 
 impl Job {
     /// In the order they run.
-    pub const ALL: [Job; 6] = [
+    pub const ALL: [Job; 7] = [
         Job::Floor,
         Job::Import,
         Job::Eighth,
         Job::Verify,
         Job::Balance,
         Job::History,
+        Job::Tip,
     ];
 
     /// As `--only` takes it.
@@ -48,6 +51,7 @@ impl Job {
             Job::Verify => "verify",
             Job::Balance => "balance",
             Job::History => "history",
+            Job::Tip => "tip",
         }
     }
 
@@ -71,10 +75,10 @@ pub struct Setting<'a> {
 
 impl Setting<'_> {
     fn index(&self, job: Job) -> PathBuf {
-        self.folder.join(if job == Job::Eighth {
-            "eighth.redb"
-        } else {
-            "whole.redb"
+        self.folder.join(match job {
+            Job::Eighth => "eighth.redb",
+            Job::Tip => "tip.redb",
+            _ => "whole.redb",
         })
     }
 
@@ -87,9 +91,21 @@ impl Setting<'_> {
             ));
         };
         match job {
-            Job::Import | Job::Eighth if index.exists() => std::fs::remove_file(&index)?,
+            Job::Import | Job::Eighth | Job::Tip if index.exists() => {
+                std::fs::remove_file(&index)?;
+            }
             Job::Balance if index.exists() => make_cold(&index)?,
             _ => {}
+        }
+        make_warm(&self.datadir.join("regtest/blocks"))?;
+        if job == Job::Tip {
+            let before = self.facts["height"].as_u64().unwrap_or(0).saturating_sub(1);
+            let mut all_others = self.command(job, &index).expect("an import can be run");
+            all_others.arg("--until").arg(before.to_string());
+            let measured = run(&mut all_others, &index, self.folder)?;
+            if !measured.success {
+                return Ok(Err(measured.stderr));
+            }
         }
         let measured = run(&mut command, &index, self.folder)?;
         if measured.success {
@@ -116,7 +132,7 @@ impl Setting<'_> {
                     .arg("--datadir")
                     .arg(self.datadir);
             }
-            Job::Import | Job::Eighth => {
+            Job::Import | Job::Eighth | Job::Tip => {
                 command.arg("import").arg("--datadir").arg(self.datadir);
             }
             Job::Verify => {
@@ -156,7 +172,7 @@ impl Setting<'_> {
     pub fn differences(&self, job: Job, stdout: &str) -> Vec<String> {
         let found = json(stdout);
         let (facts, fields): (&Value, &[&str]) = match job {
-            Job::Import | Job::Eighth => (
+            Job::Import | Job::Eighth | Job::Tip => (
                 self.facts,
                 &["hash", "height", "txs", "inputs", "outputs", "coins"],
             ),

@@ -4,7 +4,7 @@
 //! a second, so peaks may be missed by what changes within 50 ms.
 
 use std::fs::File;
-use std::io;
+use std::io::{self, Read};
 use std::mem::MaybeUninit;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
@@ -135,6 +135,24 @@ fn written_bytes(pid: libc::pid_t) -> u64 {
     let counters = std::fs::read_to_string(format!("/proc/{pid}/io")).unwrap_or_default();
     let written = field(&counters, "write_bytes:").unwrap_or(0);
     written.saturating_sub(field(&counters, "cancelled_write_bytes:").unwrap_or(0))
+}
+
+/// Bytes of memory that [`make_warm`] touches: more than an import takes of its own.
+const WARM_BYTES: usize = 2 << 30;
+
+/// Reads the files of `folder`, and touches memory and gives it back, so that the job that follows
+/// waits for neither. A virtual machine's free memory may have gone back to its host: touching it
+/// again took 2 s for 900 MB here, and 0.09 s the next time.
+pub fn make_warm(folder: &Path) -> io::Result<()> {
+    let mut window = vec![0; 1 << 20];
+    for entry in std::fs::read_dir(folder)? {
+        let mut file = File::open(entry?.path())?;
+        while file.read(&mut window)? > 0 {}
+    }
+    let mut map = memmap2::MmapMut::map_anon(WARM_BYTES)?;
+    let _ = map.advise(memmap2::Advice::HugePage);
+    map.iter_mut().step_by(4096).for_each(|byte| *byte = 1);
+    Ok(())
 }
 
 /// Forgets a file's cached pages, so that the next read comes from the disk.

@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::jobs::{Job, json};
 use super::measure::Measured;
 
-const HEADINGS: [&str; 12] = [
+const HEADINGS: [&str; 13] = [
     "job",
     "seconds",
     "CPU s",
@@ -17,6 +17,7 @@ const HEADINGS: [&str; 12] = [
     "index MB",
     "peak MB",
     "B/output",
+    "x runs",
     "written x",
 ];
 
@@ -102,6 +103,12 @@ fn cells(row: &Row, facts: &Value, floor_seconds: Option<f64>) -> Vec<String> {
         number(index(run.index_bytes as f64 / 1e6), 0),
         number(index(run.peaks.index_bytes as f64 / 1e6), 0),
         number(index(run.index_bytes as f64 / fact("outputs")), 1),
+        number(
+            answer["runs_bytes"]
+                .as_f64()
+                .map(|bytes| run.index_bytes as f64 / bytes),
+            2,
+        ),
         number(index(run.written_bytes as f64 / run.index_bytes as f64), 2),
     ]);
     cells

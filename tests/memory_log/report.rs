@@ -97,7 +97,7 @@ fn the_page_needs_nothing_but_itself() {
     );
     for words in [
         "Memory by part",
-        "MiB in use over height; not known: process",
+        "MiB, the most so far, over height; not known: process",
         "budget, 512 MiB",
         "Heap outside the plan",
         "blocks/s",

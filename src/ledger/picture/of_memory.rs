@@ -19,7 +19,7 @@ pub(super) fn parts(history: &History, detail: Detail) -> Figure {
     let is_known = |at: &usize| history.most_bytes.get(*at).is_some_and(Option::is_some);
     let (known, unknown): (Vec<usize>, Vec<usize>) =
         (0..history.parts.len()).partition(|at| is_known(at));
-    let mut figure = figure("Memory by part", "MiB in use over height");
+    let mut figure = figure("Memory by part", "MiB, the most so far, over height");
     if !unknown.is_empty() {
         let names: Vec<&str> = unknown.iter().map(|at| &history.parts[*at][..]).collect();
         figure.note += &format!("; not known: {}", names.join(", "));
@@ -37,7 +37,7 @@ pub(super) fn parts(history: &History, detail: Detail) -> Figure {
 /// The parts `known` upon each other, and on top what is outside of all.
 fn stack(history: &History, detail: Detail, known: &[usize]) -> Stack {
     let values = |point: &Point| -> Vec<f64> {
-        let part = |at: &usize| point.in_use_bytes.get(*at).copied().unwrap_or(0);
+        let part = |at: &usize| point.most_bytes.get(*at).copied().unwrap_or(0);
         let parts = known.iter().map(part).chain([point.outside_bytes]);
         parts.map(|bytes| bytes as f64 / MIB).collect()
     };
