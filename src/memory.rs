@@ -19,9 +19,9 @@ const PROCESS_BYTES: usize = 8 * MIB;
 /// redb's cache. It reads and writes in sequence, where a larger one gains nothing (measured).
 const REDB_CACHE_BYTES: usize = 16 * MIB;
 
-/// What redb's heap, cache included, keeps mapped at most: the allocator's arena, in which the pages
-/// of a transaction fit beside a cache of 16 MiB. Measured on a 3 GB chain as the peak of `VmData`
-/// less our own maps: 67 MiB, program and all.
+/// What redb's heap, cache included, keeps mapped at most: the allocator's arena, of which as much
+/// counts as was used once. Measured on chains of 3 and 8 GB as the peak of `VmData` less our own maps:
+/// 57 MiB with the program, of which redb held 18 at a time.
 const REDB_BYTES: usize = 52 * MIB;
 
 /// ...and for what it remembers of each page it touched since the last durable commit.
