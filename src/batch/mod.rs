@@ -8,22 +8,28 @@
 //!
 //! | file | what |
 //! | --- | --- |
-//! | `changes.rs` | coins into and out of the table |
 //! | `digest.rs` | a block becomes coins taken and made, and rows |
+//! | `changes.rs` | coins into and out of the table |
 //! | `rows.rs` | the rows that wait |
+//! | `spill.rs` | a full buffer becomes a run |
+//! | `commit.rs` | all of it becomes real |
 //! | `resolve.rs` | spends that missed the table |
+//! | `parts.rs` | what it holds of the memory plan |
 //! | `warm.rs` | the table filled from the runs |
 
 mod changes;
+mod commit;
 pub mod digest;
+mod parts;
 pub mod resolve;
 pub mod rows;
+mod spill;
 pub mod warm;
 
 use crate::Result;
 use crate::datadir::BlockReader;
+use crate::index::Index;
 use crate::index::blocks::BlockRow;
-use crate::index::{Index, NewBlock};
 use crate::limits::{
     BLOCK_OUTPUTS_MAX, BLOCK_ROWS_BUFFERED_MAX, BLOCK_TXS_MAX, COIN_CHANGES_MAX, COIN_SPILLS_MAX,
     COINS_PAGE_BYTES,
@@ -32,16 +38,14 @@ use crate::memory::Sizes;
 use crate::position::{Height, Place, Txo};
 use crate::region::Buffer;
 use crate::runs::catalogue::Run;
-use crate::runs::fold::Folder;
-use crate::runs::row::{CoinRow, Relation, Row, SpendingRow};
-use crate::runs::sort::{sort_by_parts, sort_rows};
-use crate::runs::write::{RunWriter, Staging};
+use crate::runs::row::{CoinRow, Relation, Row};
+use crate::runs::write::Staging;
 use crate::stages::{Stage, Stages};
 use crate::table::Table;
 use crate::wire::{self, Fault};
 use changes::{Changes, Stop};
 use digest::{BlockCounts, Digest};
-use resolve::{BadSpend, Outcome, resolve};
+pub use parts::PartBytes;
 use rows::RowBuffers;
 
 /// Counts that tell how well the table served.
@@ -53,19 +57,6 @@ pub struct TableCounts {
     pub misses: u64,
     /// Coins dropped to make room.
     pub evictions: u64,
-}
-
-/// Bytes of a part of the memory plan.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct PartBytes {
-    /// Its name there.
-    pub name: &'static str,
-    /// Bytes it was made with.
-    pub capacity: usize,
-    /// Bytes in use now.
-    pub in_use: usize,
-    /// The most that were.
-    pub most: usize,
 }
 
 /// Why a block cannot be added.
@@ -192,38 +183,6 @@ impl Batch {
     /// The table.
     pub fn table(&self) -> &Table {
         &self.table
-    }
-
-    /// What its parts of the memory plan hold, by the plan's names.
-    pub fn parts(&self) -> [PartBytes; 6] {
-        let of = |name, capacity, in_use, most| PartBytes {
-            name,
-            capacity,
-            in_use,
-            most,
-        };
-        let row = size_of::<CoinRow>();
-        let list = |name, list: &Buffer<CoinRow>| {
-            let (capacity, most) = (list.capacity() * row, list.most() * row);
-            of(name, capacity, list.len() * row, most)
-        };
-        let (table, rows) = (&self.table, &self.rows);
-        let table_bytes = Table::bytes_for(table.slots_max());
-        let used = table.used_bytes();
-        let block = self.digest.most_bytes() + self.block_bytes_most + self.marks_bytes_most;
-        [
-            of("table", table_bytes, used, used),
-            of("rows", rows.bytes(), rows.held_bytes(), rows.most_bytes()),
-            list("pending", &self.pending),
-            list("deletes", &self.deletes),
-            of("block", Batch::BLOCK_BYTES, self.waiting_bytes(), block),
-            of("pages", Batch::PAGES_BYTES, 0, self.staging.most_bytes()),
-        ]
-    }
-
-    /// Bytes of the rows of blocks that wait to be written.
-    fn waiting_bytes(&self) -> usize {
-        self.new_blocks.len() * size_of::<BufferedBlock>() + self.marks.len()
     }
 
     /// Whether the pending spends, or the runs to look them up in, are so many that a commit comes
@@ -374,183 +333,6 @@ impl Batch {
         Ok(())
     }
 
-    fn write_blocks(&mut self, index: &Index) -> Result<()> {
-        self.stages.enter(Stage::Write);
-        self.marks_bytes_most = self.marks_bytes_most.max(self.waiting_bytes());
-        let mut start = 0;
-        index.write_blocks(self.new_blocks.iter().map(|block| {
-            let marks = &self.marks[start..block.marks_end];
-            start = block.marks_end;
-            NewBlock {
-                height: block.height,
-                row: block.row,
-                marks,
-                place: block.place,
-            }
-        }))?;
-        self.new_blocks.clear();
-        self.marks.clear();
-        Ok(())
-    }
-
-    /// Writes the waiting rows of one relation as a run.
-    fn spill_rows(&mut self, index: &mut Index, relation: Relation) -> Result<()> {
-        let (staging, stages) = (&mut self.staging, &mut self.stages);
-        let mut shares = self.rows.shares();
-        let run = match relation {
-            Relation::Funding => write_sorted(
-                index,
-                staging,
-                shares.funding.filled(),
-                self.next_txo,
-                stages,
-            )?,
-            Relation::Spending => write_sorted(
-                index,
-                staging,
-                shares.spending.filled(),
-                self.next_txo,
-                stages,
-            )?,
-            Relation::Txids => {
-                write_sorted(index, staging, shares.txids.filled(), self.next_txo, stages)?
-            }
-            Relation::Coins => unreachable!("coins wait in the table"),
-        };
-        match relation {
-            Relation::Funding => shares.funding.clear(),
-            Relation::Spending => shares.spending.clear(),
-            _ => shares.txids.clear(),
-        }
-        self.spills.extend(run);
-        Ok(())
-    }
-
-    /// Writes the coins made since the last spill, and the ends of older ones, as a run.
-    fn spill_coins(&mut self, index: &mut Index, next_txo: Txo) -> Result<()> {
-        self.stages.enter(Stage::Sort);
-        sort_rows(&mut self.deletes);
-        self.stages.enter(Stage::Write);
-        let id = index.new_run_id();
-        let mut writer = new_run::<CoinRow>(index, &mut self.staging, id, self.next_txo);
-        let spilled_below = self.spilled_below;
-        let mut deletes = self.deletes.iter().copied().peekable();
-        for put in self
-            .table
-            .coins()
-            .filter(|coin| coin.txo() >= spilled_below)
-        {
-            while let Some(delete) = deletes.next_if(|delete| *delete < put) {
-                writer.push(delete)?;
-            }
-            writer.push(put)?;
-        }
-        for delete in deletes {
-            writer.push(delete)?;
-        }
-        self.spills.extend(writer.finish()?);
-        self.deletes.clear();
-        self.spilled_below = next_txo;
-        self.stages.enter(Stage::Table);
-        Ok(())
-    }
-
-    /// Commits everything up to the last block.
-    ///
-    /// # Errors
-    /// [`crate::Error::Store`], [`crate::Error::Damaged`]; then the last commit stands. A spend that
-    /// cannot be is no error of this function: it is returned, and the batch is of no further use.
-    pub fn commit(&mut self, index: &mut Index, settled: Height) -> Result<Option<BadSpend>> {
-        let Some((tip, _)) = self.last.filter(|_| self.blocks() > 0) else {
-            return Ok(None);
-        };
-        self.write_blocks(index)?;
-        self.spill_coins(index, self.next_txo)?;
-        let overwriters = match self.resolve_pending(index)? {
-            Ok(overwriters) => overwriters,
-            Err(bad) => return Ok(Some(bad)),
-        };
-        self.fold_coins(index)?;
-        for relation in [Relation::Funding, Relation::Spending, Relation::Txids] {
-            self.spill_rows(index, relation)?;
-        }
-        self.stages.enter(Stage::Commit);
-        for spender in overwriters {
-            let from = index.snapshot()?.height_at(spender, self.first, tip)?;
-            index.take_coin_from(from, tip)?;
-        }
-        for run in &mut self.spills {
-            (run.from, run.to) = (self.first, tip);
-        }
-        index.commit(tip, settled.min(tip), &self.spills)?;
-        let is_complete = self.is_complete;
-        self.begin(index);
-        self.is_complete = is_complete;
-        self.stages.enter(Stage::Other);
-        Ok(None)
-    }
-
-    /// Looks the pending spends up; writes the ends of their coins, and who spent them, as runs.
-    /// Returns the coinbases that overwrote a coin.
-    fn resolve_pending(
-        &mut self,
-        index: &mut Index,
-    ) -> Result<std::result::Result<Vec<Txo>, BadSpend>> {
-        if self.pending.is_empty() {
-            return Ok(Ok(Vec::new()));
-        }
-        self.stages.enter(Stage::Resolve);
-        sort_rows(&mut self.pending);
-        let mut runs = index.catalogue().of(Relation::Coins);
-        runs.extend(
-            self.spills
-                .iter()
-                .filter(|run| run.relation == Relation::Coins),
-        );
-        let id = index.new_run_id();
-        let mut writer = new_run::<CoinRow>(index, &mut self.staging, id, self.next_txo);
-        let outcome = resolve(index.store(), &runs, &mut self.pending, |end| {
-            writer.push(end)
-        })?;
-        self.spills.extend(writer.finish()?);
-        match outcome {
-            Outcome::Bad(bad) => Ok(Err(bad)),
-            Outcome::Resolved(count, overwriters) => {
-                let rows: &mut [SpendingRow] = bytemuck::cast_slice_mut(&mut self.pending[..count]);
-                let (staging, stages) = (&mut self.staging, &mut self.stages);
-                self.spills
-                    .extend(write_sorted(index, staging, rows, self.next_txo, stages)?);
-                Ok(Ok(overwriters))
-            }
-        }
-    }
-
-    /// Makes one of the runs of coins that were spilled. The pending spends, resolved and written by
-    /// now, leave their buffer to it.
-    fn fold_coins(&mut self, index: &mut Index) -> Result<()> {
-        self.pending.clear();
-        let is_coins = |run: &Run| run.relation == Relation::Coins;
-        let coins: Vec<Run> = self.spills.iter().copied().filter(is_coins).collect();
-        if coins.len() < 2 {
-            return Ok(());
-        }
-        self.stages.enter(Stage::Merge);
-        let with_oldest = index.catalogue().of(Relation::Coins).is_empty();
-        let positions_end = self.next_txo.0;
-        let (store, catalogue) = index.for_merge();
-        let folded = Folder {
-            store,
-            staging: &mut self.staging,
-            buffer: self.pending.whole(),
-            positions_end,
-            new_id: &mut || catalogue.new_id(),
-        }
-        .fold(&coins, with_oldest)?;
-        self.spills.retain(|run| !is_coins(run));
-        self.spills.extend(folded);
-        Ok(())
-    }
-
     /// Notes that a merge held so many rows in the buffer.
     pub fn note_merge<R: Row>(&mut self, rows: usize) {
         self.rows.note_merge(rows * size_of::<R>());
@@ -565,41 +347,4 @@ impl Batch {
     pub fn for_merge<R: Row>(&mut self) -> (&mut [R], &mut Staging) {
         (self.rows.whole(), &mut self.staging)
     }
-}
-
-/// A writer of a run of this batch; the commit fills in its heights.
-fn new_run<'a, R: Row>(
-    index: &'a Index,
-    staging: &'a mut Staging,
-    id: u32,
-    positions_end: Txo,
-) -> RunWriter<'a> {
-    RunWriter::new::<R>(
-        index.store(),
-        staging,
-        id,
-        (Height(0), Height(0)),
-        positions_end.0,
-    )
-}
-
-/// Sorts rows and writes them as a run.
-fn write_sorted<R: Row>(
-    index: &mut Index,
-    staging: &mut Staging,
-    rows: &mut [R],
-    positions_end: Txo,
-    stages: &mut Stages,
-) -> Result<Option<Run>> {
-    let id = index.new_run_id();
-    let mut writer = new_run::<R>(index, staging, id, positions_end);
-    stages.enter(Stage::Sort);
-    sort_by_parts(rows, |part| {
-        stages.enter(Stage::Write);
-        writer.extend(part)?;
-        stages.enter(Stage::Sort);
-        Ok::<(), crate::Error>(())
-    })?;
-    stages.enter(Stage::Write);
-    writer.finish()
 }
