@@ -10,6 +10,7 @@ use blkdex::Error;
 use blkdex::error::Damage;
 use blkdex::position::{Height, Txo};
 use blkdex::runs::catalogue::{self, Catalogue, Run};
+use blkdex::runs::fold::Folder;
 use blkdex::runs::gather::Gather;
 use blkdex::runs::merge::{Merger, Unfinished};
 use blkdex::runs::page::NO_NEXT;
@@ -80,15 +81,18 @@ impl Runs {
         (Height(from), Height(self.next_height - 1))
     }
 
-    fn write<R: Row>(&mut self, rows: &mut [R], heights: (Height, Height)) -> Run {
+    /// A run that nothing names.
+    fn spill<R: Row>(&mut self, rows: &mut [R], heights: (Height, Height)) -> Run {
         sort_rows(rows);
         let id = self.catalogue.new_id();
         let mut writer =
             RunWriter::new::<R>(&self.store, &mut self.staging, id, heights, POSITIONS_END);
-        for row in rows {
-            writer.push(*row).unwrap();
-        }
-        let run = writer.finish().unwrap().unwrap();
+        writer.extend(rows).unwrap();
+        writer.finish().unwrap().unwrap()
+    }
+
+    fn write<R: Row>(&mut self, rows: &mut [R], heights: (Height, Height)) -> Run {
+        let run = self.spill(rows, heights);
         self.store
             .durable(|transaction| {
                 catalogue::change(&self.store, transaction, |table| {
@@ -376,6 +380,51 @@ fn put_and_delete_meet_wherever_the_buffer_ends() {
         gather::<CoinRow>(&runs.store, all, &mut buffer).unwrap(),
         []
     );
+}
+
+/// Spills of one batch: each makes coins, and ends every other one that the spill before made.
+#[test]
+fn folded_runs_hold_the_same_coins_in_fewer_runs() {
+    const SPILLS: u64 = 7;
+    const COINS: u64 = 150_000;
+    let coin = |n: u64| {
+        let fingerprint = u128::from(n).wrapping_mul(0x9E37_79B9_7F4A_7C15_F39C_C060) >> 8;
+        CoinRow::put(fingerprint & ((1 << 88) - 1), Txo(n))
+    };
+    // Three at a time, and all at once.
+    for (fan_in, runs_max) in [(3, 5), (40, 3)] {
+        let mut runs = Runs::new(2);
+        let mut spilled = Vec::new();
+        for spill in 0..SPILLS {
+            let first = 1 + spill * COINS;
+            let mut rows: Vec<CoinRow> = (first..first + COINS).map(coin).collect();
+            let ended = (first.saturating_sub(COINS)..first).step_by(2).map(coin);
+            let ended = ended.filter(|coin| coin.txo().0 > 0 && spill > 0);
+            rows.extend(ended.map(|coin| CoinRow(coin.0 | 1)));
+            spilled.push(runs.spill(&mut rows, (Height(0), Height(0))));
+        }
+        let mut buffer = vec![CoinRow(0); (fan_in + 2) * page_rows_max(Relation::Coins)];
+        let catalogue = &mut runs.catalogue;
+        let folded = Folder {
+            store: &runs.store,
+            staging: &mut runs.staging,
+            buffer: &mut buffer,
+            positions_end: POSITIONS_END,
+            new_id: &mut || catalogue.new_id(),
+        }
+        .fold(&spilled, true)
+        .unwrap();
+        assert!(folded.len() <= runs_max, "{folded:?}");
+        let tables = runs.store.read().unwrap().list_tables().unwrap().count();
+        assert_eq!(tables, folded.len(), "the spilled runs are gone");
+        let last = 1 + (SPILLS - 1) * COINS;
+        let is_live = |n: &u64| *n >= last || (*n - 1) % COINS % 2 == 1;
+        let mut live: Vec<CoinRow> = (1..last + COINS).filter(is_live).map(coin).collect();
+        live.sort();
+        let mut buffer = vec![CoinRow(0); 12 * page_rows_max(Relation::Coins)];
+        let found = gather::<CoinRow>(&runs.store, folded, &mut buffer).unwrap();
+        assert!(found == live, "{} coins of {}", found.len(), live.len());
+    }
 }
 
 /// Rule 2: the put is in an older run that takes no part, so the delete has to stay.
