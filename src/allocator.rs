@@ -31,7 +31,7 @@ unsafe extern "C" {
     fn mi_reserve_os_memory(bytes: usize, commit: bool, allow_large: bool) -> c_int;
 }
 
-/// Bytes of the arena: what redb holds at most, as measured (`memory.rs`).
+/// Bytes of the arena: redb's buffers and what lies between them fit it, as measured (`memory.rs`).
 const ARENA_BYTES: usize = 64 << 20;
 
 /// The loader calls what stands in this section before `main`, and before the runtime of std, which

@@ -7,7 +7,7 @@ use crate::datadir::NetworkName;
 use crate::position::{Height, Place};
 use crate::wire::Fault;
 use bitcoin::hashes::Hash;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Everything that can go wrong outside of our own code.
 #[derive(Debug, thiserror::Error)]
@@ -570,3 +570,13 @@ pub(crate) fn list_names(names: &[NetworkName]) -> String {
 
 /// What every fallible function of the library returns.
 pub type Result<T> = std::result::Result<T, Error>;
+
+/// Makes an [`Error::Io`] out of what the operating system said.
+pub(crate) fn io_error(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Error {
+    let path = path.to_path_buf();
+    move |source| Error::Io {
+        action,
+        path,
+        source,
+    }
+}

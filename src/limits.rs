@@ -75,7 +75,7 @@ pub const PAGE_BYTES: usize = 8 * 4096 - REDB_LEAF_BYTES;
 /// 2 to 4 MB keep redb's cache small and cost little (measured in the design).
 pub const STAGING_BYTES: usize = 2 << 20;
 
-/// Runs of one relation that may exist at once: bounds what a merge keeps open.
+/// Runs that a merge opens at once, at most; a bulk import leaves that many of a relation unmerged.
 pub const RUNS_MAX: usize = 512;
 
 /// A merged base is cut into about this many segments, so that a merge needs that part of its size

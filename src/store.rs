@@ -4,6 +4,7 @@
 //! redb takes from the heap is charged to it: work in a transaction that writes is inside redb as a
 //! whole, so nothing that stays may be allocated there; what reads is held ([`crate::held`]).
 
+use crate::error::io_error;
 use crate::held::{Guard, Held, Reading};
 use crate::ledger::heap::InRedb;
 use crate::{Error, Result};
@@ -46,7 +47,7 @@ impl Store {
     /// [`Error::Store`], [`Error::IndexInUse`] or [`Error::NotAnIndex`].
     pub fn create(path: &Path, cache_bytes: usize) -> Result<Store> {
         let file = open_private(path)?;
-        begin_anew_if_cut_off(&file).map_err(|source| io_error("open", path, source))?;
+        begin_anew_if_cut_off(&file).map_err(io_error("open", path))?;
         let handle = Held::get_by(|| {
             let backend = redb::backends::FileBackend::new(file)?;
             let database = builder(cache_bytes).create_with_backend(backend)?;
@@ -64,9 +65,8 @@ impl Store {
     /// [`Error::Io`], [`Error::Store`], [`Error::IndexInUse`], [`Error::NotAnIndex`], or
     /// [`Error::NeedsRecovery`] after a writer was killed.
     pub fn open_read_only(path: &Path, cache_bytes: usize) -> Result<Store> {
-        let file = File::open(path).map_err(|source| io_error("open", path, source))?;
-        let is_cut_off =
-            is_creation_cut_off(&file).map_err(|source| io_error("read", path, source))?;
+        let file = File::open(path).map_err(io_error("open", path))?;
+        let is_cut_off = is_creation_cut_off(&file).map_err(io_error("read", path))?;
         if is_cut_off {
             let path = path.to_owned();
             return Err(Error::NeedsRecovery { path });
@@ -187,15 +187,6 @@ fn builder(cache_bytes: usize) -> Builder {
     builder
 }
 
-fn io_error(action: &'static str, path: &Path, source: std::io::Error) -> Error {
-    let path = path.to_owned();
-    Error::Io {
-        action,
-        path,
-        source,
-    }
-}
-
 /// Whether the making of this file was cut off before redb wrote its magic number, which it does
 /// last: but for the rest of the header, there is nothing in it. redb refuses such a file, unless it
 /// is empty.
@@ -238,9 +229,7 @@ fn open_private(path: &Path) -> Result<File> {
         .create(true)
         .truncate(false)
         .mode(0o600);
-    options
-        .open(path)
-        .map_err(|source| io_error("open", path, source))
+    options.open(path).map_err(io_error("open", path))
 }
 
 fn open_error(path: &Path, error: redb::Error) -> Error {

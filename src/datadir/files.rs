@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use super::xor::XorKey;
+use crate::error::io_error;
 use crate::limits::BLOCK_FILE_BYTES_MAX;
 use crate::{Error, Result};
 
@@ -26,16 +27,6 @@ pub struct BlockFile {
 /// Path of block file `number` in the folder `dir`.
 pub fn block_file_path(dir: &Path, number: u32) -> PathBuf {
     dir.join(format!("blk{number:05}.dat"))
-}
-
-/// Makes an [`Error::Io`] out of what the operating system said.
-pub(super) fn io_error(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Error {
-    let path = path.to_path_buf();
-    move |source| Error::Io {
-        action,
-        path,
-        source,
-    }
 }
 
 /// The number in the name of a block file, as Bitcoin Core writes it: at least five digits, no

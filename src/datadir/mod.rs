@@ -20,6 +20,7 @@
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
+use crate::error::io_error;
 use crate::limits::{HEADER_BYTES, NETWORK_FILES_MAX};
 use crate::position::Place;
 use crate::{Error, Result};
@@ -103,8 +104,7 @@ impl Datadir {
         });
         let blocks_dir = find_blocks_dir(&source.location, wanted)?;
         // The index remembers it, and is asked from other folders.
-        let blocks_dir =
-            std::path::absolute(&blocks_dir).map_err(files::io_error("find", &blocks_dir))?;
+        let blocks_dir = std::path::absolute(&blocks_dir).map_err(io_error("find", &blocks_dir))?;
         let files = files::list(&blocks_dir)?;
         let missing = files::check_numbers(&blocks_dir, &files).err();
         let xor_key = files::read_xor_key(&blocks_dir)?;
@@ -151,10 +151,10 @@ impl Datadir {
     /// The header of the block at `place`. Opens the file for it: meant for a few headers only.
     pub fn header_at(&self, place: Place) -> Result<[u8; HEADER_BYTES]> {
         let path = block_file_path(&self.blocks_dir, place.file);
-        let file = File::open(&path).map_err(files::io_error("open", &path))?;
+        let file = File::open(&path).map_err(io_error("open", &path))?;
         let mut header = [0; HEADER_BYTES];
         let read = files::read_at(&file, &mut header, place.offset_bytes)
-            .map_err(files::io_error("read", &path))?;
+            .map_err(io_error("read", &path))?;
         if read < HEADER_BYTES {
             return Err(Error::PastEnd {
                 file: place.file,
@@ -216,7 +216,7 @@ fn wanted_network(source: &Source) -> Result<Option<NetworkName>> {
 /// The folder of the block files. `-blocksdir` has the same folders below it as a datadir.
 fn find_blocks_dir(location: &Location, wanted: Option<NetworkName>) -> Result<PathBuf> {
     let (Location::Datadir(dir) | Location::BlocksDir(dir)) = location;
-    fs::read_dir(dir).map_err(files::io_error("open", dir))?;
+    fs::read_dir(dir).map_err(io_error("open", dir))?;
     if matches!(location, Location::BlocksDir(_)) && files::has_block_files(dir)? {
         return Ok(dir.clone());
     }

@@ -16,9 +16,10 @@ use std::time::SystemTime;
 
 use memmap2::{Advice, Mmap, MmapMut, UncheckedAdvice};
 
-use super::files::{block_file_path, io_error, read_at};
+use super::files::{block_file_path, read_at};
 use super::xor::XorKey;
 use super::{Datadir, sigbus};
+use crate::error::io_error;
 use crate::limits::{
     BLOCK_BYTES_MAX, MAPPED_BYTES_MAX, OPEN_FILES_MAX, READ_AHEAD_BYTES, SETTLED_AFTER,
 };

@@ -14,10 +14,11 @@ use bitcoin::Target;
 use bitcoin::hashes::{Hash, sha256d};
 use byteorder::{ByteOrder, LE};
 
-use super::files::{io_error, read_at};
+use super::files::read_at;
 use super::network::{Network, NetworkName};
 use super::xor::XorKey;
 use crate::Result;
+use crate::error::io_error;
 use crate::limits::{
     BLOCK_BYTES_MAX, BLOCK_BYTES_MIN, HEADER_BYTES, HOP_BYTES, PLACES_LISTED_MAX, SEARCH_BYTES_MAX,
 };

@@ -3,6 +3,7 @@
 //! Invariant: the name is given by one rename after everything is on disk; a process that dies before
 //! leaves at most a file whose name begins with `.blkdex-`, of mode 0600 less the umask.
 
+use crate::error::io_error;
 use crate::{Error, Result};
 use std::fs::File;
 use std::io::{BufWriter, Write};
@@ -37,15 +38,6 @@ impl Out<'_> {
     pub fn write(&mut self, bytes: &[u8]) -> Result<()> {
         let written = self.stream.write_all(bytes);
         written.map_err(io_error("write", &self.path))
-    }
-}
-
-fn io_error(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Error {
-    let path = path.to_owned();
-    move |source| Error::Io {
-        action,
-        path,
-        source,
     }
 }
 

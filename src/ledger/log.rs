@@ -4,6 +4,7 @@
 //! says that the file is a log. A file of another kind is never written to.
 
 use super::record::{Head, LOG_NAME, LOG_VERSION, Line, PlannedPart, Record};
+use crate::error::io_error;
 use crate::limits::LOG_LINE_BYTES_MAX;
 use crate::memory::Plan;
 use crate::{Error, Result};
@@ -28,7 +29,7 @@ impl Log {
         let mut options = OpenOptions::new();
         options.read(true).append(true).create(true);
         let file = options.open(path);
-        let file = file.map_err(|source| io_error("open", path, source))?;
+        let file = file.map_err(io_error("open", path))?;
         let log = Log {
             path: path.to_owned(),
             file,
@@ -121,16 +122,7 @@ impl Log {
     }
 
     fn check<T>(&self, result: std::io::Result<T>, action: &'static str) -> Result<T> {
-        result.map_err(|source| io_error(action, &self.path, source))
-    }
-}
-
-fn io_error(action: &'static str, path: &Path, source: std::io::Error) -> Error {
-    let path = path.to_owned();
-    Error::Io {
-        action,
-        path,
-        source,
+        result.map_err(io_error(action, &self.path))
     }
 }
 

@@ -5,6 +5,7 @@
 
 use super::fault::LogFault;
 use super::record::{Head, LOG_NAME, LOG_VERSION, Line, Record};
+use crate::error::io_error;
 use crate::limits::LOG_LINE_BYTES_MAX;
 use crate::{Error, Result};
 use std::fs::File;
@@ -168,15 +169,6 @@ impl Lines<'_> {
 
     fn not_a_log(&self) -> Error {
         not_a_log(self.path, "its first line is not a log's")
-    }
-}
-
-fn io_error(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Error {
-    let path = path.to_owned();
-    move |source| Error::Io {
-        action,
-        path,
-        source,
     }
 }
 

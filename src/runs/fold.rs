@@ -70,7 +70,8 @@ impl<R: Row> Folder<'_, R> {
             let writer = RunWriter::new::<R>(store, self.staging, id, heights, self.positions_end);
             let segment = write_segment(store, writer, &mut gather, &mut key, SEGMENT_BYTES_MIN)?;
             folded.extend(segment);
-            let mut left = Vec::new();
+            // Made out here: what is allocated in a transaction is charged to redb.
+            let mut left = Vec::with_capacity(gather.sources_mut().len());
             store.volatile(|transaction| {
                 for mut source in gather.sources_mut().drain(..) {
                     if free_below(store, transaction, &mut source.run, key)? {

@@ -147,11 +147,6 @@ impl<'a> RunWriter<'a> {
         Ok(())
     }
 
-    /// Rows so far.
-    pub fn rows(&self) -> u64 {
-        self.run.rows
-    }
-
     /// Bytes of the pages that are complete.
     pub fn bytes(&self) -> u64 {
         self.run.bytes()
