@@ -156,9 +156,11 @@ pub const SETTLED_AFTER: std::time::Duration = std::time::Duration::from_secs(60
 const _: () = assert!(BLOCK_BYTES_MAX as usize + READ_AHEAD_BYTES <= MAPPED_BYTES_MAX);
 const _: () = assert!(HOP_BYTES <= SEARCH_BYTES_MAX);
 
-/// Coins that a block can take or make, together. One of its inputs or outputs changes one coin;
-/// an output of a coinbase may also end an older one (BIP 30), which an input could have done.
-pub const COIN_CHANGES_MAX: usize = (BLOCK_INPUTS_MAX + BLOCK_OUTPUTS_MAX) as usize;
+/// Coins that a block can take or make, together. One of its inputs or outputs changes one coin, and
+/// an output is the smaller of the two; an output of a coinbase may also end an older coin (BIP 30),
+/// which an input could have done.
+pub const COIN_CHANGES_MAX: usize = BLOCK_OUTPUTS_MAX as usize;
+const _: () = assert!(OUTPUT_BYTES_MIN <= INPUT_BYTES_MIN);
 
 /// Runs of coins that a batch may spill before it commits: bounds what resolving keeps open.
 pub const COIN_SPILLS_MAX: usize = 64;

@@ -25,7 +25,8 @@ pub enum Phase {
 }
 
 /// How much merging fits the phase. Coins are read by every commit, so they are kept in few runs;
-/// the other relations are not read before the end.
+/// the other relations are not read before the end. A question reads one page of each run, so a few
+/// runs are as good as one. (Measured, 8 GB at 1 GiB: eight instead of one save 5.3 s of 29.)
 fn appetite(relation: Relation, phase: Phase) -> Appetite {
     let any = Appetite {
         overlap_free: 1,
@@ -44,7 +45,10 @@ fn appetite(relation: Relation, phase: Phase) -> Appetite {
             times_younger: 0.5,
             ..any
         },
-        (Phase::Finish, _) => any,
+        (Phase::Finish, _) => Appetite {
+            overlap_free: 8,
+            ..any
+        },
         (Phase::Tip, _) => Appetite {
             overlap_free: 8,
             times_younger: 1.0,

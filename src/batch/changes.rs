@@ -5,11 +5,11 @@
 
 use super::TableCounts;
 use super::resolve::{pending_probe, pending_spend};
-use super::rows::Share;
+use super::rows::Spends;
 use crate::limits::PREFETCH_AHEAD;
 use crate::position::Txo;
 use crate::region::Buffer;
-use crate::runs::row::{CoinRow, SpendingRow};
+use crate::runs::row::CoinRow;
 use crate::table::Table;
 
 /// What the changes of one block work on.
@@ -17,7 +17,7 @@ pub struct Changes<'a> {
     /// The table.
     pub table: &'a mut Table,
     /// Who spent what.
-    pub spending: Share<'a, SpendingRow>,
+    pub spending: Spends<'a>,
     /// Spends that missed the table.
     pub pending: &'a mut Buffer<CoinRow>,
     /// Ends of coins that are on disk.
@@ -90,7 +90,7 @@ impl Changes<'_> {
 
     #[inline(always)]
     fn end(&mut self, coin: CoinRow, spender: Txo) {
-        self.spending.push(SpendingRow::new(coin.txo(), spender));
+        self.spending.push(coin.txo(), spender);
         if coin.txo() < self.spilled_below {
             self.deletes
                 .push(CoinRow::delete(coin.fingerprint(), coin.txo()));

@@ -152,6 +152,7 @@ impl Batch {
         self.last = index.tip();
         self.first = index.next_height();
         self.rows.truncate(rows::Counts::default());
+        self.rows.begin_recent(self.next_txo);
         self.pending.clear();
         self.deletes.clear();
         self.new_blocks.clear();
@@ -239,7 +240,7 @@ impl Batch {
         if self.rows.shares().funding.room() < BLOCK_OUTPUTS_MAX as usize {
             self.spill_rows(index, Relation::Funding)?;
         }
-        if self.rows.shares().spending.room() < COIN_CHANGES_MAX {
+        if !self.rows.shares().spending.has_room(COIN_CHANGES_MAX) {
             self.spill_rows(index, Relation::Spending)?;
         }
         if self.rows.shares().txids.room() < BLOCK_TXS_MAX as usize {
@@ -262,6 +263,7 @@ impl Batch {
     ) -> Result<std::result::Result<u64, Txo>> {
         let mut at = 0;
         let mut overwritten = 0;
+        self.rows.shares().spending.add_outputs(counts.outputs);
         loop {
             let mut changes = Changes {
                 table: &mut self.table,

@@ -2,20 +2,35 @@
 //!
 //! Invariant: each relation has a fixed share of the region. Between two batches all shares are
 //! empty, and the whole region may serve a merge.
+//!
+//! `spending` waits in two places. Most spends are of outputs made a short while before: those made
+//! since the last spill stand in a list, four bytes each, with who spent them, and need no row and no
+//! sorting. Spends of older outputs are rows. (Measured: 3 GB in one spill, 15.0 M spends, 0.4 s less
+//! sorting and 160 MB less memory than rows for all.)
 
+use crate::limits::BLOCK_OUTPUTS_MAX;
+use crate::position::Txo;
 use crate::region::Region;
 use crate::runs::row::{FundingRow, Row, SpendingRow, TxidRow};
+use bytemuck::Pod;
 
-/// Parts of the region, in percent: a transaction of 2026 has 3.4 outputs, of 24 bytes a row, and
-/// 2.7 inputs, of 16.
-const FUNDING_PERCENT: usize = 55;
-const SPENDING_PERCENT: usize = 32;
+/// Parts of the region, in percent: a transaction of 2026 has 3.4 outputs, of 24 bytes a row of
+/// `funding` and 4 as a recent output, and 2.7 inputs, of which a third spends an older output and
+/// takes a row of 16 bytes. The rest is for `txids`.
+const FUNDING_PERCENT: usize = 65;
+const RECENT_PERCENT: usize = 11;
+const SPENDING_PERCENT: usize = 11;
+
+/// A recent output's spender is so many positions behind at most: 32 bits, less one value.
+const RECENT_BYTES_MAX: usize = (u32::MAX as usize - 1) / 4096 * 4096;
 
 /// See the module documentation.
 pub struct RowBuffers {
     region: Region<u8>,
     funding_bytes: usize,
+    recent_bytes: usize,
     spending_bytes: usize,
+    recent_from: Txo,
     counts: Counts,
     most_bytes: usize,
 }
@@ -25,6 +40,8 @@ pub struct RowBuffers {
 pub struct Counts {
     /// Rows of `funding`.
     pub funding: usize,
+    /// Outputs whose spender has a place in `spending`.
+    pub recent: usize,
     /// Rows of `spending`.
     pub spending: usize,
     /// Rows of `txids`.
@@ -37,7 +54,7 @@ pub struct Share<'a, R> {
     count: &'a mut usize,
 }
 
-impl<R: Row> Share<'_, R> {
+impl<R: Copy> Share<'_, R> {
     /// Appends; there must be room.
     #[inline(always)]
     pub fn push(&mut self, row: R) {
@@ -61,18 +78,73 @@ impl<R: Row> Share<'_, R> {
     }
 }
 
+/// The share of `spending`.
+pub struct Spends<'a> {
+    /// Spends of older outputs.
+    older: Share<'a, SpendingRow>,
+    /// For each output from `from` on: how far behind `from` its spender is, plus one; 0: unspent.
+    recent: Share<'a, u32>,
+    from: Txo,
+}
+
+impl Spends<'_> {
+    /// Whether it takes a block of so many spends, and of the most outputs.
+    pub fn has_room(&self, spends: usize) -> bool {
+        self.older.room() >= spends && self.recent.room() >= BLOCK_OUTPUTS_MAX as usize
+    }
+
+    /// Makes place for the spenders of the next `outputs` outputs; there must be room.
+    pub fn add_outputs(&mut self, outputs: u64) {
+        let start = *self.recent.count;
+        *self.recent.count += outputs as usize;
+        self.recent.filled()[start..].fill(0);
+    }
+
+    /// `txo` is spent by `spender`, which follows it; there must be room.
+    #[inline(always)]
+    pub fn push(&mut self, txo: Txo, spender: Txo) {
+        match txo.0.checked_sub(self.from.0) {
+            Some(at) => {
+                self.recent.rows[at as usize] = (spender.0 - self.from.0) as u32 + 1;
+            }
+            None => self.older.push(SpendingRow::new(txo, spender)),
+        }
+    }
+
+    /// The spends of older outputs.
+    pub fn older(&mut self) -> &mut [SpendingRow] {
+        self.older.filled()
+    }
+
+    /// The spends of recent outputs, in order.
+    pub fn recent(&self) -> impl Iterator<Item = SpendingRow> + '_ {
+        let recent = &self.recent.rows[..*self.recent.count];
+        (self.from.0..).zip(recent).filter_map(|(txo, spender)| {
+            let behind = spender.checked_sub(1)?;
+            let spender = Txo(self.from.0 + u64::from(behind));
+            Some(SpendingRow::new(Txo(txo), spender))
+        })
+    }
+
+    /// Empties it.
+    pub fn clear(&mut self) {
+        self.older.clear();
+        self.recent.clear();
+    }
+}
+
 /// All shares, open for appending.
 pub struct Shares<'a> {
     /// Of `funding`.
     pub funding: Share<'a, FundingRow>,
     /// Of `spending`.
-    pub spending: Share<'a, SpendingRow>,
+    pub spending: Spends<'a>,
     /// Of `txids`.
     pub txids: Share<'a, TxidRow>,
 }
 
 /// As many rows as fit into these bytes, which start at a page.
-fn rows_in<R: Row>(bytes: &mut [u8]) -> &mut [R] {
+fn rows_in<R: Pod>(bytes: &mut [u8]) -> &mut [R] {
     let whole = bytes.len() / size_of::<R>() * size_of::<R>();
     bytemuck::cast_slice_mut(&mut bytes[..whole])
 }
@@ -90,7 +162,9 @@ impl RowBuffers {
         Ok(RowBuffers {
             region: Region::new("rows", bytes)?,
             funding_bytes: percent(bytes, FUNDING_PERCENT),
+            recent_bytes: percent(bytes, RECENT_PERCENT).min(RECENT_BYTES_MAX),
             spending_bytes: percent(bytes, SPENDING_PERCENT),
+            recent_from: Txo(0),
             counts: Counts::default(),
             most_bytes: 0,
         })
@@ -99,21 +173,35 @@ impl RowBuffers {
     /// The shares.
     pub fn shares(&mut self) -> Shares<'_> {
         let (funding, rest) = self.region.split_at_mut(self.funding_bytes);
+        let (recent, rest) = rest.split_at_mut(self.recent_bytes);
         let (spending, txids) = rest.split_at_mut(self.spending_bytes);
         Shares {
             funding: Share {
                 rows: rows_in(funding),
                 count: &mut self.counts.funding,
             },
-            spending: Share {
-                rows: rows_in(spending),
-                count: &mut self.counts.spending,
+            spending: Spends {
+                older: Share {
+                    rows: rows_in(spending),
+                    count: &mut self.counts.spending,
+                },
+                recent: Share {
+                    rows: rows_in(recent),
+                    count: &mut self.counts.recent,
+                },
+                from: self.recent_from,
             },
             txids: Share {
                 rows: rows_in(txids),
                 count: &mut self.counts.txids,
             },
         }
+    }
+
+    /// Outputs from `from` on are recent, from now on: `spending` must be empty.
+    pub fn begin_recent(&mut self, from: Txo) {
+        assert_eq!(self.counts.recent, 0, "their spends are written first");
+        self.recent_from = from;
     }
 
     /// How many rows there are, to go back to with [`RowBuffers::truncate`].
@@ -149,6 +237,7 @@ impl RowBuffers {
     /// The bytes that are in use.
     pub fn held_bytes(&self) -> usize {
         self.counts.funding * size_of::<FundingRow>()
+            + self.counts.recent * size_of::<u32>()
             + self.counts.spending * size_of::<SpendingRow>()
             + self.counts.txids * size_of::<TxidRow>()
     }

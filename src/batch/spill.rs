@@ -3,14 +3,16 @@
 //! Invariant: what is spilled is sorted, and nothing names it before the commit.
 
 use super::Batch;
+use super::rows::Spends;
 use crate::Result;
 use crate::index::{Index, NewBlock};
 use crate::position::{Height, Txo};
 use crate::runs::catalogue::Run;
-use crate::runs::row::{CoinRow, Relation, Row};
+use crate::runs::row::{CoinRow, Relation, Row, SpendingRow};
 use crate::runs::sort::{sort_by_parts, sort_rows};
 use crate::runs::write::{RunWriter, Staging};
 use crate::stages::{Stage, Stages};
+use bytemuck::Zeroable;
 
 impl Batch {
     pub(super) fn write_blocks(&mut self, index: &Index) -> Result<()> {
@@ -44,13 +46,9 @@ impl Batch {
                 self.next_txo,
                 stages,
             )?,
-            Relation::Spending => write_sorted(
-                index,
-                staging,
-                shares.spending.filled(),
-                self.next_txo,
-                stages,
-            )?,
+            Relation::Spending => {
+                write_spends(index, staging, &mut shares.spending, self.next_txo, stages)?
+            }
             Relation::Txids => {
                 write_sorted(index, staging, shares.txids.filled(), self.next_txo, stages)?
             }
@@ -58,7 +56,10 @@ impl Batch {
         };
         match relation {
             Relation::Funding => shares.funding.clear(),
-            Relation::Spending => shares.spending.clear(),
+            Relation::Spending => {
+                shares.spending.clear();
+                self.rows.begin_recent(self.next_txo);
+            }
             _ => shares.txids.clear(),
         }
         self.spills.extend(run);
@@ -121,6 +122,42 @@ pub(super) fn write_sorted<R: Row>(
 ) -> Result<Option<Run>> {
     let id = index.new_run_id();
     let mut writer = new_run::<R>(index, staging, id, positions_end);
+    extend_sorted(&mut writer, rows, stages)?;
+    writer.finish()
+}
+
+/// Writes spends as a run. Those of older outputs come first.
+fn write_spends(
+    index: &mut Index,
+    staging: &mut Staging,
+    spends: &mut Spends<'_>,
+    positions_end: Txo,
+    stages: &mut Stages,
+) -> Result<Option<Run>> {
+    let id = index.new_run_id();
+    let mut writer = new_run::<SpendingRow>(index, staging, id, positions_end);
+    extend_sorted(&mut writer, spends.older(), stages)?;
+    let mut rows = [SpendingRow::zeroed(); 512];
+    let mut recent = spends.recent();
+    loop {
+        let mut count = 0;
+        for (row, spend) in rows.iter_mut().zip(&mut recent) {
+            *row = spend;
+            count += 1;
+        }
+        if count == 0 {
+            return writer.finish();
+        }
+        writer.extend(&rows[..count])?;
+    }
+}
+
+/// Sorts rows and appends them to a run.
+fn extend_sorted<R: Row>(
+    writer: &mut RunWriter<'_>,
+    rows: &mut [R],
+    stages: &mut Stages,
+) -> Result<()> {
     stages.enter(Stage::Sort);
     sort_by_parts(rows, |part| {
         stages.enter(Stage::Write);
@@ -129,5 +166,5 @@ pub(super) fn write_sorted<R: Row>(
         Ok::<(), crate::Error>(())
     })?;
     stages.enter(Stage::Write);
-    writer.finish()
+    Ok(())
 }

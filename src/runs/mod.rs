@@ -44,7 +44,7 @@ pub const fn page_rows_max(relation: Relation) -> usize {
     match relation {
         Relation::Coins => 2048,
         Relation::Funding | Relation::Txids => 4096,
-        Relation::Spending => 8192,
+        Relation::Spending => 10_240,
     }
 }
 
