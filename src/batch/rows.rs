@@ -252,3 +252,47 @@ impl RowBuffers {
         self.most_bytes
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn recent_spends_come_back_in_order_and_older_ones_as_they_came() {
+        let mut rows = RowBuffers::new(32 << 20).unwrap();
+        // What a merge leaves in the region is no spend.
+        rows.whole::<SpendingRow>()
+            .fill(SpendingRow::new(Txo(7), Txo(9)));
+        rows.begin_recent(Txo(100));
+        let mut spends = rows.shares().spending;
+        assert!(spends.has_room(1));
+        spends.add_outputs(3);
+        spends.add_outputs(5);
+        spends.push(Txo(107), Txo(108));
+        spends.push(Txo(99), Txo(105));
+        spends.push(Txo(100), Txo(103));
+        spends.push(Txo(3), Txo(105));
+        let recent: Vec<_> = spends.recent().collect();
+        let spend = |txo, spender| SpendingRow::new(Txo(txo), Txo(spender));
+        assert_eq!(recent, [spend(100, 103), spend(107, 108)]);
+        assert_eq!(spends.older(), [spend(99, 105), spend(3, 105)]);
+        spends.clear();
+        rows.begin_recent(Txo(108));
+        let mut spends = rows.shares().spending;
+        spends.add_outputs(8);
+        assert_eq!(spends.recent().count(), 0);
+        assert_eq!(rows.counts().recent, 8);
+    }
+
+    #[test]
+    fn a_full_list_of_recent_outputs_has_no_room() {
+        let mut rows = RowBuffers::new(32 << 20).unwrap();
+        let mut spends = rows.shares().spending;
+        let room = spends.recent.room();
+        assert!(room > 0 && spends.has_room(1));
+        spends.add_outputs((room - BLOCK_OUTPUTS_MAX as usize) as u64);
+        assert!(spends.has_room(1));
+        spends.add_outputs(1);
+        assert!(!spends.has_room(1));
+    }
+}

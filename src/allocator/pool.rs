@@ -1,4 +1,4 @@
-//! The allocator: mimalloc, with a pool of fixed size for buffers, and counted.
+//! A pool of fixed size for buffers, in front of mimalloc.
 //!
 //! Invariant: what is in the pool was given by it and goes back to it; all else is mimalloc's.
 //!
@@ -9,31 +9,17 @@
 //! that fits best, wherever it is: 12 MiB hold them all, and no more can be mapped for them. What does
 //! not fit it comes from mimalloc.
 //!
-//! mimalloc is told before the first allocation to make no arenas: by default they have up to 1 GiB,
-//! which counts under `prlimit --data` though nothing is in them.
-//!
-//! With the feature `heap-profile` all of it is the profiler's instead, and not counted: its own
-//! tables, of many megabytes, would be.
+//! Memory: [`POOL_BYTES`], which the kernel gives as they are touched.
 
 use mimalloc::MiMalloc;
 use rlsf::Tlsf;
 use std::alloc::{GlobalAlloc, Layout};
 use std::cell::UnsafeCell;
-use std::ffi::{c_int, c_long};
 use std::mem::MaybeUninit;
 use std::ptr::NonNull;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-#[cfg(not(feature = "heap-profile"))]
-#[global_allocator]
-static ALLOCATOR: blkdex::ledger::counting::Counting<Pooled> =
-    blkdex::ledger::counting::Counting(Pooled);
-
-#[cfg(feature = "heap-profile")]
-#[global_allocator]
-static ALLOCATOR: dhat::Alloc = dhat::Alloc;
-
-/// Bytes of the pool: redb's buffers, twice as much as for an index of 100 GB (`memory.rs`).
+/// Bytes of the pool: redb's buffers; with an index of 100 GB, 9 MiB of them (`memory.rs`).
 const POOL_BYTES: usize = 12 << 20;
 
 /// Allocations from the smallest of redb's pages on are the pool's...
@@ -85,7 +71,7 @@ fn is_pooled(memory: *const u8) -> bool {
 }
 
 /// See the module documentation.
-struct Pooled;
+pub struct Pooled;
 
 // SAFETY: a block comes from the pool or from mimalloc, each of which gives memory that is its
 // caller's until it is given back, and goes back, by its address, to where it came from. Nothing
@@ -141,25 +127,5 @@ unsafe impl GlobalAlloc for Pooled {
             }
             moved
         }
-    }
-}
-
-/// Options and what they are set to (mimalloc 3, `include/mimalloc.h`: `mi_option_e`):
-/// `mi_option_arena_eager_commit`, `mi_option_arena_reserve` (no arenas),
-/// `mi_option_page_commit_on_demand`.
-const OPTIONS: [(c_int, c_long); 3] = [(4, 0), (23, 0), (40, 1)];
-
-/// The loader calls what stands in this section before `main`, and before the runtime of std, which
-/// makes the first allocation.
-#[used]
-#[unsafe(link_section = ".init_array")]
-static BEFORE_MAIN: extern "C" fn() = set_up;
-
-extern "C" fn set_up() {
-    for (option, value) in OPTIONS {
-        // SAFETY: the function only stores a number in a static table, and may be called before
-        // mimalloc has initialized itself: it keeps options that were set. If another version of
-        // mimalloc numbers its options otherwise, others would be set; none affects soundness.
-        unsafe { libmimalloc_sys::mi_option_set(option, value) };
     }
 }
