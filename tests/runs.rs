@@ -275,7 +275,8 @@ fn rows_are_found_whatever_was_merged() {
             )
         });
         plain_rows_agree(seed, |rng| {
-            SpendingRow::new(Txo(1 + rng.below(1 << 18)), Txo(1 + rng.below(1 << 29)))
+            let txo = Txo(1 + rng.below(1 << 18));
+            SpendingRow::new(txo, Txo(txo.0 + 1 + rng.below(1 << 29)))
         });
         plain_rows_agree(seed, |rng| {
             TxidRow::new(&rng.array(), Txo(1 + rng.below(1 << 29)))
