@@ -56,10 +56,7 @@ impl Batch {
         };
         match relation {
             Relation::Funding => shares.funding.clear(),
-            Relation::Spending => {
-                shares.spending.clear();
-                self.rows.begin_recent(self.next_txo);
-            }
+            Relation::Spending => shares.spending.clear(),
             _ => shares.txids.clear(),
         }
         self.spills.extend(run);

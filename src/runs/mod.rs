@@ -39,7 +39,7 @@ pub const fn page_bytes(relation: Relation) -> usize {
 }
 
 /// The most rows that a page of this relation holds: bounds what a merge has to keep of a page. Rows
-/// are hardly ever packed so well (8 bytes a row, 4 of `spending`) that this ends a page.
+/// are hardly ever packed so well (8 bytes a row, 3 of `spending`) that this ends a page.
 pub const fn page_rows_max(relation: Relation) -> usize {
     match relation {
         Relation::Coins => 2048,
