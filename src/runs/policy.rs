@@ -53,6 +53,8 @@ pub fn generations(runs: &[Run]) -> Vec<Generation> {
 pub struct Appetite {
     /// Nothing is merged as long as no more than this many runs cover a key.
     pub overlap_free: usize,
+    /// If it is, this many may be left.
+    pub overlap_left: usize,
     /// An older generation joins if it has at most this many times the rows of all younger ones.
     pub times_younger: f64,
     /// A merge reads at most this many bytes...
@@ -109,20 +111,22 @@ pub fn overlap(runs: &[Run]) -> usize {
     most
 }
 
-/// Which of the generations from `first` on to merge next, if at most `overlap_max` runs that cover
-/// the same key can be merged at once. All of them if that can be; if not, those with the fewest rows
-/// that bring the rest there, or, where one merge will not do, as many as can be merged at once.
-/// `None` if there is no such two.
+/// Which of the generations from `first` on to merge next, so that in the end `overlap_left` runs
+/// cover a key, if at most `overlap_max` that do can be merged at once: those with the fewest rows
+/// that bring the rest there, or, where one merge will not do, to what can be merged at once, or else
+/// as many as can be. `None` if there is no such two.
 pub fn window(
     generations: &[Generation],
     first: usize,
+    overlap_left: usize,
     overlap_max: usize,
 ) -> Option<Range<usize>> {
     let overlap: usize = generations[first..].iter().map(|g| g.overlap).sum();
-    if overlap <= overlap_max {
-        return (overlap > 1).then_some(first..generations.len());
-    }
-    let needed = overlap - overlap_max + 1;
+    let left = match overlap - overlap.min(overlap_left) < overlap_max {
+        true => overlap_left,
+        false => overlap_max,
+    };
+    let needed = overlap - overlap.min(left) + 1;
     let mut best = None;
     for start in first..generations.len() {
         let (mut overlap, mut rows) = (0, 0);
@@ -163,6 +167,7 @@ mod tests {
     const ALL: (u128, u128) = (0, u128::MAX);
     const EAGER: Appetite = Appetite {
         overlap_free: 1,
+        overlap_left: 1,
         times_younger: 4.0,
         bytes_max: u64::MAX,
         overlap_max: 512,
@@ -235,12 +240,34 @@ mod tests {
             .map(|(n, rows)| run(n, (n, n), ALL, rows))
             .collect();
         let all = generations(&runs);
-        assert_eq!(window(&all, 0, 6), Some(0..6));
-        assert_eq!(window(&all, 1, 5), Some(1..6));
-        assert_eq!(window(&all, 0, 5), Some(2..4), "one less is enough");
-        assert_eq!(window(&all, 0, 4), Some(2..5), "two less");
-        assert_eq!(window(&all, 0, 2), Some(2..4), "as many as can be");
-        assert_eq!(window(&all, 0, 1), None);
-        assert_eq!(window(&all, 5, 6), None, "there is nothing to merge with");
+        assert_eq!(window(&all, 0, 1, 6), Some(0..6));
+        assert_eq!(window(&all, 1, 1, 5), Some(1..6));
+        assert_eq!(window(&all, 0, 1, 5), Some(2..4), "one less is enough");
+        assert_eq!(window(&all, 0, 1, 4), Some(2..5), "two less");
+        assert_eq!(window(&all, 0, 1, 2), Some(2..4), "as many as can be");
+        assert_eq!(window(&all, 0, 1, 1), None);
+        assert_eq!(
+            window(&all, 5, 1, 6),
+            None,
+            "there is nothing to merge with"
+        );
+    }
+
+    #[test]
+    fn only_so_many_merge_that_no_more_are_left_than_may_be() {
+        let rows = [1000, 500, 20, 10, 30, 400];
+        let runs: Vec<Run> = (0u32..)
+            .zip(rows)
+            .map(|(n, rows)| run(n, (n, n), ALL, rows))
+            .collect();
+        let all = generations(&runs);
+        assert_eq!(window(&all, 0, 5, 6), Some(2..4));
+        assert_eq!(window(&all, 0, 4, 6), Some(2..5));
+        assert_eq!(window(&all, 0, 2, 6), Some(1..6), "the base stays");
+        assert_eq!(
+            window(&all, 0, 2, 4),
+            Some(2..5),
+            "first to where one merge will do"
+        );
     }
 }
