@@ -130,6 +130,21 @@ impl<T: Pod> Buffer<T> {
         &mut self.region
     }
 
+    /// Keeps the values that are not 0, in order.
+    pub fn drop_zeroed(&mut self)
+    where
+        T: PartialEq,
+    {
+        self.most = self.most.max(self.count);
+        let mut kept = 0;
+        for at in 0..self.count {
+            let value = self.region[at];
+            self.region[kept] = value;
+            kept += usize::from(value != T::zeroed());
+        }
+        self.count = kept;
+    }
+
     /// Empties it.
     pub fn clear(&mut self) {
         self.most = self.most.max(self.count);

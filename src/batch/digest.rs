@@ -75,6 +75,11 @@ impl Digest {
         &self.ops
     }
 
+    /// The same, to take out what is done with.
+    pub fn ops_mut(&mut self) -> &mut Buffer<CoinRow> {
+        &mut self.ops
+    }
+
     /// The most bytes it has held of a block.
     pub fn most_bytes(&self) -> usize {
         self.ops.most() * size_of::<CoinRow>() + self.txs_most * size_of::<Hash32>()

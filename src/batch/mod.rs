@@ -9,6 +9,7 @@
 //! | file | what |
 //! | --- | --- |
 //! | `digest.rs` | a block becomes coins taken and made, and rows |
+//! | `pairs.rs` | coins that the block spends itself |
 //! | `changes.rs` | coins into and out of the table |
 //! | `rows.rs` | the rows that wait |
 //! | `spill.rs` | a full buffer becomes a run |
@@ -20,6 +21,7 @@
 mod changes;
 mod commit;
 pub mod digest;
+mod pairs;
 mod parts;
 pub mod resolve;
 pub mod rows;
@@ -45,6 +47,7 @@ use crate::table::Table;
 use crate::wire::{self, Fault};
 use changes::{Changes, Stop};
 use digest::{BlockCounts, Digest};
+use pairs::Pairs;
 pub use parts::PartBytes;
 use rows::RowBuffers;
 
@@ -79,6 +82,7 @@ pub struct Batch {
     deletes: Buffer<CoinRow>,
     segment_bytes: Option<u64>,
     digest: Digest,
+    pairs: Pairs,
     staging: Staging,
     bip34_height: u32,
     first: Height,
@@ -104,7 +108,7 @@ struct BufferedBlock {
 impl Batch {
     /// Bytes for one block, what it comes down to, and the rows of blocks that wait to be written.
     pub const BLOCK_BYTES: usize =
-        Digest::BYTES + BlockReader::WINDOW_BYTES + BLOCK_ROWS_BUFFERED_MAX * 1280;
+        Digest::BYTES + Pairs::BYTES + BlockReader::WINDOW_BYTES + BLOCK_ROWS_BUFFERED_MAX * 1280;
 
     /// Bytes for pages being written, and for those of the runs that spends are looked up in.
     pub const PAGES_BYTES: usize = Staging::BYTES + (COIN_SPILLS_MAX + 16) * COINS_PAGE_BYTES;
@@ -129,6 +133,7 @@ impl Batch {
             deletes: Buffer::new("coin deletes", sizes.deletes_rows)?,
             segment_bytes: sizes.segment_bytes,
             digest: Digest::new(index.fingerprints(), checks_witness)?,
+            pairs: Pairs::new()?,
             staging: Staging::new()?,
             bip34_height,
             first: Height(0),
@@ -263,7 +268,18 @@ impl Batch {
     ) -> Result<std::result::Result<u64, Txo>> {
         let mut at = 0;
         let mut overwritten = 0;
-        self.rows.shares().spending.add_outputs(counts.outputs);
+        let coinbase_end = Txo(first_txo.0 + counts.coinbase_outputs);
+        let mut spending = self.rows.shares().spending;
+        spending.add_outputs(counts.outputs);
+        self.pairs.take_out(
+            self.digest.ops_mut(),
+            counts.coins as usize,
+            coinbase_end,
+            |txo, spender| {
+                spending.push(txo, spender);
+                self.table_counts.hits += 1;
+            },
+        );
         loop {
             let mut changes = Changes {
                 table: &mut self.table,
@@ -274,7 +290,7 @@ impl Batch {
                 overwritten: &mut overwritten,
                 spilled_below: self.spilled_below,
                 coinbase: first_txo,
-                coinbase_end: Txo(first_txo.0 + counts.coinbase_outputs),
+                coinbase_end,
                 may_overwrite_unseen: !self.is_complete && height.0 < self.bip34_height,
             };
             match changes.apply(self.digest.ops(), &mut at) {
