@@ -244,6 +244,7 @@ impl Batch {
         self.rows.note();
         if self.rows.shares().funding.room() < BLOCK_OUTPUTS_MAX as usize {
             self.spill_rows(index, Relation::Funding)?;
+            self.rows.note_full();
         }
         if !self.rows.shares().spending.has_room(COIN_CHANGES_MAX) {
             self.spill_rows(index, Relation::Spending)?;
