@@ -10,7 +10,9 @@ use crate::limits::{RUNS_MAX, TIP_MERGE_BYTES_MAX};
 use crate::position::Height;
 use crate::runs::gather::fan_in;
 use crate::runs::merge::{Merger, Unfinished};
-use crate::runs::policy::{Appetite, first_to_merge, generations, overlap, window};
+use crate::runs::policy::{
+    Appetite, first_to_merge, generations, last_id_of_part, overlap, window,
+};
 use crate::runs::row::{CoinRow, FundingRow, Relation, Row, SpendingRow, TxidRow};
 
 /// What an import is doing when it comes to merge.
@@ -140,18 +142,29 @@ fn next_task<R: Row>(index: &Index, phase: Phase, runs_max: usize) -> Option<Unf
         with_oldest: is_whole && heights.0 == oldest,
         last_id,
     };
-    if let Some(window) = window(&generations, first, left, runs_max) {
-        let (from, to) = (&generations[window.start], &generations[window.end - 1]);
-        return Some(task((from.runs[0].from, to.runs[0].to), u32::MAX, true));
-    }
-    let largest = generations.iter().max_by_key(|g| g.overlap)?;
-    let mut ids: Vec<u32> = largest.runs.iter().map(|run| run.id).collect();
-    ids.sort_unstable();
-    let last_id = ids[runs_max.min(ids.len()) - 1];
-    let heights = (largest.runs[0].from, largest.runs[0].to);
-    let inputs = task(heights, last_id, false).inputs(index.catalogue());
+    // Of one generation, no more of its runs than must.
+    let (generation, wanted) = match window(&generations, first, left, runs_max) {
+        Some(window) if window.len() > 1 => {
+            let (from, to) = (&generations[window.start], &generations[window.end - 1]);
+            return Some(task((from.runs[0].from, to.runs[0].to), u32::MAX, true));
+        }
+        Some(window) => {
+            let overlap: usize = generations[first..].iter().map(|g| g.overlap).sum();
+            let generation = &generations[window.start];
+            let wanted = (overlap - overlap.min(left) + 1).min(generation.overlap);
+            (generation, wanted.min(runs_max))
+        }
+        None => (generations.iter().max_by_key(|g| g.overlap)?, runs_max),
+    };
+    let last_id = match wanted < generation.overlap {
+        true => last_id_of_part(generation, wanted),
+        false => u32::MAX,
+    };
+    let heights = (generation.runs[0].from, generation.runs[0].to);
+    let is_whole = last_id == u32::MAX;
+    let inputs = task(heights, last_id, is_whole).inputs(index.catalogue());
     let can_merge = (2..=runs_max).contains(&overlap(&inputs));
-    can_merge.then(|| task(heights, last_id, false))
+    can_merge.then(|| task(heights, last_id, is_whole))
 }
 
 fn run<R: Row>(

@@ -30,9 +30,6 @@ pub fn generations(runs: &[Run]) -> Vec<Generation> {
         let same = |g: &&mut Generation| g.runs[0].from == run.from && g.runs[0].to == run.to;
         match generations.last_mut().filter(same) {
             Some(generation) => {
-                let end_before = generation.runs.iter().map(|run| run.end_key).max();
-                let follows = end_before.is_some_and(|end| end <= run.low_key);
-                generation.overlap += usize::from(!follows);
                 generation.rows += run.rows;
                 generation.bytes += run.bytes();
                 generation.runs.push(run);
@@ -44,6 +41,9 @@ pub fn generations(runs: &[Run]) -> Vec<Generation> {
                 overlap: 1,
             }),
         }
+    }
+    for generation in &mut generations {
+        generation.overlap = overlap(&generation.runs);
     }
     generations
 }
@@ -109,6 +109,15 @@ pub fn overlap(runs: &[Run]) -> usize {
         most = most.max(covering);
     }
     most
+}
+
+/// The id up to which the runs of a generation are to merge, so that so many that cover the same key
+/// become one: those that were written first, which are the smallest.
+pub fn last_id_of_part(generation: &Generation, overlap_wanted: usize) -> u32 {
+    let mut runs = generation.runs.clone();
+    runs.sort_by_key(|run| run.id);
+    let enough = (1..=runs.len()).find(|&count| overlap(&runs[..count]) >= overlap_wanted);
+    enough.map_or(u32::MAX, |count| runs[count - 1].id)
 }
 
 /// Which of the generations from `first` on to merge next, so that in the end `overlap_left` runs
@@ -251,6 +260,22 @@ mod tests {
             None,
             "there is nothing to merge with"
         );
+    }
+
+    #[test]
+    fn of_one_generation_the_first_runs_merge() {
+        let runs = [
+            run(3, (0, 9), ALL, 30),
+            run(1, (0, 9), ALL, 10),
+            run(4, (0, 9), (0, 50), 20),
+            run(5, (0, 9), (50, u128::MAX), 20),
+            run(6, (0, 9), ALL, 40),
+        ];
+        let all = generations(&runs);
+        assert_eq!((all.len(), all[0].overlap), (1, 4), "segments count once");
+        assert_eq!(last_id_of_part(&all[0], 2), 3);
+        assert_eq!(last_id_of_part(&all[0], 3), 4);
+        assert_eq!(last_id_of_part(&all[0], 4), 6);
     }
 
     #[test]
