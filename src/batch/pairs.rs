@@ -1,7 +1,8 @@
 //! Coins that one block makes and spends: they pair up among themselves, and the table never sees them.
 //!
 //! Invariant: what is taken out is one put and one later delete of the same outpoint; all else stays,
-//! in order.
+//! in order. A transaction that makes an unspent output again (BIP 30) is not noticed where its own block
+//! spends that output; Core connects no such block.
 //!
 //! Memory: 4 bytes for each of twice the outputs a block can have, made once; a block uses the first
 //! few of them, which stay in the processor's cache.
