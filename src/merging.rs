@@ -150,16 +150,12 @@ fn next_task<R: Row>(index: &Index, phase: Phase, runs_max: usize) -> Option<Unf
         }
         Some(window) => {
             let overlap: usize = generations[first..].iter().map(|g| g.overlap).sum();
-            let generation = &generations[window.start];
-            let wanted = (overlap - overlap.min(left) + 1).min(generation.overlap);
-            (generation, wanted.min(runs_max))
+            let wanted = overlap - overlap.min(left) + 1;
+            (&generations[window.start], wanted.min(runs_max))
         }
         None => (generations.iter().max_by_key(|g| g.overlap)?, runs_max),
     };
-    let last_id = match wanted < generation.overlap {
-        true => last_id_of_part(generation, wanted),
-        false => u32::MAX,
-    };
+    let last_id = last_id_of_part(generation, wanted);
     let heights = (generation.runs[0].from, generation.runs[0].to);
     let is_whole = last_id == u32::MAX;
     let inputs = task(heights, last_id, is_whole).inputs(index.catalogue());

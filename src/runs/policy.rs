@@ -112,8 +112,11 @@ pub fn overlap(runs: &[Run]) -> usize {
 }
 
 /// The id up to which the runs of a generation are to merge, so that so many that cover the same key
-/// become one: those that were written first, which are the smallest.
+/// become one: those that were written first, which are the smallest. `u32::MAX` if all are to.
 pub fn last_id_of_part(generation: &Generation, overlap_wanted: usize) -> u32 {
+    if overlap_wanted >= generation.overlap {
+        return u32::MAX;
+    }
     let mut runs = generation.runs.clone();
     runs.sort_by_key(|run| run.id);
     let enough = (1..=runs.len()).find(|&count| overlap(&runs[..count]) >= overlap_wanted);
@@ -241,14 +244,18 @@ mod tests {
         assert_eq!(overlap(&[]), 0);
     }
 
-    #[test]
-    fn if_not_all_can_merge_at_once_the_fewest_rows_merge_first() {
+    fn six_generations() -> Vec<Generation> {
         let rows = [1000, 500, 20, 10, 30, 400];
         let runs: Vec<Run> = (0u32..)
             .zip(rows)
             .map(|(n, rows)| run(n, (n, n), ALL, rows))
             .collect();
-        let all = generations(&runs);
+        generations(&runs)
+    }
+
+    #[test]
+    fn if_not_all_can_merge_at_once_the_fewest_rows_merge_first() {
+        let all = six_generations();
         assert_eq!(window(&all, 0, 1, 6), Some(0..6));
         assert_eq!(window(&all, 1, 1, 5), Some(1..6));
         assert_eq!(window(&all, 0, 1, 5), Some(2..4), "one less is enough");
@@ -275,17 +282,12 @@ mod tests {
         assert_eq!((all.len(), all[0].overlap), (1, 4), "segments count once");
         assert_eq!(last_id_of_part(&all[0], 2), 3);
         assert_eq!(last_id_of_part(&all[0], 3), 4);
-        assert_eq!(last_id_of_part(&all[0], 4), 6);
+        assert_eq!(last_id_of_part(&all[0], 4), u32::MAX, "all of it");
     }
 
     #[test]
     fn only_so_many_merge_that_no_more_are_left_than_may_be() {
-        let rows = [1000, 500, 20, 10, 30, 400];
-        let runs: Vec<Run> = (0u32..)
-            .zip(rows)
-            .map(|(n, rows)| run(n, (n, n), ALL, rows))
-            .collect();
-        let all = generations(&runs);
+        let all = six_generations();
         assert_eq!(window(&all, 0, 5, 6), Some(2..4));
         assert_eq!(window(&all, 0, 4, 6), Some(2..5));
         assert_eq!(window(&all, 0, 2, 6), Some(1..6), "the base stays");
