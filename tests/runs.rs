@@ -11,10 +11,10 @@ use blkdex::error::Damage;
 use blkdex::position::{Height, Txo};
 use blkdex::runs::catalogue::{self, Catalogue, Run};
 use blkdex::runs::fold::Folder;
-use blkdex::runs::gather::Gather;
+use blkdex::runs::gather::{Gather, buffer_for};
 use blkdex::runs::merge::{Merger, Unfinished};
 use blkdex::runs::page::NO_NEXT;
-use blkdex::runs::page_rows_max;
+use blkdex::runs::policy::overlap;
 use blkdex::runs::read::Walk;
 use blkdex::runs::row::{CoinRow, FundingRow, Relation, Row, SpendingRow, TxidRow};
 use blkdex::runs::sort::sort_rows;
@@ -27,8 +27,7 @@ use tempfile::TempDir;
 const CACHE_BYTES: usize = 8 << 20;
 const POSITIONS_END: u64 = 1 << 30;
 
-/// Rows of a run at least, round by round: enough at first that a merge of few runs, whose buffer is
-/// small, is done in many steps.
+/// Rows of a run at least, round by round: enough at first that a merge is done in many steps.
 const BASE_ROWS: [u64; 5] = [25_000, 0, 0, 10_000, 0];
 
 fn pages_of(name: &str) -> TableDefinition<'_, u128, &'static [u8]> {
@@ -150,9 +149,8 @@ impl Runs {
     }
 
     fn merge_on<R: Row>(&mut self, task: Unfinished) {
-        let inputs = task.inputs(&self.catalogue).len();
-        let pages = inputs as u64 + self.rng.between(2, 3);
-        let mut buffer = vec![R::from_parts(0, 0); pages as usize * page_rows_max(R::RELATION)];
+        let overlap = overlap(&task.inputs(&self.catalogue));
+        let mut buffer = vec![R::from_parts(0, 0); buffer_for::<R>(overlap)];
         let segments = self.rng.below(4);
         let left = std::cell::Cell::new(segments);
         let is_over = || {
@@ -184,8 +182,7 @@ impl Runs {
 
     fn gather<R: Row>(&mut self) -> Vec<R> {
         let runs = self.catalogue.of(R::RELATION);
-        let pages = runs.len() as u64 + self.rng.between(2, 20);
-        let mut buffer = vec![R::from_parts(0, 0); pages as usize * page_rows_max(R::RELATION)];
+        let mut buffer = vec![R::from_parts(0, 0); buffer_for::<R>(overlap(&runs))];
         gather(&self.store, runs, &mut buffer).unwrap()
     }
 }
@@ -367,19 +364,20 @@ fn coins_are_those_of_the_model_whatever_was_merged() {
     }
 }
 
-/// Every page of the younger run begins with a delete, and the buffer ends at one of them.
+/// One run is a row ahead of the other: where a page of its deletes begins, the put is on the page
+/// before of the other.
 #[test]
-fn put_and_delete_meet_wherever_the_buffer_ends() {
+fn put_and_delete_meet_wherever_pages_end() {
     let mut runs = Runs::new(1);
     let puts = (1..60_000).map(|n| CoinRow::put(u128::from(n) << 20, Txo(n)));
     runs.write(&mut puts.collect::<Vec<_>>(), (Height(0), Height(0)));
-    let deletes = (1..60_000).map(|n| CoinRow::delete(u128::from(n) << 20, Txo(n)));
+    let deletes = (2..60_000).map(|n| CoinRow::delete(u128::from(n) << 20, Txo(n)));
     runs.write(&mut deletes.collect::<Vec<_>>(), (Height(1), Height(1)));
-    let mut buffer = vec![CoinRow(0); 4 * page_rows_max(Relation::Coins)];
+    let mut buffer = vec![CoinRow(0); buffer_for::<CoinRow>(2)];
     let all = runs.catalogue.of(Relation::Coins);
     assert_eq!(
         gather::<CoinRow>(&runs.store, all, &mut buffer).unwrap(),
-        []
+        [CoinRow::put(1 << 20, Txo(1))]
     );
 }
 
@@ -404,7 +402,7 @@ fn folded_runs_hold_the_same_coins_in_fewer_runs() {
             rows.extend(ended.map(|coin| CoinRow(coin.0 | 1)));
             spilled.push(runs.spill(&mut rows, (Height(0), Height(0))));
         }
-        let mut buffer = vec![CoinRow(0); (fan_in + 2) * page_rows_max(Relation::Coins)];
+        let mut buffer = vec![CoinRow(0); buffer_for::<CoinRow>(fan_in)];
         let catalogue = &mut runs.catalogue;
         let folded = Folder {
             store: &runs.store,
@@ -422,7 +420,7 @@ fn folded_runs_hold_the_same_coins_in_fewer_runs() {
         let is_live = |n: &u64| *n >= last || (*n - 1) % COINS % 2 == 1;
         let mut live: Vec<CoinRow> = (1..last + COINS).filter(is_live).map(coin).collect();
         live.sort();
-        let mut buffer = vec![CoinRow(0); 12 * page_rows_max(Relation::Coins)];
+        let mut buffer = vec![CoinRow(0); buffer_for::<CoinRow>(10)];
         let found = gather::<CoinRow>(&runs.store, folded, &mut buffer).unwrap();
         assert!(found == live, "{} coins of {}", found.len(), live.len());
     }
@@ -453,7 +451,7 @@ fn a_delete_without_its_put_is_damage_once_the_oldest_run_is_there() {
     runs.write(&mut [CoinRow::put(7, Txo(9))], (Height(0), Height(0)));
     // The same outpoint, but another coin: unequal positions never cancel.
     runs.write(&mut [CoinRow::delete(7, Txo(10))], (Height(1), Height(1)));
-    let mut buffer = vec![CoinRow(0); 5 * page_rows_max(Relation::Coins)];
+    let mut buffer = vec![CoinRow(0); buffer_for::<CoinRow>(3)];
     let all = runs.catalogue.of(Relation::Coins);
     let error = gather::<CoinRow>(&runs.store, all, &mut buffer).unwrap_err();
     let damage = Damage::DeleteWithoutPut;
@@ -467,7 +465,7 @@ fn a_row_that_is_there_twice_is_damage() {
         let row = SpendingRow::new(Txo(4), Txo(9 + u64::from(height)));
         runs.write(&mut [row], (Height(height), Height(height)));
     }
-    let mut buffer = vec![SpendingRow::new(Txo(1), Txo(2)); 5 * page_rows_max(Relation::Spending)];
+    let mut buffer = vec![SpendingRow::new(Txo(1), Txo(2)); buffer_for::<SpendingRow>(3)];
     let all = runs.catalogue.of(Relation::Spending);
     let error = gather::<SpendingRow>(&runs.store, all, &mut buffer).unwrap_err();
     let damage = Damage::RepeatedRow;
@@ -529,7 +527,7 @@ fn damage_is_an_error_and_never_a_wrong_answer() {
             assert!(matches!(result, Err(Error::Damaged { .. })), "{what}");
         };
         damaged(walk(&runs.store, run));
-        let mut buffer = vec![rows[0]; 4 * page_rows_max(Relation::Spending)];
+        let mut buffer = vec![rows[0]; buffer_for::<SpendingRow>(2)];
         damaged(gather(&runs.store, vec![run], &mut buffer));
         // Looked up one by one, every row is right or an error.
         let snapshot = runs.store.read().unwrap();

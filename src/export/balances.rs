@@ -23,6 +23,7 @@ use crate::position::{Height, Txo};
 use crate::region::Region;
 use crate::runs::gather::{Gather, buffer_for};
 use crate::runs::page::NO_NEXT;
+use crate::runs::policy::overlap;
 use crate::runs::read::RunPages;
 use crate::runs::row::{FundingRow, Relation, Row, SpendingRow};
 use crate::sorter::{Sorted, Sorter};
@@ -71,9 +72,6 @@ const _: () = assert!(COIN_FINGERPRINT_BYTES + 8 == COIN_KEY_BYTES);
 /// A script: rank (poverty, or first txo), first txo (8 bytes each, big-endian), then balance, unspent, last txo (8), script.
 const SCRIPT_KEY_BYTES: usize = 16;
 const SCRIPT_BYTES: usize = SCRIPT_KEY_BYTES + 24;
-
-/// Pages of rows of `funding` in the buffer beside the one that each run needs.
-const PAGES_AT_ONCE: usize = 16;
 
 /// Writes balances.
 ///
@@ -217,7 +215,7 @@ fn push_owner(
 
 fn funding_rows(set: &UtxoSet<'_>) -> usize {
     let runs = set.snapshot().index().catalogue().of(Relation::Funding);
-    buffer_for::<FundingRow>(runs.len() + PAGES_AT_ONCE)
+    buffer_for::<FundingRow>(overlap(&runs))
 }
 
 /// What scripts received, in the order of their fingerprints.

@@ -11,7 +11,7 @@
 
 use super::catalogue::Run;
 use super::gather::{Gather, fan_in};
-use super::merge::{buffer_rows, free_below, write_segment};
+use super::merge::{free_below, write_segment};
 use super::page::NO_NEXT;
 use super::row::Row;
 use super::write::{RunWriter, Staging};
@@ -59,11 +59,10 @@ impl<R: Row> Folder<'_, R> {
         folded: &mut Vec<Run>,
     ) -> Result<()> {
         let store = self.store;
-        let buffer_rows = buffer_rows::<R>(&runs, SEGMENT_BYTES_MIN).min(self.buffer.len());
         let heights = runs
             .first()
             .map_or((Height(0), Height(0)), |run| (run.from, run.to));
-        let mut gather = Gather::new(runs, with_oldest, &mut self.buffer[..buffer_rows]);
+        let mut gather = Gather::new(runs, with_oldest, self.buffer);
         let mut key = 0;
         while key != NO_NEXT {
             let id = (self.new_id)();

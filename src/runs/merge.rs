@@ -8,9 +8,8 @@
 //! Memory: none of its own; the buffer is lent.
 
 use super::catalogue::{self, Catalogue, Run};
-use super::gather::{Gather, Source, buffer_for};
+use super::gather::{Gather, Source};
 use super::page::NO_NEXT;
-use super::policy::overlap;
 use super::row::{Relation, Row};
 use super::table_of;
 use super::write::{RunWriter, Staging};
@@ -138,9 +137,7 @@ impl<R: Row> Merger<'_, R> {
         let segment_bytes = inputs.iter().map(Run::bytes).sum::<u64>() / SEGMENTS_WANTED;
         let segment_bytes = segment_bytes.max(SEGMENT_BYTES_MIN);
         let segment_bytes = self.segment_bytes.unwrap_or(segment_bytes);
-        let buffer_rows = buffer_rows::<R>(&inputs, segment_bytes).min(self.buffer.len());
-        let buffer = &mut self.buffer[..buffer_rows];
-        let mut gather = Gather::new(inputs, task.with_oldest, buffer);
+        let mut gather = Gather::new(inputs, task.with_oldest, self.buffer);
         while task.key != NO_NEXT {
             let writer = RunWriter::new::<R>(
                 self.store,
@@ -171,15 +168,6 @@ impl<R: Row> Merger<'_, R> {
     }
 }
 
-/// Rows that a buffer should have: one that holds more than a segment would write more than a
-/// segment at a time.
-pub(super) fn buffer_rows<R: Row>(inputs: &[Run], segment_bytes: u64) -> usize {
-    let bytes = inputs.iter().map(Run::bytes).sum::<u64>().max(1);
-    let rows = inputs.iter().map(|run| run.rows).sum::<u64>();
-    let segment_rows = u128::from(rows) * u128::from(segment_bytes) / u128::from(bytes);
-    (segment_rows as usize).max(buffer_for::<R>(overlap(inputs)))
-}
-
 /// Writes a segment: the rows from `key` on, until it has so many bytes; `key` is then where the next
 /// one begins, or [`NO_NEXT`]. `None` if there was no row.
 pub(super) fn write_segment<R: Row>(
@@ -206,12 +194,12 @@ pub(super) fn write_segment<R: Row>(
 }
 
 /// Names a segment, and takes its rows from the inputs, in one durable commit.
-fn name_segment(
+fn name_segment<R>(
     store: &Store,
     catalogue: &mut Catalogue,
     task: &Unfinished,
     segment: Option<Run>,
-    inputs: &mut Vec<Source>,
+    inputs: &mut Vec<Source<R>>,
 ) -> Result<()> {
     store.durable(|transaction| {
         task.save(store, transaction)?;

@@ -11,11 +11,9 @@ use crate::position::{Height, Txo};
 use crate::runs::catalogue::Run;
 use crate::runs::gather::{Gather, buffer_for};
 use crate::runs::page::NO_NEXT;
+use crate::runs::policy::overlap;
 use crate::runs::read::RunPages;
 use crate::runs::row::{Relation, SpendingRow};
-
-/// Pages of rows in the buffer beside the one that each run needs: so many are sorted at once.
-const PAGES_AT_ONCE: usize = 16;
 
 /// The outputs that were spent or overwritten up to a height.
 pub struct Spent<'b> {
@@ -37,7 +35,7 @@ fn runs_below(snapshot: &Snapshot<'_>, height: Height) -> Vec<Run> {
 
 /// How many rows the buffer must have for [`Spent::open`].
 pub fn spent_rows(snapshot: &Snapshot<'_>, height: Height) -> usize {
-    buffer_for::<SpendingRow>(runs_below(snapshot, height).len() + PAGES_AT_ONCE)
+    buffer_for::<SpendingRow>(overlap(&runs_below(snapshot, height)))
 }
 
 impl<'b> Spent<'b> {
