@@ -283,7 +283,7 @@ impl Import<'_, '_> {
         let height = self
             .index
             .snapshot()?
-            .height_at(bad.pending.txo(), first, last)?;
+            .height_at(bad.pending.spender(), first, last)?;
         let snapshot = self.index.snapshot()?;
         let first_txo = snapshot.block(height)?.first_txo;
         let mut reader = BlockReader::new(self.datadir)?;

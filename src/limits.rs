@@ -165,6 +165,16 @@ const _: () = assert!(OUTPUT_BYTES_MIN <= INPUT_BYTES_MIN);
 /// Runs of coins that a batch may spill before it commits: bounds what resolving keeps open.
 pub const COIN_SPILLS_MAX: usize = 64;
 
+/// Runs of pending spends that a batch may spill before it commits: as many as the smallest buffer gathers.
+pub const PENDING_SPILLS_MAX: usize = 64;
+
+/// Runs that a batch may spill before it commits, all relations together. The commit spills fewer itself.
+pub const SPILLS_MAX: usize = 512;
+
+/// Coins of one outpoint that can be live between two commits: one, or one more for each time a coinbase
+/// made it again (BIP 30).
+pub const OUTPOINT_COINS_MAX: usize = 64;
+
 /// Blocks whose rows wait to be written together.
 pub const BLOCK_ROWS_BUFFERED_MAX: usize = 1024;
 

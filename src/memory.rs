@@ -4,6 +4,7 @@
 //! not grow; what redb and the allocator take is charged at what was measured.
 
 use crate::batch::Batch;
+use crate::batch::pending::Pending;
 use crate::datadir::BlockReader;
 use crate::limits::COIN_CHANGES_MAX;
 use crate::machine::available_bytes;
@@ -106,7 +107,7 @@ impl Plan {
         let fixed = PROCESS_BYTES + redb + block + pages;
         let free = budget_bytes - fixed;
         let row = size_of::<CoinRow>();
-        let pending = (free / 8).clamp(2 * COIN_CHANGES_MAX * row, 256 * MIB);
+        let pending = (free / 24).clamp(Pending::ROWS_MIN * row, 256 * MIB);
         let deletes = (free / 16).clamp(2 * COIN_CHANGES_MAX * row, 128 * MIB);
         let rows = (free / 100 * 42 / MIB * MIB).min(ROWS_BYTES_MAX);
         let table = table_share(free - pending - deletes - rows, table_bytes)?;

@@ -4,7 +4,7 @@
 //! is pending; nothing else is left undone.
 
 use super::TableCounts;
-use super::resolve::{pending_probe, pending_spend};
+use super::pending::{Pending, PendingRow};
 use super::rows::Spends;
 use crate::limits::PREFETCH_AHEAD;
 use crate::position::Txo;
@@ -19,7 +19,7 @@ pub struct Changes<'a> {
     /// Who spent what.
     pub spending: Spends<'a>,
     /// Spends that missed the table.
-    pub pending: &'a mut Buffer<CoinRow>,
+    pub pending: &'a mut Pending,
     /// Ends of coins that are on disk.
     pub deletes: &'a mut Buffer<CoinRow>,
     /// Hits and misses.
@@ -67,7 +67,7 @@ impl Changes<'_> {
                 *self.overwritten += 1;
             } else if self.may_overwrite_unseen && op.txo() < self.coinbase_end {
                 self.pending
-                    .push(pending_probe(op.fingerprint(), self.coinbase));
+                    .push(PendingRow::probe(op.fingerprint(), self.coinbase));
             }
             *at += 1;
         }
@@ -82,7 +82,8 @@ impl Changes<'_> {
                 self.counts.hits += 1;
             }
             None => {
-                self.pending.push(pending_spend(op.fingerprint(), op.txo()));
+                self.pending
+                    .push(PendingRow::spend(op.fingerprint(), op.txo()));
                 self.counts.misses += 1;
             }
         }

@@ -1,17 +1,16 @@
-//! The commit: pending spends are resolved, what is left is written, and everything is named.
+//! The commit: pending spends are looked up, what is left is written, and everything is named.
 //!
 //! Invariant: until [`Index::commit`] returns, the last commit stands.
 
 use super::Batch;
-use super::resolve::{BadSpend, Outcome, resolve};
-use super::spill::{new_run, write_sorted};
+use super::resolve::{BadSpend, Resolver, Step};
+use super::spill::{new_run, write_spends};
 use crate::Result;
 use crate::index::Index;
 use crate::position::{Height, Txo};
 use crate::runs::catalogue::Run;
 use crate::runs::fold::Folder;
-use crate::runs::row::{CoinRow, Relation, SpendingRow};
-use crate::runs::sort::sort_rows;
+use crate::runs::row::{CoinRow, Relation};
 use crate::stages::Stage;
 
 impl Batch {
@@ -50,8 +49,8 @@ impl Batch {
         Ok(None)
     }
 
-    /// Looks the pending spends up; writes the ends of their coins, and who spent them, as runs.
-    /// Returns the coinbases that overwrote a coin.
+    /// Looks the pending spends up: the ends of their coins become runs, who spent them waits with the
+    /// other rows. Returns the coinbases that overwrote a coin.
     fn resolve_pending(
         &mut self,
         index: &mut Index,
@@ -60,36 +59,57 @@ impl Batch {
             return Ok(Ok(Vec::new()));
         }
         self.stages.enter(Stage::Resolve);
-        sort_rows(&mut self.pending);
         let mut runs = index.catalogue().of(Relation::Coins);
-        runs.extend(
-            self.spills
-                .iter()
-                .filter(|run| run.relation == Relation::Coins),
-        );
-        let id = index.new_run_id();
-        let mut writer = new_run::<CoinRow>(index, &mut self.staging, id, self.next_txo);
-        let outcome = resolve(index.store(), &runs, &mut self.pending, |end| {
-            writer.push(end)
-        })?;
-        self.spills.extend(writer.finish()?);
-        match outcome {
-            Outcome::Bad(bad) => Ok(Err(bad)),
-            Outcome::Resolved(count, overwriters) => {
-                let rows: &mut [SpendingRow] = bytemuck::cast_slice_mut(&mut self.pending[..count]);
+        runs.extend(self.spills.iter().filter(|run| is_coins(run)));
+        let mut resolver = Resolver::open(index.store(), &runs)?;
+        let sorted = self
+            .pending
+            .sorted(index, &mut self.staging, self.next_txo)?;
+        let mut sorted = match sorted {
+            Ok(sorted) => sorted,
+            Err(bad) => return Ok(Err(bad)),
+        };
+        loop {
+            let (pending, is_last) = sorted.next_part()?;
+            let mut at = 0;
+            loop {
+                let (ends, mut spends) = (&mut self.deletes, self.rows.shares().spending);
+                let step = resolver.go_on(pending, &mut at, ends, &mut spends)?;
+                if let Step::Bad(bad) = step {
+                    return Ok(Err(bad));
+                }
+                let is_done = matches!(step, Step::Done);
+                if is_done && !is_last {
+                    break;
+                }
+                // The ends come in order.
+                self.stages.enter(Stage::Write);
+                let id = index.new_run_id();
+                let mut writer = new_run::<CoinRow>(index, &mut self.staging, id, self.next_txo);
+                writer.extend(ends)?;
+                self.spills.extend(writer.finish()?);
+                ends.clear();
+                if is_done {
+                    return Ok(Ok(resolver.overwriters));
+                }
                 let (staging, stages) = (&mut self.staging, &mut self.stages);
-                self.spills
-                    .extend(write_sorted(index, staging, rows, self.next_txo, stages)?);
-                Ok(Ok(overwriters))
+                self.spills.extend(write_spends(
+                    index,
+                    staging,
+                    &mut spends,
+                    self.next_txo,
+                    stages,
+                )?);
+                spends.clear();
+                self.stages.enter(Stage::Resolve);
             }
         }
     }
 
-    /// Makes one of the runs of coins that were spilled. The pending spends, resolved and written by
-    /// now, leave their buffer to it.
+    /// Makes one of the runs of coins that were spilled. The pending spends, looked up by now, leave their
+    /// buffer to it.
     fn fold_coins(&mut self, index: &mut Index) -> Result<()> {
-        self.pending.clear();
-        let is_coins = |run: &Run| run.relation == Relation::Coins;
+        self.pending.clear(index.store())?;
         let coins: Vec<Run> = self.spills.iter().copied().filter(is_coins).collect();
         if coins.len() < 2 {
             return Ok(());
@@ -110,4 +130,8 @@ impl Batch {
         self.spills.extend(folded);
         Ok(())
     }
+}
+
+fn is_coins(run: &Run) -> bool {
+    run.relation == Relation::Coins
 }

@@ -3,8 +3,8 @@
 //! Invariant: what the runs hold at a commit is complete; the table is a cache of it. A coin that is
 //! not in a run yet (its txo is at or above `spilled_below`) is in the table and is never evicted.
 //!
-//! A spill writes a full buffer as a run that nothing names. A commit resolves the pending spends,
-//! writes what is left, and names everything.
+//! A spill writes a full buffer as a run that nothing names. A commit looks up the pending spends, writes
+//! what is left, and names everything but their runs, which it drops.
 //!
 //! | file | what |
 //! | --- | --- |
@@ -14,7 +14,8 @@
 //! | `rows.rs` | the rows that wait |
 //! | `spill.rs` | a full buffer becomes a run |
 //! | `commit.rs` | all of it becomes real |
-//! | `resolve.rs` | spends that missed the table |
+//! | `pending.rs` | spends that missed the table |
+//! | `resolve.rs` | their coins, looked up |
 //! | `parts.rs` | what it holds of the memory plan |
 //! | `warm.rs` | the table filled from the runs |
 
@@ -23,6 +24,7 @@ mod commit;
 pub mod digest;
 mod pairs;
 mod parts;
+pub mod pending;
 pub mod resolve;
 pub mod rows;
 mod spill;
@@ -34,7 +36,7 @@ use crate::index::Index;
 use crate::index::blocks::BlockRow;
 use crate::limits::{
     BLOCK_OUTPUTS_MAX, BLOCK_ROWS_BUFFERED_MAX, BLOCK_TXS_MAX, COIN_CHANGES_MAX, COIN_SPILLS_MAX,
-    COINS_PAGE_BYTES,
+    COINS_PAGE_BYTES, SPILLS_MAX,
 };
 use crate::memory::Sizes;
 use crate::position::{Height, Place, Txo};
@@ -49,6 +51,7 @@ use changes::{Changes, Stop};
 use digest::{BlockCounts, Digest};
 use pairs::Pairs;
 pub use parts::PartBytes;
+use pending::Pending;
 use rows::RowBuffers;
 
 /// Counts that tell how well the table served.
@@ -78,7 +81,7 @@ pub struct Batch {
     spilled_below: Txo,
     next_txo: Txo,
     rows: RowBuffers,
-    pending: Buffer<CoinRow>,
+    pending: Pending,
     deletes: Buffer<CoinRow>,
     segment_bytes: Option<u64>,
     digest: Digest,
@@ -129,7 +132,7 @@ impl Batch {
             spilled_below: Txo(0),
             next_txo: Txo(0),
             rows: RowBuffers::new(sizes.rows_bytes)?,
-            pending: Buffer::new("pending spends", sizes.pending_rows)?,
+            pending: Pending::new(sizes.pending_rows)?,
             deletes: Buffer::new("coin deletes", sizes.deletes_rows)?,
             segment_bytes: sizes.segment_bytes,
             digest: Digest::new(index.fingerprints(), checks_witness)?,
@@ -142,7 +145,7 @@ impl Batch {
             marks: Vec::with_capacity(BLOCK_ROWS_BUFFERED_MAX * 1024),
             block_bytes_most: 0,
             marks_bytes_most: 0,
-            spills: Vec::with_capacity(COIN_SPILLS_MAX * 8),
+            spills: Vec::with_capacity(2 * SPILLS_MAX),
             table_counts: TableCounts::default(),
             stages: Stages::default(),
         };
@@ -158,7 +161,6 @@ impl Batch {
         self.first = index.next_height();
         self.rows.truncate(rows::Counts::default());
         self.rows.begin_recent(self.next_txo);
-        self.pending.clear();
         self.deletes.clear();
         self.new_blocks.clear();
         self.marks.clear();
@@ -191,15 +193,15 @@ impl Batch {
         &self.table
     }
 
-    /// Whether the pending spends, or the runs to look them up in, are so many that a commit comes
-    /// before the next block.
+    /// Whether the pending spends, or the runs to look them up in, or all runs, are so many that a commit
+    /// comes before the next block.
     pub fn must_commit(&self) -> bool {
         let coin_spills = self
             .spills
             .iter()
             .filter(|run| run.relation == Relation::Coins)
             .count();
-        self.pending.room() < COIN_CHANGES_MAX || coin_spills >= COIN_SPILLS_MAX
+        self.pending.is_full() || coin_spills >= COIN_SPILLS_MAX || self.spills.len() >= SPILLS_MAX
     }
 
     /// Adds the block that follows the last one.
@@ -236,6 +238,9 @@ impl Batch {
             Err(repeated) => return Ok(Some(BadBlock::Repeats(repeated))),
         };
         self.note_block(index, bytes, place, height, counts, overwritten)?;
+        let coins = self.last.map_or(0, |(_, row)| row.coins);
+        self.pending
+            .make_room(index, &mut self.staging, self.next_txo, coins)?;
         Ok(None)
     }
 

@@ -4,7 +4,7 @@
 
 use super::{Batch, BufferedBlock};
 use crate::region::Buffer;
-use crate::runs::row::CoinRow;
+use crate::runs::row::Row;
 use crate::table::Table;
 
 /// Bytes of a part of the memory plan.
@@ -29,11 +29,14 @@ impl Batch {
             in_use,
             most,
         };
-        let row = size_of::<CoinRow>();
-        let list = |name, list: &Buffer<CoinRow>| {
-            let (capacity, most) = (list.capacity() * row, list.most() * row);
-            of(name, capacity, list.len() * row, most)
-        };
+        fn list<R: Row>(name: &'static str, list: &Buffer<R>) -> PartBytes {
+            PartBytes {
+                name,
+                capacity: list.capacity() * size_of::<R>(),
+                in_use: list.len() * size_of::<R>(),
+                most: list.most() * size_of::<R>(),
+            }
+        }
         let (table, rows) = (&self.table, &self.rows);
         let table_bytes = Table::bytes_for(table.slots_max());
         let used = table.used_bytes();
@@ -41,7 +44,7 @@ impl Batch {
         [
             of("table", table_bytes, used, used),
             of("rows", rows.bytes(), rows.held_bytes(), rows.most_bytes()),
-            list("pending", &self.pending),
+            list("pending", self.pending.buffer()),
             list("deletes", &self.deletes),
             of("block", Batch::BLOCK_BYTES, self.waiting_bytes(), block),
             of("pages", Batch::PAGES_BYTES, 0, self.staging.most_bytes()),

@@ -2,17 +2,17 @@
 //!
 //! Invariant: every spend takes exactly one coin that was made before it and not taken before, or
 //! the batch fails.
-//!
-//! A pending row is an outpoint's fingerprint and the spending transaction. Its lowest bit marks a
-//! probe: a coinbase's output that may overwrite an older coin of the same outpoint (BIP 30), and
-//! need not find one.
 
+use super::pending::PendingRow;
+use super::rows::Spends;
 use crate::Result;
 use crate::fingerprint::Fingerprints;
+use crate::limits::OUTPOINT_COINS_MAX;
 use crate::position::Txo;
+use crate::region::Buffer;
 use crate::runs::catalogue::Run;
 use crate::runs::read::Walk;
-use crate::runs::row::{CoinRow, SpendingRow};
+use crate::runs::row::CoinRow;
 use crate::store::Store;
 use crate::wire::{Block, Input};
 use bitcoin::Txid;
@@ -36,7 +36,7 @@ pub enum SpendFault {
 #[derive(Clone, Copy, Debug)]
 pub struct BadSpend {
     /// The pending row.
-    pub pending: CoinRow,
+    pub pending: PendingRow,
     /// Why.
     pub fault: SpendFault,
 }
@@ -50,7 +50,7 @@ impl BadSpend {
             return self.fault.to_string();
         };
         while let Ok(Some(tx)) = block.next_tx() {
-            if first == self.pending.txo() {
+            if first == self.pending.spender() {
                 let txid = Txid::from_byte_array(tx.txid());
                 let is_it = |input: &Input<'_>| {
                     fingerprints.outpoint(input.outpoint) == self.pending.fingerprint()
@@ -72,101 +72,117 @@ impl BadSpend {
     }
 }
 
-/// A spend that is waiting to be looked up.
-pub fn pending_spend(fingerprint: u128, spender: Txo) -> CoinRow {
-    CoinRow::put(fingerprint, spender)
-}
-
-/// A coinbase's output that may overwrite another.
-pub fn pending_probe(fingerprint: u128, coinbase: Txo) -> CoinRow {
-    CoinRow(CoinRow::put(fingerprint, coinbase).0 | 1)
-}
-
-/// What [`resolve`] found.
-pub enum Outcome {
-    /// Every spend found its coin: the first so many of the given rows are now spending rows, in no
-    /// order. Coinbases that overwrote a coin are named, one by one.
-    Resolved(usize, Vec<Txo>),
-    /// One did not.
+/// How far [`Resolver::go_on`] came.
+pub enum Step {
+    /// To the end of the rows.
+    Done,
+    /// To where one of the lists may take no more.
+    NoRoom,
+    /// To a spend that cannot be.
     Bad(BadSpend),
 }
 
-/// Looks up sorted `pending` rows in `runs`, which together hold every coin, and turns them, where
-/// they stand, into spending rows. The rows that end the found coins go to `ends`, in order.
-///
-/// # Errors
-/// What `ends` returns, [`crate::Error::Damaged`], [`crate::Error::Store`].
-pub fn resolve(
-    store: &Store,
-    runs: &[Run],
-    pending: &mut [CoinRow],
-    mut ends: impl FnMut(CoinRow) -> Result<()>,
-) -> Result<Outcome> {
-    let snapshot = store.read()?;
-    let mut walks = Vec::with_capacity(runs.len());
-    for run in runs {
-        walks.push(Walk::<CoinRow>::new(store, &snapshot, *run)?);
-    }
-    let (mut coins, mut taken, mut overwriters) = (Vec::new(), Vec::new(), Vec::new());
-    let (mut resolved, mut at) = (0, 0);
-    while at < pending.len() {
-        let fingerprint = pending[at].fingerprint();
-        collect(&mut walks, fingerprint, &mut coins)?;
-        let any = !coins.is_empty();
-        keep_live(&mut coins);
-        taken.clear();
-        while let Some(spend) = pending
-            .get(at)
-            .filter(|row| row.fingerprint() == fingerprint)
-        {
-            let is_probe = spend.0 & 1 == 1;
-            let spender = spend.txo();
-            match coins
-                .iter()
-                .rposition(|coin: &CoinRow| coin.txo() < spender)
-            {
-                Some(found) => {
-                    let coin = coins.remove(found);
-                    taken.push(CoinRow(coin.0 | 1));
-                    overwriters.extend(is_probe.then_some(spender));
-                    pending[resolved] = bytemuck::cast(SpendingRow::new(coin.txo(), spender));
-                    resolved += 1;
-                }
-                None if is_probe => {}
-                None => {
-                    let fault = match (coins.is_empty(), any) {
-                        (false, _) => SpendFault::Early,
-                        (true, true) => SpendFault::Spent,
-                        (true, false) => SpendFault::Missing,
-                    };
-                    return Ok(Outcome::Bad(BadSpend {
-                        pending: *spend,
-                        fault,
-                    }));
-                }
-            }
-            at += 1;
-        }
-        taken.sort_unstable();
-        for end in &taken {
-            ends(*end)?;
-        }
-    }
-    Ok(Outcome::Resolved(resolved, overwriters))
+/// Looks up pending spends, which come in order, in runs of coins.
+pub struct Resolver {
+    walks: Vec<Walk<CoinRow>>,
+    /// What is live of the outpoint that is being looked up, and the ends of what was taken of it.
+    coins: Vec<CoinRow>,
+    ends: Vec<CoinRow>,
+    /// Coinbases that overwrote a coin, one by one.
+    pub overwriters: Vec<Txo>,
 }
 
-/// All rows of one fingerprint, in order.
-fn collect(walks: &mut [Walk<CoinRow>], fingerprint: u128, rows: &mut Vec<CoinRow>) -> Result<()> {
-    rows.clear();
-    for walk in walks {
-        walk.seek(CoinRow::put(fingerprint, Txo(0)).0)?;
-        while let Some(row) = walk.row().filter(|row| row.fingerprint() == fingerprint) {
-            rows.push(row);
-            walk.advance()?;
+impl Resolver {
+    /// `runs` together hold every coin.
+    ///
+    /// # Errors
+    /// [`crate::Error::Damaged`], [`crate::Error::Store`].
+    pub fn open(store: &Store, runs: &[Run]) -> Result<Resolver> {
+        let snapshot = store.read()?;
+        let walks = runs.iter().map(|run| Walk::new(store, &snapshot, *run));
+        Ok(Resolver {
+            walks: walks.collect::<Result<_>>()?,
+            coins: Vec::new(),
+            ends: Vec::new(),
+            overwriters: Vec::new(),
+        })
+    }
+
+    /// Goes on with `pending[*at]`, and leaves in `at` where it stopped. The rows that end the found
+    /// coins are appended to `ends`, in order; who spent them is noted in `spends`.
+    ///
+    /// # Errors
+    /// [`crate::Error::Damaged`], [`crate::Error::Store`].
+    pub fn go_on(
+        &mut self,
+        pending: &[PendingRow],
+        at: &mut usize,
+        ends: &mut Buffer<CoinRow>,
+        spends: &mut Spends<'_>,
+    ) -> Result<Step> {
+        while let Some(first) = pending.get(*at) {
+            if ends.room().min(spends.room()) < OUTPOINT_COINS_MAX {
+                return Ok(Step::NoRoom);
+            }
+            let fingerprint = first.fingerprint();
+            self.collect(fingerprint)?;
+            let any = !self.coins.is_empty();
+            keep_live(&mut self.coins);
+            while let Some(spend) = pending
+                .get(*at)
+                .filter(|row| row.fingerprint() == fingerprint)
+            {
+                if let Err(fault) = self.take(*spend, any, spends) {
+                    let pending = *spend;
+                    return Ok(Step::Bad(BadSpend { pending, fault }));
+                }
+                *at += 1;
+            }
+            self.ends.sort_unstable();
+            self.ends.drain(..).for_each(|end| ends.push(end));
+        }
+        Ok(Step::Done)
+    }
+
+    /// Takes the newest coin that is older than the spender. `any`: whether the runs hold any row of it.
+    fn take(
+        &mut self,
+        spend: PendingRow,
+        any: bool,
+        spends: &mut Spends<'_>,
+    ) -> std::result::Result<(), SpendFault> {
+        let is_older = |coin: &CoinRow| coin.txo() < spend.spender();
+        match self.coins.iter().rposition(is_older) {
+            Some(found) => {
+                let coin = self.coins.remove(found);
+                self.ends.push(CoinRow(coin.0 | 1));
+                self.overwriters
+                    .extend(spend.is_probe().then_some(spend.spender()));
+                spends.push(coin.txo(), spend.spender());
+                Ok(())
+            }
+            None if spend.is_probe() => Ok(()),
+            None => Err(match (self.coins.is_empty(), any) {
+                (false, _) => SpendFault::Early,
+                (true, true) => SpendFault::Spent,
+                (true, false) => SpendFault::Missing,
+            }),
         }
     }
-    rows.sort_unstable();
-    Ok(())
+
+    /// All rows of one fingerprint, in order.
+    fn collect(&mut self, fingerprint: u128) -> Result<()> {
+        self.coins.clear();
+        for walk in &mut self.walks {
+            walk.seek(CoinRow::put(fingerprint, Txo(0)).0)?;
+            while let Some(row) = walk.row().filter(|row| row.fingerprint() == fingerprint) {
+                self.coins.push(row);
+                walk.advance()?;
+            }
+        }
+        self.coins.sort_unstable();
+        Ok(())
+    }
 }
 
 /// Keeps the puts that no delete ends.

@@ -101,6 +101,11 @@ impl Spends<'_> {
         self.older.room() >= spends && self.recent.room() >= BLOCK_OUTPUTS_MAX as usize
     }
 
+    /// How many more spends it takes, of whatever outputs that were added.
+    pub fn room(&self) -> usize {
+        self.older.room()
+    }
+
     /// Makes place for the spenders of the next `outputs` outputs; there must be room.
     pub fn add_outputs(&mut self, outputs: u64) {
         let start = *self.recent.count;

@@ -110,7 +110,7 @@ pub(super) fn new_run<'a, R: Row>(
 }
 
 /// Sorts rows and writes them as a run.
-pub(super) fn write_sorted<R: Row>(
+fn write_sorted<R: Row>(
     index: &mut Index,
     staging: &mut Staging,
     rows: &mut [R],
@@ -124,7 +124,7 @@ pub(super) fn write_sorted<R: Row>(
 }
 
 /// Writes spends as a run. Those of older outputs come first.
-fn write_spends(
+pub(super) fn write_spends(
     index: &mut Index,
     staging: &mut Staging,
     spends: &mut Spends<'_>,

@@ -43,7 +43,7 @@ pub fn fan_in<R: Row>(buffer_rows: usize) -> usize {
 }
 
 /// Rows of the smallest buffer that gathers so many runs that cover the same key.
-pub fn buffer_for<R: Row>(runs: usize) -> usize {
+pub const fn buffer_for<R: Row>(runs: usize) -> usize {
     rows_beside::<R>() + runs * rows_a_run::<R>()
 }
 

@@ -1,0 +1,244 @@
+//! Spends that missed the table, until the commit looks them up.
+//!
+//! Invariant: they are handed out in order, and those of one outpoint together.
+//!
+//! As rows do, they wait in a buffer, and a full buffer is written as a run, which nothing ever names.
+//! So how often all coins on disk are read depends on how many there are, and not on the buffer.
+
+use super::resolve::{BadSpend, SpendFault};
+use super::spill::new_run;
+use crate::index::Index;
+use crate::limits::{COIN_CHANGES_MAX, PENDING_SPILLS_MAX};
+use crate::position::Txo;
+use crate::region::Buffer;
+use crate::runs::catalogue::Run;
+use crate::runs::gather::{Gather, buffer_for};
+use crate::runs::page::NO_NEXT;
+use crate::runs::read::RunPages;
+use crate::runs::row::{POSITION_BITS, Relation, Row};
+use crate::runs::sort::sort_rows;
+use crate::runs::table_of;
+use crate::runs::write::Staging;
+use crate::store::Store;
+use crate::{Result, runs::row::CoinRow};
+use bytemuck::{Pod, Zeroable};
+
+/// They are looked up once there are as many as a fourth of the coins: finding one then costs as much as
+/// passing four coins on disk.
+const COINS_A_SPEND: u64 = 4;
+
+/// Of an outpoint a fingerprint of 88 bits, 39 bits: the spender, 1 bit: probe.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Pod, Zeroable)]
+#[repr(transparent)]
+pub struct PendingRow(u128);
+
+impl PendingRow {
+    /// The transaction `spender` spends the outpoint with this fingerprint.
+    #[inline(always)]
+    pub fn spend(fingerprint: u128, spender: Txo) -> PendingRow {
+        PendingRow(CoinRow::put(fingerprint, spender).0)
+    }
+
+    /// An output of `coinbase` that may overwrite an older coin of the same outpoint (BIP 30), and need
+    /// not find one.
+    pub fn probe(fingerprint: u128, coinbase: Txo) -> PendingRow {
+        PendingRow(CoinRow::delete(fingerprint, coinbase).0)
+    }
+
+    /// The outpoint's fingerprint.
+    pub fn fingerprint(self) -> u128 {
+        CoinRow(self.0).fingerprint()
+    }
+
+    /// The transaction that spends it, or overwrites it.
+    pub fn spender(self) -> Txo {
+        CoinRow(self.0).txo()
+    }
+
+    /// Whether it need not find a coin.
+    pub fn is_probe(self) -> bool {
+        CoinRow(self.0).is_delete()
+    }
+}
+
+/// Its pages are like those of coins.
+impl Row for PendingRow {
+    const RELATION: Relation = Relation::Coins;
+
+    #[inline(always)]
+    fn key(self) -> u128 {
+        self.0
+    }
+
+    fn value(self) -> u64 {
+        0
+    }
+
+    #[inline(always)]
+    fn from_parts(key: u128, _value: u64) -> PendingRow {
+        PendingRow(key)
+    }
+
+    fn cut_at(key: u128) -> u128 {
+        key >> POSITION_BITS << POSITION_BITS
+    }
+}
+
+/// See the module documentation.
+pub struct Pending {
+    rows: Buffer<PendingRow>,
+    spills: Vec<Run>,
+}
+
+impl Pending {
+    /// The smallest buffer: it takes two of the largest blocks, and what it has spilled can be gathered
+    /// in it.
+    pub const ROWS_MIN: usize = 2 * COIN_CHANGES_MAX;
+
+    /// With room for `rows` in memory, at least [`Pending::ROWS_MIN`].
+    ///
+    /// # Errors
+    /// [`crate::Error::Memory`].
+    pub fn new(rows: usize) -> Result<Pending> {
+        const _: () = assert!(buffer_for::<PendingRow>(PENDING_SPILLS_MAX) <= Pending::ROWS_MIN);
+        Ok(Pending {
+            rows: Buffer::new("pending spends", rows)?,
+            spills: Vec::with_capacity(PENDING_SPILLS_MAX),
+        })
+    }
+
+    /// Appends; there must be room.
+    #[inline(always)]
+    pub fn push(&mut self, row: PendingRow) {
+        self.rows.push(row);
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty() && self.spills.is_empty()
+    }
+
+    /// Whether they must be looked up before another block.
+    pub fn is_full(&self) -> bool {
+        self.rows.room() < COIN_CHANGES_MAX
+    }
+
+    /// The buffer.
+    pub fn buffer(&self) -> &Buffer<PendingRow> {
+        &self.rows
+    }
+
+    /// Writes a full buffer as a run, unless it is better to look them all up, which is to be done if it
+    /// is still full afterwards. `coins`: how many there are.
+    ///
+    /// # Errors
+    /// [`crate::Error::Store`].
+    pub fn make_room(
+        &mut self,
+        index: &mut Index,
+        staging: &mut Staging,
+        positions_end: Txo,
+        coins: u64,
+    ) -> Result<()> {
+        let spilled: u64 = self.spills.iter().map(|run| run.rows).sum();
+        let is_worth_it = (spilled + self.rows.len() as u64) * COINS_A_SPEND >= coins;
+        // One place is for what is left at the commit.
+        if !self.is_full() || is_worth_it || self.spills.len() + 1 >= PENDING_SPILLS_MAX {
+            return Ok(());
+        }
+        // What spends an outpoint twice stays, to be found out.
+        self.spill(index, staging, positions_end).map(drop)
+    }
+
+    /// Writes the buffer as a run, unless a transaction spends an outpoint twice: then it is returned.
+    fn spill(
+        &mut self,
+        index: &mut Index,
+        staging: &mut Staging,
+        positions_end: Txo,
+    ) -> Result<Option<BadSpend>> {
+        sort_rows(&mut self.rows);
+        if let Some(twice) = self.rows.windows(2).find(|pair| pair[0] == pair[1]) {
+            return Ok(Some(BadSpend {
+                pending: twice[0],
+                fault: SpendFault::Spent,
+            }));
+        }
+        let id = index.new_run_id();
+        let mut writer = new_run::<PendingRow>(index, staging, id, positions_end);
+        writer.extend(&self.rows)?;
+        self.spills.extend(writer.finish()?);
+        self.rows.clear();
+        Ok(None)
+    }
+
+    /// All of them in order, or one that spends an outpoint for the second time.
+    ///
+    /// # Errors
+    /// [`crate::Error::Damaged`], [`crate::Error::Store`].
+    pub fn sorted(
+        &mut self,
+        index: &mut Index,
+        staging: &mut Staging,
+        positions_end: Txo,
+    ) -> Result<std::result::Result<SortedPending<'_>, BadSpend>> {
+        if self.spills.is_empty() {
+            sort_rows(&mut self.rows);
+            return Ok(Ok(SortedPending::InMemory(&self.rows)));
+        }
+        if let Some(bad) = self.spill(index, staging, positions_end)? {
+            return Ok(Err(bad));
+        }
+        let gather = Gather::new(self.spills.clone(), false, self.rows.whole());
+        let pages = gather.open(index.store())?;
+        Ok(Ok(SortedPending::Spilled(gather, pages)))
+    }
+
+    /// Forgets them; their runs leave the file.
+    ///
+    /// # Errors
+    /// [`crate::Error::Store`].
+    pub fn clear(&mut self, store: &Store) -> Result<()> {
+        self.rows.clear();
+        if self.spills.is_empty() {
+            return Ok(());
+        }
+        store.volatile(|transaction| {
+            for run in &self.spills {
+                store.check(transaction.delete_table(table_of(&run.table_name())))?;
+            }
+            Ok(())
+        })?;
+        self.spills.clear();
+        Ok(())
+    }
+
+    /// The whole buffer, for other use while it is empty.
+    pub fn whole(&mut self) -> &mut [CoinRow] {
+        bytemuck::cast_slice_mut(self.rows.whole())
+    }
+}
+
+/// Hands pending rows out in order, those of one outpoint together.
+pub enum SortedPending<'a> {
+    /// All were in the buffer.
+    InMemory(&'a [PendingRow]),
+    /// They are in runs.
+    Spilled(Gather<'a, PendingRow>, Vec<RunPages>),
+}
+
+impl SortedPending<'_> {
+    /// The next ones, and whether they are the last.
+    ///
+    /// # Errors
+    /// [`crate::Error::Damaged`], [`crate::Error::Store`].
+    pub fn next_part(&mut self) -> Result<(&[PendingRow], bool)> {
+        match self {
+            SortedPending::InMemory(rows) => Ok((rows, true)),
+            SortedPending::Spilled(gather, pages) => {
+                let (rows, end) = gather.next(pages)?;
+                Ok((rows, end == NO_NEXT))
+            }
+        }
+    }
+}
