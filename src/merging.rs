@@ -6,7 +6,7 @@ use crate::Result;
 use crate::batch::Batch;
 use crate::index::Index;
 use crate::ledger::record::Moment;
-use crate::limits::{RUNS_MAX, TIP_MERGE_BYTES_MAX};
+use crate::limits::{COIN_RUNS_LEFT, RUNS_LEFT, RUNS_MAX, TIP_MERGE_BYTES_MAX};
 use crate::position::Height;
 use crate::runs::gather::fan_in;
 use crate::runs::merge::{Merger, Unfinished};
@@ -26,11 +26,6 @@ pub enum Phase {
     Tip,
 }
 
-/// Runs that may cover a key when an import is done: a question reads one page of each, so a few are as
-/// good as one. (Measured, 8 GB at 1 GiB, where then nothing merges: 5.3 s less of 29; at 128 MiB, where
-/// the rest merges: 0.8 s of 33.)
-const RUNS_LEFT: usize = 8;
-
 /// How much merging fits the phase. Coins are read by every commit, so they are kept in few runs;
 /// the other relations are not read before the end, and then no more merge than must.
 fn appetite(relation: Relation, phase: Phase) -> Appetite {
@@ -43,6 +38,7 @@ fn appetite(relation: Relation, phase: Phase) -> Appetite {
     };
     match (phase, relation) {
         (Phase::Bulk, Relation::Coins) => Appetite {
+            overlap_free: COIN_RUNS_LEFT,
             times_younger: 2.0,
             ..any
         },
@@ -127,7 +123,7 @@ fn merge_relation<R: Row>(
 /// want to merge, or of a part of the one with the most runs, if that alone is too many.
 fn next_task<R: Row>(index: &Index, phase: Phase, runs_max: usize) -> Option<Unfinished> {
     let settled = index.meta().settled.unwrap_or_default();
-    let runs = index.catalogue().of(R::RELATION);
+    let runs = index.catalogue().mergeable(R::RELATION);
     let oldest = runs.iter().map(|run| run.from).min()?;
     let settled_runs: Vec<_> = runs.into_iter().filter(|run| run.to <= settled).collect();
     let generations = generations(&settled_runs);

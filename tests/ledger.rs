@@ -73,14 +73,14 @@ fn commits(records: &[Record]) -> Vec<&Record> {
 #[test]
 fn every_commit_and_merge_is_a_line_and_the_next_import_appends() {
     let scene = Scene::new();
-    let first = scene.import(&["--commit-every", "10", "--until", "150"]);
+    let first = scene.import(&["--commit-every", "5", "--until", "150"]);
     assert!(first.status.success(), "{}", words(&first));
-    let second = scene.import(&["--commit-every", "10"]);
+    let second = scene.import(&["--commit-every", "5"]);
     assert!(second.status.success(), "{}", words(&second));
     let runs = runs(scene.lines());
     assert_eq!(runs.len(), 2);
     let heights: Vec<u32> = commits(&runs[0]).iter().map(|r| r.height.0).collect();
-    assert_eq!(heights[..3], [9, 19, 29]);
+    assert_eq!(heights[..3], [4, 9, 14]);
     assert_eq!(heights.last(), Some(&150));
     for records in &runs {
         let before = records.iter().filter(|r| r.moment == Moment::BeforeMerge);

@@ -16,6 +16,7 @@ use crate::position::Txo;
 use crate::region::Region;
 use crate::runs::row::{FundingRow, Row, SpendingRow, TxidRow};
 use bytemuck::Pod;
+use std::ops::Range;
 
 /// Parts of the region, in percent: a transaction of 2026 has 3.4 outputs, of 24 bytes a row of
 /// `funding` and 4 as a recent output, and 2.7 inputs, of which a third spends an older output and
@@ -122,6 +123,11 @@ impl Spends<'_> {
             }
             None => self.older.push(SpendingRow::new(txo, spender)),
         }
+    }
+
+    /// The first of the recent outputs, and the one behind the last.
+    pub fn recent_outputs(&self) -> Range<Txo> {
+        *self.from..Txo(self.from.0 + *self.recent.count as u64)
     }
 
     /// The spends of older outputs.

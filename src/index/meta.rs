@@ -23,7 +23,7 @@ use twox_hash::XxHash3_64;
 const META: TableDefinition<'static, &str, &[u8]> = TableDefinition::new("meta");
 
 /// The format this program writes, and the only one it reads.
-pub const FORMAT: u32 = 2;
+pub const FORMAT: u32 = 3;
 
 /// See the module documentation.
 #[derive(Clone, PartialEq, Eq, Debug)]

@@ -1,6 +1,6 @@
 //! The catalogue: which runs are real.
 //!
-//! Invariant: of one relation, the runs that cover a key cover, taken together, all heights up to
+//! Invariant: of one relation, the runs that cover a key hold, taken together, all of its rows up to
 //! the tip, none twice. A table that the catalogue does not name is rubbish, whatever is in it.
 //!
 //! Entry, under the key relation · 2^32 + run (u64), little-endian:
@@ -13,6 +13,7 @@
 //! | 24 | 16 | end of the keys, exclusive |
 //! | 40 | 8 | rows |
 //! | 48 | 8 | pages |
+//! | 56 | 1 | 1 if it stays apart, else 0 |
 //!
 //! The last entry, under the key 2^64 - 1, is the XXH3-64 of all others, keys and entries in order.
 
@@ -55,8 +56,8 @@ pub fn change(
 }
 
 /// Bytes of an entry.
-pub const ENTRY_BYTES: usize = 56;
-const _: () = assert!(4 + 4 + 16 + 16 + 8 + 8 == ENTRY_BYTES);
+pub const ENTRY_BYTES: usize = 57;
+const _: () = assert!(4 + 4 + 16 + 16 + 8 + 8 + 1 == ENTRY_BYTES);
 
 /// A run that is, or will be, named.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -77,6 +78,8 @@ pub struct Run {
     pub rows: u64,
     /// Pages, likewise.
     pub pages: u64,
+    /// Whether it takes no part in merges: others of its kind hold other keys, so they need none.
+    pub is_apart: bool,
 }
 
 impl Run {
@@ -109,6 +112,7 @@ impl Run {
         LittleEndian::write_u128(&mut bytes[24..], self.end_key);
         LittleEndian::write_u64(&mut bytes[40..], self.rows);
         LittleEndian::write_u64(&mut bytes[48..], self.pages);
+        bytes[56] = u8::from(self.is_apart);
         bytes
     }
 
@@ -127,6 +131,7 @@ impl Run {
             end_key: LittleEndian::read_u128(&bytes[24..]),
             rows: LittleEndian::read_u64(&bytes[40..]),
             pages: LittleEndian::read_u64(&bytes[48..]),
+            is_apart: bytes[56] == 1,
         })
     }
 }
@@ -218,6 +223,13 @@ impl Catalogue {
         &self.runs
     }
 
+    /// The runs of one relation that may merge.
+    pub fn mergeable(&self, relation: Relation) -> Vec<Run> {
+        let mut runs = self.of(relation);
+        runs.retain(|run| !run.is_apart);
+        runs
+    }
+
     /// The runs of one relation.
     pub fn of(&self, relation: Relation) -> Vec<Run> {
         self.runs
@@ -243,6 +255,7 @@ mod tests {
             end_key: 4,
             rows: 5,
             pages: 6,
+            is_apart: true,
         };
         let bytes = run.encode();
         assert_eq!(Run::decode(run.entry_key(), &bytes), Some(run));
@@ -250,6 +263,6 @@ mod tests {
         assert_eq!(Run::decode(4 << 32, &bytes), None);
         let golden = [1, 0, 0, 0, 2, 0, 0, 0, 3, 0, 0, 0];
         assert_eq!(bytes[..12], golden);
-        assert_eq!((bytes[24], bytes[40], bytes[48]), (4, 5, 6));
+        assert_eq!((bytes[24], bytes[40], bytes[48], bytes[56]), (4, 5, 6, 1));
     }
 }

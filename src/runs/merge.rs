@@ -102,7 +102,7 @@ impl Unfinished {
                 && run.id <= self.last_id
         };
         catalogue
-            .of(self.relation)
+            .mergeable(self.relation)
             .into_iter()
             .filter(is_input)
             .collect()

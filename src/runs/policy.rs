@@ -173,6 +173,7 @@ mod tests {
             end_key: keys.1,
             rows,
             pages: rows.div_ceil(1000),
+            is_apart: false,
         }
     }
 

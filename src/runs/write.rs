@@ -74,6 +74,7 @@ impl<'a> RunWriter<'a> {
             end_key: NO_NEXT,
             rows: 0,
             pages: 0,
+            is_apart: false,
         };
         let packer = PageWriter::new(id, positions_end);
         RunWriter {

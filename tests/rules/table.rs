@@ -2,11 +2,13 @@
 //! catalogue names is real.
 
 use bitcoin::hashes::Hash;
+use bitcoin::{OutPoint, ScriptBuf};
+use blkdex::limits::{COIN_CHANGES_MAX, RUNS_LEFT};
 use blkdex::position::Height;
 use redb::TableHandle;
 
 use crate::common::chain::{Chain, Plan};
-use crate::common::parts::{owner, spend};
+use crate::common::parts::{output_of, owner, spend};
 use crate::common::random::Options;
 use crate::common::trial::Trial;
 
@@ -69,7 +71,7 @@ fn merges_of_a_bulk_import_keep_every_coin() {
         trial.import_and_check(&chain);
         // The settled part, of up to 21 commits, has become few runs.
         let runs = trial.settled_runs();
-        assert!(runs.iter().all(|&runs| runs <= 8), "{runs:?}");
+        assert!(runs.iter().all(|&runs| runs <= RUNS_LEFT), "{runs:?}");
     }
 }
 
@@ -112,7 +114,63 @@ fn a_batch_may_spill_more_runs_than_one_merge_takes() {
     trial.append(&chain);
     trial.import_and_check(&chain);
     let runs = trial.settled_runs();
-    assert!(runs.iter().all(|&runs| runs <= 10), "{runs:?}");
+    assert!(runs.iter().all(|&runs| runs <= RUNS_LEFT + 2), "{runs:?}");
+}
+
+/// Blocks with as many outputs as they can have, and then blocks that spend a fourth of them: enough that
+/// spends which miss the table fill their buffer.
+fn chain_of_many_spends() -> Chain {
+    const OUTPUTS: u32 = 88_000;
+    const SPENDS: usize = 23_000;
+    let mut chain = Chain::of_coinbases(8);
+    let mut coins = Vec::new();
+    for height in 1..=7 {
+        let pay = |number: u32| (ScriptBuf::from_bytes(vec![0x51, number as u8]), 1);
+        let pay: Vec<_> = (0..OUTPUTS).map(pay).collect();
+        let many = spend(&[chain.coin(chain.best()[height])], &pay);
+        let first = output_of(&many, 0);
+        coins.extend((0..OUTPUTS).map(|vout| OutPoint { vout, ..first }));
+        chain.grow(&[many]);
+    }
+    for coins in coins.chunks(SPENDS).step_by(4).take(7) {
+        let mut gathers = spend(coins, &[(owner(1), 1)]);
+        for input in &mut gathers.input {
+            input.witness.clear();
+        }
+        chain.grow(&[gathers]);
+    }
+    chain
+}
+
+#[test]
+fn spends_that_miss_wait_in_runs_when_their_buffer_is_full() {
+    let mut chain = chain_of_many_spends();
+    let trial = |chain: &Chain| {
+        let mut trial = Trial::new(chain);
+        trial.options.memory_bytes = blkdex::memory::BUDGET_BYTES_MIN;
+        trial.options.table_bytes = Some(1 << 20);
+        trial
+    };
+    let complete = trial(&chain);
+    let summary = complete.import_and_check(&chain);
+    assert!(summary.table.misses > COIN_CHANGES_MAX as u64);
+    assert_eq!(
+        complete.runs()[3],
+        2,
+        "one commit, and one of genesis, which is settled"
+    );
+    let (tables, named) = tables_of_runs(&complete);
+    assert_eq!(tables, named, "what waited is gone");
+    // One more, and a transaction that spends its coin twice: it is found out all the same.
+    let coin = chain.coin(chain.best()[8]);
+    let bad = chain.mine_invalid(chain.tip(), &[spend(&[coin, coin], &[(owner(1), 1)])]);
+    let with_bad = trial(&chain);
+    let outcome = with_bad.import();
+    let invalid = outcome.invalid();
+    assert_eq!((invalid.len(), invalid[0].1), (1, bad));
+    assert!(invalid[0].2.contains("spent already"), "{}", invalid[0].2);
+    outcome.result.unwrap();
+    with_bad.check(&chain);
 }
 
 /// Tables of runs in the file, and how many of them the catalogue names.
