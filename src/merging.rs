@@ -6,7 +6,7 @@ use crate::Result;
 use crate::batch::Batch;
 use crate::index::Index;
 use crate::ledger::record::Moment;
-use crate::limits::{COIN_RUNS_LEFT, RUNS_LEFT, RUNS_MAX, TIP_MERGE_BYTES_MAX};
+use crate::limits::{COIN_RUNS_LEFT, RUNS_MAX, TIP_MERGE_BYTES_MAX, runs_left};
 use crate::position::Height;
 use crate::runs::gather::fan_in;
 use crate::runs::merge::{Merger, Unfinished};
@@ -30,7 +30,7 @@ pub enum Phase {
 /// the other relations are not read before the end, and then no more merge than must.
 fn appetite(relation: Relation, phase: Phase) -> Appetite {
     let any = Appetite {
-        overlap_free: RUNS_LEFT,
+        overlap_free: runs_left(relation),
         overlap_left: 1,
         times_younger: 4.0,
         bytes_max: u64::MAX,
@@ -48,7 +48,7 @@ fn appetite(relation: Relation, phase: Phase) -> Appetite {
             ..any
         },
         (Phase::Finish, _) => Appetite {
-            overlap_left: RUNS_LEFT,
+            overlap_left: runs_left(relation),
             ..any
         },
         (Phase::Tip, _) => Appetite {

@@ -50,13 +50,13 @@ impl Scene {
             txs_max: 6,
             ..Options::default()
         };
-        let mut scene = Scene::of(&Chain::random(2, options), &["--commit-every", "5"]);
+        let mut scene = Scene::of(&Chain::random(2, options), &["--commit-every", "3"]);
         let table = table_of(64).unwrap().to_string();
         scene.args.extend(["--table".to_string(), table]);
         scene
     }
 
-    /// A bulk import, with blocks so large that a merge has several segments.
+    /// A bulk import of many commits, with blocks so large that the merge at its end has several segments.
     pub fn bulk() -> Scene {
         let mut chain = Chain::new();
         for number in 0..1150u64 {
@@ -67,7 +67,7 @@ impl Scene {
                 ..Plan::default()
             });
         }
-        Scene::of(&chain, &["--commit-every", "256", "--segment", "100K"])
+        Scene::of(&chain, &["--commit-every", "30", "--segment", "100K"])
     }
 
     /// An index on a chain that is left by another, which is to be followed.
