@@ -6,7 +6,7 @@
 //! are sorted, in the processor's cache.
 //!
 //! Sorting costs less than picking row by row among many runs (measured in the design: 56 to 123 ns a
-//! row to merge; here, 50 runs of `funding`, 38 with decoding).
+//! row to merge; here, of 50 runs of `funding`, 46 with reading and writing).
 //!
 //! Memory: none of its own; the buffer is lent: the open pages, a small area to sort in, and the rows.
 //! redb holds one page at a time.
