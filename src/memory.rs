@@ -74,7 +74,7 @@ pub struct Sizes {
     pub redb_cache_bytes: usize,
     /// Headers, while scanning: in the memory that later becomes table and rows.
     pub header_arena_bytes: usize,
-    /// Bytes of a merged segment, if set by hand: a merge then also uses the least buffer that works.
+    /// Bytes of a merged segment, if set by hand.
     pub segment_bytes: Option<u64>,
 }
 

@@ -62,47 +62,31 @@ impl Batch {
         let mut runs = index.catalogue().of(Relation::Coins);
         runs.extend(self.spills.iter().filter(|run| is_coins(run)));
         let mut resolver = Resolver::open(index.store(), &runs)?;
-        let sorted = self
-            .pending
-            .sorted(index, &mut self.staging, self.next_txo)?;
-        let mut sorted = match sorted {
-            Ok(sorted) => sorted,
+        let (staging, end) = (&mut self.staging, self.next_txo);
+        let mut pending = match self.pending.sorted(index, staging, end)? {
+            Ok(pending) => pending,
             Err(bad) => return Ok(Err(bad)),
         };
         loop {
-            let (pending, is_last) = sorted.next_part()?;
-            let mut at = 0;
-            loop {
-                let (ends, mut spends) = (&mut self.deletes, self.rows.shares().spending);
-                let step = resolver.go_on(pending, &mut at, ends, &mut spends)?;
-                if let Step::Bad(bad) = step {
-                    return Ok(Err(bad));
-                }
-                let is_done = matches!(step, Step::Done);
-                if is_done && !is_last {
-                    break;
-                }
-                // The ends come in order.
-                self.stages.enter(Stage::Write);
-                let id = index.new_run_id();
-                let mut writer = new_run::<CoinRow>(index, &mut self.staging, id, self.next_txo);
-                writer.extend(ends)?;
-                self.spills.extend(writer.finish()?);
-                ends.clear();
-                if is_done {
-                    return Ok(Ok(resolver.overwriters));
-                }
-                let (staging, stages) = (&mut self.staging, &mut self.stages);
-                self.spills.extend(write_spends(
-                    index,
-                    staging,
-                    &mut spends,
-                    self.next_txo,
-                    stages,
-                )?);
-                spends.clear();
-                self.stages.enter(Stage::Resolve);
+            let mut spends = self.rows.shares().spending;
+            let step = resolver.go_on(&mut pending, &mut self.deletes, &mut spends)?;
+            if let Step::Bad(bad) = step {
+                return Ok(Err(bad));
             }
+            self.stages.enter(Stage::Write);
+            // The ends come in order.
+            let id = index.new_run_id();
+            let mut writer = new_run::<CoinRow>(index, staging, id, end);
+            writer.extend(&self.deletes)?;
+            self.spills.extend(writer.finish()?);
+            self.deletes.clear();
+            if let Step::Done = step {
+                return Ok(Ok(resolver.overwriters));
+            }
+            let runs = write_spends(index, staging, &mut spends, end, &mut self.stages)?;
+            self.spills.extend(runs);
+            spends.clear();
+            self.stages.enter(Stage::Resolve);
         }
     }
 

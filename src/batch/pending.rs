@@ -1,12 +1,13 @@
 //! Spends that missed the table, until the commit looks them up.
 //!
-//! Invariant: they are handed out in order, and those of one outpoint together.
+//! Invariant: they are handed out in order.
 //!
 //! As rows do, they wait in a buffer, and a full buffer is written as a run, which nothing ever names.
 //! So how often all coins on disk are read depends on how many there are, and not on the buffer.
 
 use super::resolve::{BadSpend, SpendFault};
 use super::spill::new_run;
+use crate::Result;
 use crate::index::Index;
 use crate::limits::{COIN_CHANGES_MAX, PENDING_SPILLS_MAX};
 use crate::position::Txo;
@@ -15,12 +16,11 @@ use crate::runs::catalogue::Run;
 use crate::runs::gather::{Gather, buffer_for};
 use crate::runs::page::NO_NEXT;
 use crate::runs::read::RunPages;
-use crate::runs::row::{POSITION_BITS, Relation, Row};
+use crate::runs::row::{CoinRow, Relation, Row};
 use crate::runs::sort::sort_rows;
 use crate::runs::table_of;
 use crate::runs::write::Staging;
 use crate::store::Store;
-use crate::{Result, runs::row::CoinRow};
 use bytemuck::{Pod, Zeroable};
 
 /// They are looked up once there are as many as a fourth of the coins: finding one then costs as much as
@@ -77,10 +77,6 @@ impl Row for PendingRow {
     #[inline(always)]
     fn from_parts(key: u128, _value: u64) -> PendingRow {
         PendingRow(key)
-    }
-
-    fn cut_at(key: u128) -> u128 {
-        key >> POSITION_BITS << POSITION_BITS
     }
 }
 
@@ -182,16 +178,22 @@ impl Pending {
         staging: &mut Staging,
         positions_end: Txo,
     ) -> Result<std::result::Result<SortedPending<'_>, BadSpend>> {
-        if self.spills.is_empty() {
+        let source = if self.spills.is_empty() {
             sort_rows(&mut self.rows);
-            return Ok(Ok(SortedPending::InMemory(&self.rows)));
-        }
-        if let Some(bad) = self.spill(index, staging, positions_end)? {
-            return Ok(Err(bad));
-        }
-        let gather = Gather::new(self.spills.clone(), false, self.rows.whole());
-        let pages = gather.open(index.store())?;
-        Ok(Ok(SortedPending::Spilled(gather, pages)))
+            Source::InMemory(&self.rows)
+        } else {
+            if let Some(bad) = self.spill(index, staging, positions_end)? {
+                return Ok(Err(bad));
+            }
+            let gather = Gather::new(self.spills.clone(), false, self.rows.whole());
+            let pages = gather.open(index.store())?;
+            Source::Spilled(gather, pages)
+        };
+        Ok(Ok(SortedPending {
+            source,
+            at: 0,
+            is_last: false,
+        }))
     }
 
     /// Forgets them; their runs leave the file.
@@ -219,26 +221,56 @@ impl Pending {
     }
 }
 
-/// Hands pending rows out in order, those of one outpoint together.
-pub enum SortedPending<'a> {
-    /// All were in the buffer.
+/// Pending rows in order, one after the other.
+pub struct SortedPending<'a> {
+    source: Source<'a>,
+    at: usize,
+    is_last: bool,
+}
+
+enum Source<'a> {
     InMemory(&'a [PendingRow]),
-    /// They are in runs.
     Spilled(Gather<'a, PendingRow>, Vec<RunPages>),
 }
 
 impl SortedPending<'_> {
-    /// The next ones, and whether they are the last.
+    /// The row it stands at; `None` behind the last.
     ///
     /// # Errors
     /// [`crate::Error::Damaged`], [`crate::Error::Store`].
-    pub fn next_part(&mut self) -> Result<(&[PendingRow], bool)> {
-        match self {
-            SortedPending::InMemory(rows) => Ok((rows, true)),
-            SortedPending::Spilled(gather, pages) => {
-                let (rows, end) = gather.next(pages)?;
-                Ok((rows, end == NO_NEXT))
+    #[inline]
+    pub fn row(&mut self) -> Result<Option<PendingRow>> {
+        loop {
+            let rows = match &self.source {
+                Source::InMemory(rows) => rows,
+                Source::Spilled(gather, _) => gather.rows(),
+            };
+            if let Some(row) = rows.get(self.at) {
+                return Ok(Some(*row));
+            }
+            if !self.fetch()? {
+                return Ok(None);
             }
         }
+    }
+
+    /// Gathers more rows, if there are any. A function of its own: sorting takes a frame of many pages,
+    /// and to enter it for every row cost 1.3 s of 8 GB at 128 MiB.
+    #[inline(never)]
+    fn fetch(&mut self) -> Result<bool> {
+        match &mut self.source {
+            Source::Spilled(gather, pages) if !self.is_last => {
+                let (_, end) = gather.next(pages)?;
+                (self.at, self.is_last) = (0, end == NO_NEXT);
+                Ok(true)
+            }
+            _ => Ok(false),
+        }
+    }
+
+    /// Goes to the next row.
+    #[inline]
+    pub fn advance(&mut self) {
+        self.at += 1;
     }
 }

@@ -3,7 +3,7 @@
 //! Invariant: every spend takes exactly one coin that was made before it and not taken before, or
 //! the batch fails.
 
-use super::pending::PendingRow;
+use super::pending::{PendingRow, SortedPending};
 use super::rows::Spends;
 use crate::Result;
 use crate::fingerprint::Fingerprints;
@@ -108,19 +108,18 @@ impl Resolver {
         })
     }
 
-    /// Goes on with `pending[*at]`, and leaves in `at` where it stopped. The rows that end the found
-    /// coins are appended to `ends`, in order; who spent them is noted in `spends`.
+    /// Goes on with the row that `pending` stands at. The rows that end the found coins are appended to
+    /// `ends`, in order; who spent them is noted in `spends`.
     ///
     /// # Errors
     /// [`crate::Error::Damaged`], [`crate::Error::Store`].
     pub fn go_on(
         &mut self,
-        pending: &[PendingRow],
-        at: &mut usize,
+        pending: &mut SortedPending<'_>,
         ends: &mut Buffer<CoinRow>,
         spends: &mut Spends<'_>,
     ) -> Result<Step> {
-        while let Some(first) = pending.get(*at) {
+        while let Some(first) = pending.row()? {
             if ends.room().min(spends.room()) < OUTPOINT_COINS_MAX {
                 return Ok(Step::NoRoom);
             }
@@ -129,14 +128,14 @@ impl Resolver {
             let any = !self.coins.is_empty();
             keep_live(&mut self.coins);
             while let Some(spend) = pending
-                .get(*at)
+                .row()?
                 .filter(|row| row.fingerprint() == fingerprint)
             {
-                if let Err(fault) = self.take(*spend, any, spends) {
-                    let pending = *spend;
+                if let Err(fault) = self.take(spend, any, spends) {
+                    let pending = spend;
                     return Ok(Step::Bad(BadSpend { pending, fault }));
                 }
-                *at += 1;
+                pending.advance();
             }
             self.ends.sort_unstable();
             self.ends.drain(..).for_each(|end| ends.push(end));

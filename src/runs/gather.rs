@@ -84,6 +84,9 @@ impl<R: Row> Source<R> {
         self.next_key = page.head.next_key;
         let key = page.head.first_key;
         let damaged = |damage| pages.damaged(key, damage);
+        if page.bytes().len() != page_bytes(R::RELATION) {
+            return Err(damaged(Damage::PageLength(page.bytes().len())));
+        }
         let mut cursor = page.head.cursor();
         // What is below was merged before.
         let mut row = cursor.next::<R>(page.bytes()).map_err(damaged)?;
@@ -223,7 +226,7 @@ impl<'b, R: Row> Gather<'b, R> {
     /// [`crate::Error::Damaged`] also where rows contradict each other; [`crate::Error::Store`].
     pub fn next(&mut self, pages: &[RunPages]) -> Result<(&[R], u128)> {
         let held = self.take(pages)?;
-        self.most_held = self.most_held.max(held + self.kept);
+        self.most_held = self.most_held.max(held);
         let end = match self.position {
             NO_NEXT => NO_NEXT,
             key => R::cut_at(key),

@@ -80,12 +80,16 @@ fn imports_killed_again_and_again_end_as_if_undisturbed() {
 
 #[test]
 fn killed_merges_of_many_runs_go_on() {
-    kill_again_and_again(&Scene::merging(), 2);
+    let scene = Scene::merging();
+    kill_again_and_again(&scene, 2);
+    scene.check_merged();
 }
 
 #[test]
 fn killed_bulk_imports_go_on() {
-    kill_again_and_again(&Scene::bulk(), 3);
+    let scene = Scene::bulk();
+    kill_again_and_again(&scene, 3);
+    scene.check_merged();
 }
 
 #[test]

@@ -7,6 +7,9 @@ use std::io::Read;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
+use blkdex::limits::runs_left;
+use blkdex::runs::row::Relation;
+
 use crate::common::chain::{Chain, Plan};
 use crate::common::check::check;
 use crate::common::parts::owner;
@@ -131,6 +134,13 @@ impl Scene {
 
     pub fn index(&self) -> &std::path::Path {
         &self.trial.options.index
+    }
+
+    /// Runs of the settled part, which is more commits than an import leaves runs, have merged.
+    pub fn check_merged(&self) {
+        let runs = self.trial.settled_runs();
+        let mut runs = Relation::ALL.into_iter().zip(runs);
+        assert!(runs.all(|(relation, runs)| runs <= runs_left(relation)));
     }
 
     /// Its datadir.
