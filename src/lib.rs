@@ -27,7 +27,7 @@
 //! | [`datadir`] | bitcoind's files: networks, XOR, records, header tree, block reader |
 //! | [`chain`] | the scan, the best chain, positions, where the index leaves it |
 //! | [`wire`] | a cursor over the bytes of a block |
-//! | [`batch`] | the work between two commits: digest, table, spill, resolve |
+//! | [`batch`] | the work between two commits: digest, table, spill, settle |
 //! | [`table`] | the fixed-capacity UTXO table |
 //! | [`runs`] | sorted runs in redb: pages, writing, looking up, merging |
 //! | [`merging`] | which runs merge when |

@@ -130,6 +130,11 @@ impl<T: Pod> Buffer<T> {
         &mut self.region
     }
 
+    /// Notes how much of it another use took.
+    pub fn note_use(&mut self, count: usize) {
+        self.most = self.most.max(count);
+    }
+
     /// Keeps the values that are not 0, in order.
     pub fn drop_zeroed(&mut self)
     where

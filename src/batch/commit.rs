@@ -3,15 +3,23 @@
 //! Invariant: until [`Index::commit`] returns, the last commit stands.
 
 use super::Batch;
-use super::resolve::{BadSpend, Resolver, Step};
+use super::resolve::{BadSpend, Resolver};
+use super::settle::{Settler, Step};
 use super::spill::{new_run, write_spends};
 use crate::Result;
 use crate::index::Index;
+use crate::limits::{COIN_CHANGES_MAX, COIN_SPILLS_MAX};
 use crate::position::{Height, Txo};
 use crate::runs::catalogue::Run;
 use crate::runs::fold::Folder;
+use crate::runs::gather::{Gather, buffer_for, fan_in};
+use crate::runs::policy::overlap;
 use crate::runs::row::{CoinRow, Relation};
 use crate::stages::Stage;
+
+// All coins that a batch has spilled can be gathered at once in the buffer of ends, unless a single block
+// has spilled many of them; then too there is room for two at a time.
+const _: () = assert!(buffer_for::<CoinRow>(COIN_SPILLS_MAX + 1) <= 2 * COIN_CHANGES_MAX);
 
 impl Batch {
     /// Commits everything up to the last block.
@@ -25,11 +33,10 @@ impl Batch {
         };
         self.write_blocks(index)?;
         self.spill_coins(index, self.next_txo)?;
-        let overwriters = match self.resolve_pending(index)? {
+        let overwriters = match self.settle_coins(index)? {
             Ok(overwriters) => overwriters,
             Err(bad) => return Ok(Some(bad)),
         };
-        self.fold_coins(index)?;
         for relation in [Relation::Funding, Relation::Spending, Relation::Txids] {
             self.spill_rows(index, relation)?;
         }
@@ -49,70 +56,81 @@ impl Batch {
         Ok(None)
     }
 
-    /// Looks the pending spends up: the ends of their coins become runs, who spent them waits with the
-    /// other rows. Returns the coinbases that overwrote a coin.
-    fn resolve_pending(
+    /// Makes one of the runs of coins that were spilled, and looks the pending spends up; who spent what
+    /// waits with the other rows. Returns the coinbases that overwrote a coin.
+    fn settle_coins(
         &mut self,
         index: &mut Index,
     ) -> Result<std::result::Result<Vec<Txo>, BadSpend>> {
-        if self.pending.is_empty() {
+        let coins = self.coins_to_gather(index)?;
+        self.spills.retain(|run| !is_coins(run));
+        if self.pending.is_empty() && coins.len() < 2 {
+            self.spills.extend(coins);
             return Ok(Ok(Vec::new()));
         }
         self.stages.enter(Stage::Resolve);
-        let mut runs = index.catalogue().of(Relation::Coins);
-        runs.extend(self.spills.iter().filter(|run| is_coins(run)));
-        let mut resolver = Resolver::open(index.store(), &runs)?;
+        let older = index.catalogue().of(Relation::Coins);
+        let with_oldest = older.is_empty();
+        let mut resolver = Resolver::new(older);
         let (staging, end) = (&mut self.staging, self.next_txo);
-        let mut pending = match self.pending.sorted(index, staging, end)? {
+        let pending = match self.pending.sorted(index, staging, end)? {
             Ok(pending) => pending,
             Err(bad) => return Ok(Err(bad)),
         };
+        let coins = Gather::new(coins, with_oldest, self.deletes.whole());
+        let mut settler = Settler::new(coins, pending, &mut resolver);
+        let mut key = 0;
         loop {
+            let low_key = key;
             let mut spends = self.rows.shares().spending;
-            let step = resolver.go_on(&mut pending, &mut self.deletes, &mut spends)?;
+            let id = index.new_run_id();
+            let mut writer = new_run::<CoinRow>(index, staging, id, end);
+            let step = settler.fill(index.store(), &mut writer, &mut spends, &mut key)?;
             if let Step::Bad(bad) = step {
                 return Ok(Err(bad));
             }
-            self.stages.enter(Stage::Write);
-            // The ends come in order.
-            let id = index.new_run_id();
-            let mut writer = new_run::<CoinRow>(index, staging, id, end);
-            writer.extend(&self.deletes)?;
-            self.spills.extend(writer.finish()?);
-            self.deletes.clear();
+            let end_key = key;
+            self.spills.extend(writer.finish()?.map(|run| Run {
+                low_key,
+                end_key,
+                ..run
+            }));
+            settler.free_below(index.store(), key)?;
             if let Step::Done = step {
-                return Ok(Ok(resolver.overwriters));
+                break;
             }
-            let runs = write_spends(index, staging, &mut spends, end, &mut self.stages)?;
-            self.spills.extend(runs);
-            spends.clear();
-            self.stages.enter(Stage::Resolve);
+            if let Step::NoRoom = step {
+                let runs = write_spends(index, staging, &mut spends, end, &mut self.stages)?;
+                self.spills.extend(runs);
+                spends.clear();
+                self.stages.enter(Stage::Resolve);
+            }
         }
+        let (coins, spends) = settler.most_held();
+        self.deletes.note_use(coins);
+        self.pending.clear(index.store(), spends)?;
+        Ok(Ok(resolver.overwriters))
     }
 
-    /// Makes one of the runs of coins that were spilled. The pending spends, looked up by now, leave their
-    /// buffer to it.
-    fn fold_coins(&mut self, index: &mut Index) -> Result<()> {
-        self.pending.clear(index.store())?;
-        let coins: Vec<Run> = self.spills.iter().copied().filter(is_coins).collect();
-        if coins.len() < 2 {
-            return Ok(());
-        }
-        self.stages.enter(Stage::Merge);
+    /// The runs of coins that were spilled; if they are more than can be gathered, they become fewer.
+    fn coins_to_gather(&mut self, index: &mut Index) -> Result<Vec<Run>> {
+        let mut coins: Vec<Run> = self.spills.iter().copied().filter(is_coins).collect();
         let with_oldest = index.catalogue().of(Relation::Coins).is_empty();
         let positions_end = self.next_txo.0;
         let (store, catalogue) = index.for_merge();
-        let folded = Folder {
-            store,
-            staging: &mut self.staging,
-            buffer: self.pending.whole(),
-            positions_end,
-            new_id: &mut || catalogue.new_id(),
+        let buffer = self.deletes.whole();
+        while overlap(&coins) > fan_in::<CoinRow>(buffer.len()) {
+            self.stages.enter(Stage::Merge);
+            coins = Folder {
+                store,
+                staging: &mut self.staging,
+                buffer,
+                positions_end,
+                new_id: &mut || catalogue.new_id(),
+            }
+            .fold(&coins, with_oldest)?;
         }
-        .fold(&coins, with_oldest)?;
-        self.spills.retain(|run| !is_coins(run));
-        self.spills.extend(folded);
-        Ok(())
+        Ok(coins)
     }
 }
 

@@ -15,7 +15,8 @@
 //! | `spill.rs` | a full buffer becomes a run |
 //! | `commit.rs` | all of it becomes real |
 //! | `pending.rs` | spends that missed the table |
-//! | `resolve.rs` | their coins, looked up |
+//! | `settle.rs` | its runs of coins become one, pending spends take their coins |
+//! | `resolve.rs` | the coins of one outpoint, looked up |
 //! | `parts.rs` | what it holds of the memory plan |
 //! | `warm.rs` | the table filled from the runs |
 
@@ -27,6 +28,7 @@ mod parts;
 pub mod pending;
 pub mod resolve;
 pub mod rows;
+mod settle;
 mod spill;
 pub mod warm;
 

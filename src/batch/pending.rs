@@ -185,9 +185,10 @@ impl Pending {
             if let Some(bad) = self.spill(index, staging, positions_end)? {
                 return Ok(Err(bad));
             }
-            let gather = Gather::new(self.spills.clone(), false, self.rows.whole());
-            let pages = gather.open(index.store())?;
-            Source::Spilled(gather, pages)
+            Source::Spilled(
+                Gather::new(self.spills.clone(), false, self.rows.whole()),
+                Vec::new(),
+            )
         };
         Ok(Ok(SortedPending {
             source,
@@ -196,12 +197,13 @@ impl Pending {
         }))
     }
 
-    /// Forgets them; their runs leave the file.
+    /// Forgets them, of which so many were in the buffer at once; their runs leave the file.
     ///
     /// # Errors
     /// [`crate::Error::Store`].
-    pub fn clear(&mut self, store: &Store) -> Result<()> {
+    pub fn clear(&mut self, store: &Store, most_held: usize) -> Result<()> {
         self.rows.clear();
+        self.rows.note_use(most_held);
         if self.spills.is_empty() {
             return Ok(());
         }
@@ -213,11 +215,6 @@ impl Pending {
         })?;
         self.spills.clear();
         Ok(())
-    }
-
-    /// The whole buffer, for other use while it is empty.
-    pub fn whole(&mut self) -> &mut [CoinRow] {
-        bytemuck::cast_slice_mut(self.rows.whole())
     }
 }
 
@@ -234,7 +231,25 @@ enum Source<'a> {
 }
 
 impl SortedPending<'_> {
-    /// The row it stands at; `None` behind the last.
+    /// Opens its runs, for [`SortedPending::row`].
+    ///
+    /// # Errors
+    /// [`crate::Error::Damaged`], [`crate::Error::Store`].
+    pub fn open(&mut self, store: &Store) -> Result<()> {
+        if let Source::Spilled(gather, pages) = &mut self.source {
+            *pages = gather.open(store)?;
+        }
+        Ok(())
+    }
+
+    /// Closes its runs.
+    pub fn close(&mut self) {
+        if let Source::Spilled(_, pages) = &mut self.source {
+            pages.clear();
+        }
+    }
+
+    /// The row it stands at; `None` behind the last. Its runs must be open.
     ///
     /// # Errors
     /// [`crate::Error::Damaged`], [`crate::Error::Store`].
@@ -265,6 +280,14 @@ impl SortedPending<'_> {
                 Ok(true)
             }
             _ => Ok(false),
+        }
+    }
+
+    /// The most rows of the buffer that were in use to gather them.
+    pub fn most_held(&self) -> usize {
+        match &self.source {
+            Source::InMemory(rows) => rows.len(),
+            Source::Spilled(gather, _) => gather.most_held(),
         }
     }
 

@@ -1,15 +1,12 @@
-//! Resolving: spends that missed the table are looked up, sorted, in the coins on disk.
+//! Resolving: of one outpoint, the coins that there are, and which of its pending spends takes which.
 //!
-//! Invariant: every spend takes exactly one coin that was made before it and not taken before, or
-//! the batch fails.
+//! Invariant: a spend takes the newest coin that was made before it and not taken before.
 
 use super::pending::{PendingRow, SortedPending};
 use super::rows::Spends;
 use crate::Result;
 use crate::fingerprint::Fingerprints;
-use crate::limits::OUTPOINT_COINS_MAX;
 use crate::position::Txo;
-use crate::region::Buffer;
 use crate::runs::catalogue::Run;
 use crate::runs::read::Walk;
 use crate::runs::row::CoinRow;
@@ -17,6 +14,7 @@ use crate::store::Store;
 use crate::wire::{Block, Input};
 use bitcoin::Txid;
 use bitcoin::hashes::Hash;
+use std::cmp::Reverse;
 
 /// Why a spend cannot be.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
@@ -72,120 +70,145 @@ impl BadSpend {
     }
 }
 
-/// How far [`Resolver::go_on`] came.
-pub enum Step {
-    /// To the end of the rows.
-    Done,
-    /// To where one of the lists may take no more.
-    NoRoom,
-    /// To a spend that cannot be.
-    Bad(BadSpend),
-}
-
-/// Looks up pending spends, which come in order, in runs of coins.
+/// Looks up spends, which come in order of their outpoints, in coins of the batch and in older runs.
+///
+/// Memory: a page of each run that covers the outpoint.
 pub struct Resolver {
-    walks: Vec<Walk<CoinRow>>,
-    /// What is live of the outpoint that is being looked up, and the ends of what was taken of it.
+    /// Older runs that are still to come, the nearest last.
+    waiting: Vec<Run>,
+    /// Those that cover the outpoint.
+    open: Vec<Walk<CoinRow>>,
+    /// What is live of the outpoint, oldest first: of the batch, and, once a spend found no coin there,
+    /// of older runs.
     coins: Vec<CoinRow>,
-    ends: Vec<CoinRow>,
+    has_older: bool,
+    any_older: bool,
+    /// What is left of the batch's rows of the outpoint, with the ends of coins that were taken.
+    left: Vec<CoinRow>,
     /// Coinbases that overwrote a coin, one by one.
     pub overwriters: Vec<Txo>,
 }
 
 impl Resolver {
-    /// `runs` together hold every coin.
-    ///
-    /// # Errors
-    /// [`crate::Error::Damaged`], [`crate::Error::Store`].
-    pub fn open(store: &Store, runs: &[Run]) -> Result<Resolver> {
-        let snapshot = store.read()?;
-        let walks = runs.iter().map(|run| Walk::new(store, &snapshot, *run));
-        Ok(Resolver {
-            walks: walks.collect::<Result<_>>()?,
+    /// `older`: the runs that together hold every coin made before the batch.
+    pub fn new(mut older: Vec<Run>) -> Resolver {
+        older.sort_unstable_by_key(|run| Reverse(run.low_key));
+        Resolver {
+            waiting: older,
+            open: Vec::new(),
             coins: Vec::new(),
-            ends: Vec::new(),
+            has_older: false,
+            any_older: false,
+            left: Vec::new(),
             overwriters: Vec::new(),
-        })
+        }
     }
 
-    /// Goes on with the row that `pending` stands at. The rows that end the found coins are appended to
-    /// `ends`, in order; who spent them is noted in `spends`.
+    /// Closes the runs: they are opened again when they are needed.
+    pub fn close(&mut self) {
+        let open = self.open.drain(..).map(|walk| *walk.run());
+        self.waiting.extend(open);
+        self.waiting
+            .sort_unstable_by_key(|run| Reverse(run.low_key));
+    }
+
+    /// Gives the spends of one outpoint, the next in `pending`, their coins, and notes in `spends` who
+    /// spent them. `rows`: all that the batch has written of the outpoint, in order. Returns what is
+    /// left of that, with the ends of older coins, or the spend that cannot be.
     ///
     /// # Errors
     /// [`crate::Error::Damaged`], [`crate::Error::Store`].
-    pub fn go_on(
+    pub fn settle(
         &mut self,
+        store: &Store,
+        rows: &[CoinRow],
         pending: &mut SortedPending<'_>,
-        ends: &mut Buffer<CoinRow>,
+        first: PendingRow,
         spends: &mut Spends<'_>,
-    ) -> Result<Step> {
-        while let Some(first) = pending.row()? {
-            if ends.room().min(spends.room()) < OUTPOINT_COINS_MAX {
-                return Ok(Step::NoRoom);
-            }
-            let fingerprint = first.fingerprint();
-            self.collect(fingerprint)?;
-            let any = !self.coins.is_empty();
-            keep_live(&mut self.coins);
-            while let Some(spend) = pending
-                .row()?
-                .filter(|row| row.fingerprint() == fingerprint)
-            {
-                if let Err(fault) = self.take(spend, any, spends) {
-                    let pending = spend;
-                    return Ok(Step::Bad(BadSpend { pending, fault }));
-                }
-                pending.advance();
-            }
-            self.ends.sort_unstable();
-            self.ends.drain(..).for_each(|end| ends.push(end));
-        }
-        Ok(Step::Done)
-    }
-
-    /// Takes the newest coin that is older than the spender. `any`: whether the runs hold any row of it.
-    fn take(
-        &mut self,
-        spend: PendingRow,
-        any: bool,
-        spends: &mut Spends<'_>,
-    ) -> std::result::Result<(), SpendFault> {
-        let is_older = |coin: &CoinRow| coin.txo() < spend.spender();
-        match self.coins.iter().rposition(is_older) {
-            Some(found) => {
-                let coin = self.coins.remove(found);
-                self.ends.push(CoinRow(coin.0 | 1));
-                self.overwriters
-                    .extend(spend.is_probe().then_some(spend.spender()));
-                spends.push(coin.txo(), spend.spender());
-                Ok(())
-            }
-            None if spend.is_probe() => Ok(()),
-            None => Err(match (self.coins.is_empty(), any) {
-                (false, _) => SpendFault::Early,
-                (true, true) => SpendFault::Spent,
-                (true, false) => SpendFault::Missing,
-            }),
-        }
-    }
-
-    /// All rows of one fingerprint, in order.
-    fn collect(&mut self, fingerprint: u128) -> Result<()> {
+    ) -> Result<std::result::Result<&[CoinRow], BadSpend>> {
+        let fingerprint = first.fingerprint();
         self.coins.clear();
-        for walk in &mut self.walks {
-            walk.seek(CoinRow::put(fingerprint, Txo(0)).0)?;
+        self.coins.extend_from_slice(rows);
+        self.left.clear();
+        self.left.extend_from_slice(rows);
+        (self.has_older, self.any_older) = (false, false);
+        while let Some(spend) = pending
+            .row()?
+            .filter(|row| row.fingerprint() == fingerprint)
+        {
+            let coin = match self.newest_before(spend.spender()) {
+                None => {
+                    self.collect_older(store, fingerprint)?;
+                    self.newest_before(spend.spender())
+                }
+                found => found,
+            };
+            if let Some(at) = coin {
+                self.take(at, spend, spends);
+            } else if !spend.is_probe() {
+                let pending = spend;
+                let fault = self.fault();
+                return Ok(Err(BadSpend { pending, fault }));
+            }
+            pending.advance();
+        }
+        self.left.sort_unstable();
+        cancel_pairs(&mut self.left);
+        Ok(Ok(&self.left))
+    }
+
+    /// Which of the coins at hand is the newest that is older than the spender.
+    fn newest_before(&self, spender: Txo) -> Option<usize> {
+        let is_older = |row: &CoinRow| !row.is_delete() && row.txo() < spender;
+        self.coins.iter().rposition(is_older)
+    }
+
+    fn take(&mut self, at: usize, spend: PendingRow, spends: &mut Spends<'_>) {
+        let coin = self.coins.remove(at);
+        self.left.push(CoinRow(coin.0 | 1));
+        self.overwriters
+            .extend(spend.is_probe().then_some(spend.spender()));
+        spends.push(coin.txo(), spend.spender());
+    }
+
+    /// Why none of all coins can be spent.
+    fn fault(&self) -> SpendFault {
+        let any = self.any_older || !self.left.is_empty();
+        match (self.coins.is_empty(), any) {
+            (false, _) => SpendFault::Early,
+            (true, true) => SpendFault::Spent,
+            (true, false) => SpendFault::Missing,
+        }
+    }
+
+    /// Adds the coins of one fingerprint in older runs, unless they are there.
+    fn collect_older(&mut self, store: &Store, fingerprint: u128) -> Result<()> {
+        if std::mem::replace(&mut self.has_older, true) {
+            return Ok(());
+        }
+        let key = CoinRow::put(fingerprint, Txo(0)).0;
+        self.open.retain(|walk| walk.run().end_key > key);
+        while let Some(run) = self.waiting.pop_if(|run| run.low_key <= key) {
+            if run.end_key > key {
+                self.open.push(Walk::new(store, &store.read()?, run)?);
+            }
+        }
+        for walk in &mut self.open {
+            walk.seek(key)?;
             while let Some(row) = walk.row().filter(|row| row.fingerprint() == fingerprint) {
+                self.any_older = true;
                 self.coins.push(row);
                 walk.advance()?;
             }
         }
         self.coins.sort_unstable();
+        cancel_pairs(&mut self.coins);
         Ok(())
     }
 }
 
-/// Keeps the puts that no delete ends.
-fn keep_live(rows: &mut Vec<CoinRow>) {
+/// Takes out each put that a delete follows, and that delete; `rows` are in order.
+fn cancel_pairs(rows: &mut Vec<CoinRow>) {
     let mut kept = 0;
     for at in 0..rows.len() {
         let row = rows[at];

@@ -188,13 +188,14 @@ fn extend_sorted<R: Row>(
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::batch::rows::RowBuffers;
     use crate::index::meta::Meta;
     use crate::runs::read::Walk;
 
-    fn index(folder: &std::path::Path) -> Index {
+    /// An empty index.
+    pub fn index(folder: &std::path::Path) -> Index {
         let fresh = Meta {
             network: "regtest".to_owned(),
             magic: [0; 4],
@@ -206,7 +207,8 @@ mod tests {
         Index::open_or_create(&folder.join("index.redb"), 1 << 20, fresh).unwrap()
     }
 
-    fn rows_of(index: &Index, run: &Run) -> Vec<SpendingRow> {
+    /// The rows of a run.
+    pub fn rows_of<R: Row>(index: &Index, run: &Run) -> Vec<R> {
         let store = index.store();
         let mut walk = Walk::new(store, &store.read().unwrap(), *run).unwrap();
         let mut rows = Vec::new();
@@ -258,7 +260,10 @@ mod tests {
                 .map(|(low, end, is_apart)| (key(low), key(end), is_apart))
                 .collect();
             assert_eq!(found, expected);
-            let rows: Vec<_> = runs.iter().flat_map(|run| rows_of(&index, run)).collect();
+            let rows: Vec<_> = runs
+                .iter()
+                .flat_map(|run| rows_of::<SpendingRow>(&index, run))
+                .collect();
             assert_eq!(rows[..3], [older[1], older[2], older[0]]);
             assert!(rows[3..] == recent);
         }

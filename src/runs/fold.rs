@@ -69,18 +69,27 @@ impl<R: Row> Folder<'_, R> {
             let writer = RunWriter::new::<R>(store, self.staging, id, heights, self.positions_end);
             let segment = write_segment(store, writer, &mut gather, &mut key, SEGMENT_BYTES_MIN)?;
             folded.extend(segment);
-            // Made out here: what is allocated in a transaction is charged to redb.
-            let mut left = Vec::with_capacity(gather.sources_mut().len());
-            store.volatile(|transaction| {
-                for mut source in gather.sources_mut().drain(..) {
-                    if free_below(store, transaction, &mut source.run, key)? {
-                        left.push(source);
-                    }
-                }
-                Ok(())
-            })?;
-            *gather.sources_mut() = left;
+            free_gathered(store, &mut gather, key)?;
         }
         Ok(())
     }
+}
+
+/// Takes what was gathered and is below `key` from its runs, which nothing names.
+///
+/// # Errors
+/// [`crate::Error::Store`].
+pub fn free_gathered<R: Row>(store: &Store, gather: &mut Gather<'_, R>, key: u128) -> Result<()> {
+    // Made out here: what is allocated in a transaction is charged to redb.
+    let mut left = Vec::with_capacity(gather.sources_mut().len());
+    store.volatile(|transaction| {
+        for mut source in gather.sources_mut().drain(..) {
+            if free_below(store, transaction, &mut source.run, key)? {
+                left.push(source);
+            }
+        }
+        Ok(())
+    })?;
+    *gather.sources_mut() = left;
+    Ok(())
 }

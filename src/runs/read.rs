@@ -147,6 +147,11 @@ impl<R: Row> Walk<R> {
         Ok(walk)
     }
 
+    /// The run.
+    pub fn run(&self) -> &Run {
+        self.pages.run()
+    }
+
     /// The row it stands at; `None` behind the last.
     #[inline]
     pub fn row(&self) -> Option<R> {

@@ -147,8 +147,9 @@ impl Row for CoinRow {
         CoinRow(key)
     }
 
+    /// Between two outpoints.
     fn cut_at(key: u128) -> u128 {
-        key & !1
+        key & !POSITION_MASK
     }
 
     /// A put and the delete of the same coin cancel. A delete without its put stays, unless the
