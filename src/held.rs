@@ -5,11 +5,11 @@
 
 use crate::ledger::heap::{InRedb, enter_redb, leave_redb};
 use redb::{
-    AccessGuard, Key, ReadOnlyTable, ReadTransaction, StorageError, TableDefinition, TableError,
-    Value,
+    AccessGuard, Key, ReadOnlyTable, ReadTransaction, ReadableTable, StorageError, TableDefinition,
+    TableError, Value,
 };
 use std::borrow::Borrow;
-use std::ops::{Deref, RangeBounds};
+use std::ops::{Bound, Deref, RangeBounds};
 
 /// A thing of redb's. Its fields are dropped in this order, after `drop` has entered redb.
 pub struct Held<T> {
@@ -88,6 +88,20 @@ impl<K: Key + 'static, V: Value + 'static> ReadTable<K, V> {
     ) -> Result<Option<Guard<V>>, StorageError> {
         let _redb = InRedb::enter();
         Ok(self.thing.get(key)?.map(Held::new))
+    }
+
+    /// The largest key at or below `key`. Reads one page of redb, or two: a range would read its first
+    /// page as well.
+    ///
+    /// # Errors
+    /// redb's.
+    pub fn key_at_or_below(&self, key: K) -> Result<Option<K>, StorageError>
+    where
+        K: for<'k> Value<SelfType<'k> = K>,
+    {
+        let _redb = InRedb::enter();
+        let mut cursor = self.thing.upper_bound(Bound::Included(key))?;
+        Ok(cursor.peek_prev()?.map(|(key, _)| key.value()))
     }
 
     /// The entries of a range of keys.

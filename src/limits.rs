@@ -86,8 +86,9 @@ pub const RUNS_MAX: usize = 512;
 /// answer of a cold index 30 to 40 ms and 20.)
 pub const fn runs_left(relation: Relation) -> usize {
     match relation {
-        Relation::Funding | Relation::Txids => 32,
-        Relation::Coins | Relation::Spending => 16,
+        Relation::Funding | Relation::Txids => 48,
+        Relation::Coins => 16,
+        Relation::Spending => 4,
     }
 }
 

@@ -201,7 +201,7 @@ fn gather<R: Row>(store: &Store, runs: Vec<Run>, buffer: &mut [R]) -> blkdex::Re
 }
 
 fn walk<R: Row>(store: &Store, run: Run) -> blkdex::Result<Vec<R>> {
-    let mut walk = Walk::new(store, &store.read()?, run)?;
+    let mut walk = Walk::new(store, &store.read()?, run, 0)?;
     let mut rows = Vec::new();
     while let Some(row) = walk.row() {
         rows.push(row);
@@ -210,14 +210,16 @@ fn walk<R: Row>(store: &Store, run: Run) -> blkdex::Result<Vec<R>> {
     Ok(rows)
 }
 
-/// Looks keys up in ascending order, as a query does: in every run that covers them.
+/// Looks keys up in ascending order, as a query does: in every run that covers them, going on or anew.
 fn check_seeks<R: Row>(runs: &Runs, model: &BTreeMap<u128, u64>, wanted: &[u128]) {
     let snapshot = runs.store.read().unwrap();
     let mut found = BTreeMap::new();
     for run in runs.catalogue.of(R::RELATION) {
-        let mut walk = Walk::<R>::new(&runs.store, &snapshot, run).unwrap();
+        let mut walk = Walk::<R>::new(&runs.store, &snapshot, run, 0).unwrap();
         for key in wanted.iter().filter(|key| run.covers(**key)) {
             walk.seek(*key).unwrap();
+            let begun_there = Walk::<R>::new(&runs.store, &snapshot, run, *key).unwrap();
+            assert_eq!(begun_there.row(), walk.row());
             if let Some(row) = walk.row() {
                 assert!(row.key() >= *key && run.covers(row.key()));
                 found.extend((row.key() == *key).then_some((*key, row.value())));
@@ -533,7 +535,7 @@ fn damage_is_an_error_and_never_a_wrong_answer() {
         let snapshot = runs.store.read().unwrap();
         let mut errors = 0;
         for row in rows.iter().step_by(97) {
-            let walk = Walk::<SpendingRow>::new(&runs.store, &snapshot, run);
+            let walk = Walk::<SpendingRow>::new(&runs.store, &snapshot, run, 0);
             match walk.and_then(|mut walk| walk.seek(row.key()).map(|()| walk.row())) {
                 Ok(found) => assert_eq!(found, Some(*row), "{what}"),
                 Err(error) => {

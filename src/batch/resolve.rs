@@ -190,7 +190,7 @@ impl Resolver {
         self.open.retain(|walk| walk.run().end_key > key);
         while let Some(run) = self.waiting.pop_if(|run| run.low_key <= key) {
             if run.end_key > key {
-                self.open.push(Walk::new(store, &store.read()?, run)?);
+                self.open.push(Walk::new(store, &store.read()?, run, key)?);
             }
         }
         for walk in &mut self.open {

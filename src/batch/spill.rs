@@ -210,7 +210,7 @@ pub(super) mod tests {
     /// The rows of a run.
     pub fn rows_of<R: Row>(index: &Index, run: &Run) -> Vec<R> {
         let store = index.store();
-        let mut walk = Walk::new(store, &store.read().unwrap(), *run).unwrap();
+        let mut walk = Walk::new(store, &store.read().unwrap(), *run, 0).unwrap();
         let mut rows = Vec::new();
         while let Some(row) = walk.row() {
             rows.push(row);

@@ -11,6 +11,7 @@ use super::sealed;
 use crate::held::{ReadTable, Reading};
 use crate::limits::{BLOCK_TXS_MAX, HEADER_BYTES};
 use crate::position::{Height, Place, Txo};
+use crate::runs::catalogue::Run;
 use crate::runs::read::Walk;
 use crate::runs::row::{Row, SpendingRow};
 use crate::store::Store;
@@ -221,16 +222,12 @@ impl<'i> Snapshot<'i> {
         let mut rows = Vec::new();
         for run in self.index.catalogue().of(R::RELATION) {
             let first = ranges.partition_point(|range| *range.end() < run.low_key);
-            let mut walk = None;
+            let mut walk = None::<Walk<R>>;
             for range in ranges[first..]
                 .iter()
                 .take_while(|range| *range.start() < run.end_key)
             {
-                let walk = match &mut walk {
-                    Some(walk) => walk,
-                    None => walk.insert(Walk::<R>::new(self.store(), &self.transaction, run)?),
-                };
-                walk.seek(*range.start())?;
+                let walk = self.walk_to(&mut walk, run, *range.start())?;
                 while let Some(row) = walk.row().filter(|row| row.key() <= *range.end()) {
                     rows.push(row);
                     walk.advance()?;
@@ -239,6 +236,22 @@ impl<'i> Snapshot<'i> {
         }
         rows.sort_unstable_by_key(|row| row.key());
         Ok(rows)
+    }
+
+    /// A walk of `run`, begun or gone on with, that stands at the first row with a key of at least `key`.
+    fn walk_to<'w, R: Row>(
+        &self,
+        walk: &'w mut Option<Walk<R>>,
+        run: Run,
+        key: u128,
+    ) -> Result<&'w mut Walk<R>> {
+        match walk {
+            Some(walk) => {
+                walk.seek(key)?;
+                Ok(walk)
+            }
+            None => Ok(walk.insert(Walk::new(self.store(), &self.transaction, run, key)?)),
+        }
     }
 
     /// Who spent each of `txos` (ascending), up to the last block below `end` (a position);
@@ -253,13 +266,9 @@ impl<'i> Snapshot<'i> {
             let wanted = txos[first..]
                 .iter()
                 .take_while(|txo| u128::from(txo.0) < run.end_key);
-            let mut walk: Option<Walk<SpendingRow>> = None;
+            let mut walk = None::<Walk<SpendingRow>>;
             for (spender, txo) in spenders[first..].iter_mut().zip(wanted) {
-                let walk = match &mut walk {
-                    Some(walk) => walk,
-                    None => walk.insert(Walk::new(self.store(), &self.transaction, run)?),
-                };
-                walk.seek(u128::from(txo.0))?;
+                let walk = self.walk_to(&mut walk, run, u128::from(txo.0))?;
                 let found = walk
                     .row()
                     .filter(|row| row.txo() == *txo && row.spender() < end);

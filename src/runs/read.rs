@@ -83,15 +83,16 @@ impl RunPages {
     /// # Errors
     /// [`Error::Damaged`], [`Error::Store`].
     pub fn page_for(&self, key: u128) -> Result<Page> {
-        let before = self.check(self.table.range(..=key))?.next_back();
-        let found = match before {
-            Some(found) => self.check(found)?,
+        let page = match self.check(self.table.key_at_or_below(key))? {
+            Some(first_key) => self.page(first_key)?,
             None => match self.check(self.table.range::<u128>(..))?.next() {
-                Some(found) => self.check(found)?,
+                Some(first) => {
+                    let (first_key, guard) = self.check(first)?;
+                    self.checked(first_key.value(), guard)?
+                }
                 None => return Err(self.damaged(key, Damage::PageMissing)),
             },
         };
-        let page = self.checked(found.0.value(), found.1)?;
         // A merge that frees pages leaves one that begins below what is left.
         if page.head.first_key > key && page.head.ordinal > 0 {
             return Err(self.damaged(key, Damage::PageMissing));
@@ -128,13 +129,14 @@ pub struct Walk<R> {
 }
 
 impl<R: Row> Walk<R> {
-    /// A walk that stands at the run's first row.
+    /// A walk that stands at the run's first row with a key of at least `key`.
     ///
     /// # Errors
     /// [`Error::Damaged`], [`Error::Store`].
-    pub fn new(store: &Store, snapshot: &Reading, run: Run) -> Result<Walk<R>> {
+    pub fn new(store: &Store, snapshot: &Reading, run: Run, key: u128) -> Result<Walk<R>> {
+        let key = key.max(run.low_key);
         let pages = RunPages::open(store, snapshot, run)?;
-        let page = pages.page_for(run.low_key)?;
+        let page = pages.page_for(key)?;
         let rows = page.head.cursor();
         let mut walk = Walk {
             pages,
@@ -143,7 +145,7 @@ impl<R: Row> Walk<R> {
             row: None,
         };
         walk.advance()?;
-        walk.seek(run.low_key)?;
+        walk.seek(key)?;
         Ok(walk)
     }
 
