@@ -16,7 +16,7 @@ pub enum Stage {
     ParseAndHash,
     /// Coins into and out of the table.
     Table,
-    /// Looking up spends that missed the table.
+    /// Looking up spends that missed the table, while the batch's runs of coins become one.
     Resolve,
     /// Sorting rows.
     Sort,
