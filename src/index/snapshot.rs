@@ -141,25 +141,36 @@ impl<'i> Snapshot<'i> {
     }
 
     /// The block in which output `txo` was made: the last that begins at or below it, up to `last`.
-    /// `from` is a height at or below the one looked for; the nearer, the faster.
+    /// `from` is a height at or below the one looked for.
+    ///
+    /// Neighbouring blocks have about as many outputs, so it guesses from those at both ends; the rows it
+    /// reads then lie side by side. (Measured, 3 GB: a cold `balance` of 10 outputs read 80 pages of rows
+    /// when it halved the range each time.)
     ///
     /// # Errors
     /// [`Error::Store`], [`Error::NotAnIndex`].
     pub fn height_at(&self, txo: Txo, from: Height, last: Height) -> Result<Height> {
-        let (mut low, mut step) = (from.0, 1);
-        let mut high = loop {
-            let probe = low.saturating_add(step).min(last.0 + 1);
-            if probe > last.0 || self.block(Height(probe))?.first_txo > txo {
-                break probe;
-            }
-            (low, step) = (probe, step * 2);
-        };
+        /// Guesses in a row that may leave more than half of the range.
+        const POOR_GUESSES_MAX: u32 = 4;
+        let (mut low, mut high) = (from.0, last.0 + 1);
+        let mut low_txo = self.block(from)?.first_txo.0;
+        let mut high_txo = self.block(last)?.outputs;
+        let mut poor_guesses = 0;
         while high - low > 1 {
-            let middle = low + (high - low) / 2;
-            match self.block(Height(middle))?.first_txo > txo {
-                true => high = middle,
-                false => low = middle,
+            let width = high - low;
+            let share = u128::from(txo.0.saturating_sub(low_txo)) * u128::from(width)
+                / u128::from(high_txo.saturating_sub(low_txo).max(1));
+            let probe = match poor_guesses {
+                POOR_GUESSES_MAX => low + width / 2,
+                _ => low + share.clamp(1, u128::from(width) - 1) as u32,
+            };
+            let first_txo = self.block(Height(probe))?.first_txo;
+            match first_txo > txo {
+                true => (high, high_txo) = (probe, first_txo.0),
+                false => (low, low_txo) = (probe, first_txo.0),
             }
+            let is_poor = (high - low) * 2 > width && poor_guesses < POOR_GUESSES_MAX;
+            poor_guesses = if is_poor { poor_guesses + 1 } else { 0 };
         }
         Ok(Height(low))
     }
