@@ -129,7 +129,11 @@ impl Plan {
                 pending,
                 "spends that missed the table, until the next commit",
             ),
-            part("deletes", deletes, "ends of coins that are on disk already"),
+            part(
+                "deletes",
+                deletes,
+                "ends of coins that are on disk already; the buffer that coins are gathered in",
+            ),
             part("redb", redb, "redb's cache and heap: the allocator's pool"),
             part("block", block, "one block, and what it comes down to"),
             part("pages", pages, "pages being written and read"),
