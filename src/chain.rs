@@ -1,21 +1,23 @@
 //! From block files to the chain to index: scan, best chain, positions, and where the index leaves it.
 //!
 //! Invariant: positions are only written for a chain that the index may follow: one that shares every
-//! settled block with it.
+//! settled block with it. What an earlier scan found is a short cut to what all files say, never another
+//! answer: whenever it would end below blocks that are there, or refuse, all files are looked at again.
 //!
 //! Memory: an arena of headers, made for the scan and given back before anything else is made.
 
 use crate::datadir::{
-    Aside, Counts, Datadir, HeaderTree, MissingBlocks, Root, ScanProgress, ScanReport,
-    missing_blocks, scan,
+    Aside, Best, ChainEnd, Counts, Datadir, HeaderTree, Root, ScanProgress, ScanReport, scan,
 };
 use crate::index::Index;
-use crate::index::scan_memory::{ScanMemory, invalid_blocks, write_positions};
+use crate::index::left_out::left_out;
+use crate::index::scan_memory::{ScanMemory, note_chain_end, write_positions};
 use crate::limits::{POSITIONS_PER_WRITE, RECORD_BYTES_TYPICAL_MIN, UNSETTLED_BLOCKS};
 use crate::position::{Height, Place};
 use crate::region::Region;
 use crate::wire::Hash32;
 use crate::{Error, Result, wire};
+use bitcoin::hashes::Hash;
 
 /// The best chain, as far as its blocks are present.
 #[derive(Clone, Debug)]
@@ -36,8 +38,8 @@ pub struct Chain {
     pub report: ScanReport,
     /// What it found.
     pub counts: Counts,
-    /// Blocks that are missing, if many.
-    pub missing: Option<MissingBlocks>,
+    /// Why it ends there.
+    pub end: ChainEnd,
 }
 
 impl Chain {
@@ -52,34 +54,29 @@ impl Chain {
     }
 }
 
-/// Finds the chain, and stores the positions of its blocks.
+/// Finds the chain, stores the positions of its blocks, and notes why it ends.
 ///
 /// # Errors
-/// Those of the scan; [`Error::HeaderArenaFull`]; [`Error::ForkTooDeep`].
+/// Those of the scan; [`Error::HeaderArenaFull`]; [`Error::NoGenesis`], [`Error::NothingConnects`];
+/// [`Error::ForkTooDeep`].
 pub fn find(
     index: &Index,
     datadir: &Datadir,
     arena_bytes: usize,
     progress: &mut dyn FnMut(&ScanProgress),
 ) -> Result<Chain> {
-    let memory = ScanMemory::load(index.store())?;
-    let memory = match memory {
-        Some(memory) if still_holds(index, datadir, &memory)? => Some(memory),
-        _ => None,
-    };
     let finder = Finder {
         index,
         datadir,
         arena_bytes,
     };
-    if let Some(memory) = &memory
-        && let Some(chain) = finder.run(Some(memory), progress)?
+    if let Some(memory) = ScanMemory::load(index.store())?
+        && still_holds(index, datadir, &memory)?
+        && let Some(chain) = finder.catch_up(&memory, progress)?
     {
         return Ok(chain);
     }
-    Ok(finder
-        .run(None, progress)?
-        .expect("a full scan needs no second one"))
+    finder.look_at_all(progress)
 }
 
 /// Whether the blocks that the last scan led to are where they were.
@@ -106,51 +103,70 @@ struct Finder<'a> {
 }
 
 impl Finder<'_> {
-    /// `None`: what was remembered turned out to be stale, and a full scan has to follow.
-    fn run(
+    /// Goes on from what was remembered. `None`: all files have to be looked at.
+    fn catch_up(
         &self,
-        memory: Option<&ScanMemory>,
+        memory: &ScanMemory,
         progress: &mut dyn FnMut(&ScanProgress),
     ) -> Result<Option<Chain>> {
-        let mut arena = Region::<u8>::new("headers", self.arena_for(memory))?;
-        let root = match memory {
-            Some(memory) => Root::Anchor {
-                height: memory.anchor.0,
-                hash: memory.anchor.1,
-            },
-            None => Root::Genesis(self.datadir.network().genesis_hash),
+        let mut arena = Region::<u8>::new("headers", self.arena_for(Some(memory)))?;
+        let root = Root::Anchor {
+            height: memory.anchor.0,
+            hash: memory.anchor.1,
         };
         let mut tree = HeaderTree::new(&mut arena, root);
-        if let Some(memory) = memory
-            && !self.insert_known(memory, &mut tree)?
-        {
+        if !self.insert_known(memory, &mut tree)? {
             return Ok(None);
         }
-        let remembered = memory.map_or(&[][..], |memory| &memory.files);
-        let report = scan(self.datadir, remembered, &mut tree, progress)?;
-        if memory.is_some() && report.rewritten_files > 0 {
-            return Ok(None);
-        }
-        for hash in invalid_blocks(self.index.store())? {
-            tree.mark_invalid(&hash);
-        }
+        let report = scan(self.datadir, &memory.files, &mut tree, progress)?;
+        self.leave_out(&mut tree)?;
         let best = tree.best();
-        if memory.is_some() && self.is_left_below_anchor(&tree)? {
+        if report.rewritten_files > 0 || tree.counts().orphans > 0 {
             return Ok(None);
         }
-        let missing = missing_blocks(self.datadir, &tree, best)?;
+        match self.conclude(&tree, best, report, Some(memory)) {
+            Ok(chain) if chain.is_behind(self.index) || !chain.end.complete => Ok(None),
+            Err(Error::ForkTooDeep { .. }) => Ok(None),
+            other => other.map(Some),
+        }
+    }
+
+    /// As if the index were new.
+    fn look_at_all(&self, progress: &mut dyn FnMut(&ScanProgress)) -> Result<Chain> {
+        let mut arena = Region::<u8>::new("headers", self.arena_for(None))?;
+        let root = Root::Genesis(self.datadir.network().genesis_hash);
+        let mut tree = HeaderTree::new(&mut arena, root);
+        let report = scan(self.datadir, &[], &mut tree, progress)?;
+        self.leave_out(&mut tree)?;
+        let best = tree.best();
+        self.conclude(&tree, best, report, None)
+    }
+
+    fn leave_out(&self, tree: &mut HeaderTree<'_>) -> Result<()> {
+        for block in left_out(self.index.store())? {
+            tree.mark_invalid(&block.hash.to_byte_array());
+        }
+        Ok(())
+    }
+
+    /// The chain, its positions stored.
+    fn conclude(
+        &self,
+        tree: &HeaderTree<'_>,
+        best: Option<Best>,
+        report: ScanReport,
+        memory: Option<&ScanMemory>,
+    ) -> Result<Chain> {
+        let end = ChainEnd::judge(self.datadir, tree, best)?;
+        note_chain_end(self.index.store(), &end)?;
         let Some(best) = best else {
-            return Err(Error::NoGenesis {
-                dir: self.datadir.blocks_dir().to_owned(),
-            });
+            return Err(end.refusal(self.datadir).expect("there is no chain"));
         };
-        let best_hash = match tree.place(best.node) {
-            Some(place) => self.datadir.hash_at(place)?,
-            None => memory.map_or(self.datadir.network().genesis_hash, |memory| {
-                memory.anchor.1
-            }),
+        let best_hash = match (tree.place(best.node), tree.root()) {
+            (Some(place), _) => self.datadir.hash_at(place)?,
+            (None, Root::Genesis(hash) | Root::Anchor { hash, .. }) => hash,
         };
-        let fork = self.fork(&tree, root, (best.height, best_hash))?;
+        let fork = self.fork(tree, (best.height, best_hash))?;
         let first = fork.map_or(Height(0), Height::next);
         let above = tree.best_chain().filter(|block| block.height >= first);
         let bytes = above.map(|block| u64::from(block.place.bytes)).sum();
@@ -163,12 +179,12 @@ impl Finder<'_> {
             has_moved: false,
             report,
             counts: tree.counts(),
-            missing,
+            end,
         };
         if !chain.is_behind(self.index) {
-            chain.has_moved = self.store(&tree, memory, &chain)?;
+            chain.has_moved = self.store(tree, &chain)?;
         }
-        Ok(Some(chain))
+        Ok(chain)
     }
 
     /// Memory for as many headers as the unread bytes can hold, within the plan.
@@ -228,28 +244,8 @@ impl Finder<'_> {
         Ok(true)
     }
 
-    /// Whether a block whose parent is not among the headers above the anchor follows a block of the
-    /// index: another chain leaves the index below the anchor, and only a full scan can weigh it.
-    fn is_left_below_anchor(&self, tree: &HeaderTree<'_>) -> Result<bool> {
-        let snapshot = self.index.snapshot()?;
-        for (_, aside, place) in tree.asides() {
-            if aside == Aside::Orphan {
-                let prev = wire::prev_hash_of(&self.datadir.header_at(place)?);
-                if snapshot.height_of(&prev)?.is_some() {
-                    return Ok(true);
-                }
-            }
-        }
-        Ok(false)
-    }
-
     /// The last block that the index and the best chain, which ends in `best`, share.
-    fn fork(
-        &self,
-        tree: &HeaderTree<'_>,
-        root: Root,
-        best: (Height, Hash32),
-    ) -> Result<Option<Height>> {
+    fn fork(&self, tree: &HeaderTree<'_>, best: (Height, Hash32)) -> Result<Option<Height>> {
         let Some((tip, _)) = self.index.tip() else {
             return Ok(None);
         };
@@ -260,7 +256,7 @@ impl Finder<'_> {
         }
         let mut height = tip;
         loop {
-            if let Root::Anchor { height: anchor, .. } = root
+            if let Root::Anchor { height: anchor, .. } = tree.root()
                 && height <= anchor
             {
                 break;
@@ -287,12 +283,7 @@ impl Finder<'_> {
     }
 
     /// Stores positions and what to remember. Says whether blocks of the index had moved.
-    fn store(
-        &self,
-        tree: &HeaderTree<'_>,
-        memory: Option<&ScanMemory>,
-        chain: &Chain,
-    ) -> Result<bool> {
+    fn store(&self, tree: &HeaderTree<'_>, chain: &Chain) -> Result<bool> {
         let store = self.index.store();
         let mut has_moved = false;
         let mut blocks = tree.best_chain().peekable();
@@ -317,39 +308,25 @@ impl Finder<'_> {
         let anchor_height = chain.settled();
         let anchor_place = self.index.snapshot()?.place(anchor_height)?;
         let memory = ScanMemory {
-            files: self.files_to_remember(memory, &chain.report),
-            asides: self.asides(tree, anchor_height),
+            files: chain.report.memory.clone(),
+            asides: asides(tree, anchor_height),
             anchor: (anchor_height, self.datadir.hash_at(anchor_place)?),
             chain_end: chain.best,
         };
         store.volatile(|transaction| memory.save(store, transaction))?;
         Ok(has_moved)
     }
+}
 
-    /// What this scan says of the files it read, and what was known of the others.
-    fn files_to_remember(
-        &self,
-        memory: Option<&ScanMemory>,
-        report: &ScanReport,
-    ) -> Vec<crate::datadir::FileMemory> {
-        let mut files = report.memory.clone();
-        let is_new = |file: u32| !report.memory.iter().any(|new| new.file == file);
-        let old = memory.map_or(&[][..], |memory| &memory.files);
-        files.extend(old.iter().filter(|old| is_new(old.file)));
-        files
-    }
-
-    fn asides(&self, tree: &HeaderTree<'_>, anchor: Height) -> Vec<Place> {
-        let may_matter = |(node, aside, _): &(_, Aside, Place)| match aside {
-            Aside::Stale | Aside::Invalid => {
-                tree.height(*node).is_none_or(|height| height > anchor)
-            }
-            Aside::Orphan => true,
-            Aside::BelowAnchor => false,
-        };
-        tree.asides()
-            .filter(may_matter)
-            .map(|(_, _, place)| place)
-            .collect()
-    }
+/// Places of the blocks off the best chain that leave it at the anchor or above. What follows one of the
+/// others, or an orphan, will be an orphan to the next scan, and then all files are looked at.
+fn asides(tree: &HeaderTree<'_>, anchor: Height) -> Vec<Place> {
+    let may_matter = |(node, aside, _): &(_, Aside, Place)| match aside {
+        Aside::Stale | Aside::Invalid => tree.leaves_best_at(*node) >= Some(anchor),
+        Aside::Orphan | Aside::BelowAnchor => false,
+    };
+    tree.asides()
+        .filter(may_matter)
+        .map(|(_, _, place)| place)
+        .collect()
 }

@@ -468,13 +468,16 @@ pub enum Error {
         needed_bytes: u64,
     },
 
-    /// Blocks in the middle of the chain are missing: the datadir is incomplete, or an assumeutxo one.
-    #[error("{0}; `--until {1}` imports what is below the gap")]
-    Gap(Box<crate::datadir::MissingBlocks>, Height),
+    /// Blocks that are needed are damaged or missing.
+    #[error("{end}{}", until_advice(end))]
+    Gap {
+        /// Where the chain ends, and what was seen there.
+        end: Box<crate::datadir::ChainEnd>,
+    },
 
     /// Blocks are there, but none of them leads back to where the chain must begin.
     #[error("{0}; the datadir is pruned or incomplete, nothing can be imported from it")]
-    NothingConnects(crate::datadir::MissingBlocks),
+    NothingConnects(Box<crate::datadir::ChainEnd>),
 
     /// A question has no answer.
     #[error(transparent)]
@@ -557,6 +560,14 @@ pub enum CodedFault {
         /// What they should be.
         expected: u64,
     },
+}
+
+/// What can be had of a chain that is damaged.
+fn until_advice(end: &crate::datadir::ChainEnd) -> String {
+    match end.height {
+        Some(height) => format!("; the same command with `--until {height}` imports what is below"),
+        None => String::new(),
+    }
 }
 
 /// Networks as a list for people.

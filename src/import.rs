@@ -7,19 +7,22 @@ use crate::batch::{BadBlock, Batch};
 use crate::chain::{self, Chain};
 use crate::datadir::{BlockReader, Datadir, Source, catch_sigbus, copies_of};
 use crate::index::Index;
+use crate::index::left_out::{LeftOut, exclude, leave_out, left_out};
 use crate::index::meta::Meta;
-use crate::index::scan_memory::{exclude, mark_invalid, write_positions};
+use crate::index::scan_memory::write_positions;
 use crate::ledger::keeper::{Keeper, Settings};
 use crate::ledger::record::Moment;
 use crate::limits::{BULK_BLOCKS_MIN, PLACES_PER_READ};
 use crate::memory::{Plan, Sizes};
 use crate::merging::{Phase, finish_unfinished, merge};
-use crate::position::{Height, Place};
+use crate::position::{Height, Place, Txo};
 use crate::report::{Event, Notice, Progress, Summary};
 use crate::runs::row::Relation;
 use crate::stages::Stage;
 use crate::wire::{self, Hash32};
 use crate::{Error, Result};
+use bitcoin::BlockHash;
+use bitcoin::hashes::Hash;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -85,19 +88,26 @@ pub fn import(
     for hash in &options.invalid {
         exclude(index.store(), hash)?;
     }
+    let was_empty = index.tip().is_none();
     loop {
         summary.stages.enter(Stage::Scan);
-        let chain = chain::find(
-            &index,
-            &datadir,
-            plan.sizes.header_arena_bytes,
-            &mut |done| {
-                tell(Event::Scan(done));
-            },
-        )?;
+        let arena_bytes = plan.sizes.header_arena_bytes;
+        let found = chain::find(&index, &datadir, arena_bytes, &mut |done| {
+            tell(Event::Scan(done));
+        });
         summary.stages.enter(Stage::Other);
+        let chain = match found {
+            Err(Error::ForkTooDeep { tip, .. }) if was_empty => {
+                // A block of this very import turned out to be invalid, and its rival leaves deep below.
+                index = index.begin_anew()?;
+                tell(Event::Notice(Notice::BegunAnew { tip }));
+                continue;
+            }
+            found => found?,
+        };
         tell(Event::Chain(&chain));
-        refuse_gap(&chain, options.until)?;
+        refuse_gap(&chain, &datadir, options.until)?;
+        say_what_lacks(&index, &chain, &mut summary, tell)?;
         follow(&mut index, &datadir, &chain, tell)?;
         let first = index.next_height();
         let bip34_height = datadir.network().bip34_height;
@@ -128,14 +138,35 @@ pub fn import(
     }
 }
 
-/// Refuses to stop below a gap as if the chain ended there, unless that is what was asked for.
-fn refuse_gap(chain: &Chain, until: Option<Height>) -> Result<()> {
-    match chain.missing {
-        Some(missing) if until.is_none_or(|until| until > chain.best) => {
-            Err(Error::Gap(Box::new(missing), chain.best))
-        }
+/// Refuses to stop below damage as if the chain ended there, unless that is what was asked for.
+fn refuse_gap(chain: &Chain, datadir: &Datadir, until: Option<Height>) -> Result<()> {
+    match chain.end.refusal(datadir) {
+        Some(refusal) if until.is_none_or(|until| until > chain.best) => Err(refusal),
         _ => Ok(()),
     }
+}
+
+/// Says what is there and is not imported, unless that was said already.
+fn say_what_lacks(
+    index: &Index,
+    chain: &Chain,
+    summary: &mut Summary,
+    tell: &mut dyn FnMut(Event<'_>),
+) -> Result<()> {
+    if !chain.end.complete && summary.chain_end != chain.end {
+        tell(Event::Notice(Notice::Unfinished(chain.end.clone())));
+    }
+    summary.chain_end = chain.end.clone();
+    let left_out = left_out(index.store())?;
+    let is_new = left_out.len() != summary.left_out.len();
+    if let Some(first) = left_out.first().filter(|_| is_new) {
+        tell(Event::Notice(Notice::LeftOut {
+            blocks: chain.counts.invalid.max(left_out.len() as u32),
+            first: first.clone(),
+        }));
+    }
+    summary.left_out = left_out;
+    Ok(())
 }
 
 /// Brings the index onto the chain: says what was found, and rolls back what the chain left.
@@ -199,6 +230,7 @@ impl Import<'_, '_> {
         }
         let settled = self.chain.settled();
         let mut reader = BlockReader::new(self.datadir)?;
+        self.batch.load_coinbases(self.index, &mut reader)?;
         let mut progress = Progress::new(next, end, self.chain.bytes);
         let mut places = Places::default();
         while next <= end {
@@ -303,7 +335,12 @@ impl Import<'_, '_> {
                 fault,
             });
         }
-        mark_invalid(self.index.store(), &hash)?;
+        let left_out = LeftOut {
+            hash: BlockHash::from_byte_array(hash),
+            height: Some(height),
+            fault: fault.clone(),
+        };
+        leave_out(self.index.store(), &left_out)?;
         (self.tell)(Event::Notice(Notice::Invalid {
             height,
             hash,
@@ -323,6 +360,12 @@ impl Import<'_, '_> {
     ) -> Result<Option<End>> {
         let fault = match bad {
             BadBlock::Bytes(fault) => fault,
+            BadBlock::Spend(spend) => {
+                let first_txo = Txo(self.batch.last().map_or(0, |(_, row)| row.outputs));
+                let fault =
+                    spend.describe(reader.read(place)?, first_txo, &self.index.fingerprints());
+                return self.invalid_block(height, fault).map(Some);
+            }
             BadBlock::Repeats(txo) => {
                 let fault = format!("it makes output {txo}, which is there and unspent (BIP 30)");
                 return self.invalid_block(height, fault).map(Some);

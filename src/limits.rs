@@ -30,6 +30,13 @@ pub const BLOCK_TXS_MAX: u32 = (BLOCK_WEIGHT_MAX / 4) as u32 / TX_BYTES_MIN;
 /// that is enough for some thousand years.
 pub const TXO_MAX: u64 = 1 << 39;
 
+/// Confirmations that an output of a coinbase needs to be spent (Bitcoin Core, `consensus/consensus.h`:
+/// `COINBASE_MATURITY`).
+pub const COINBASE_MATURITY: u32 = 100;
+
+/// Blocks after which a batch is committed, whatever `--commit-every` says. Sizes what is kept of each.
+pub const BATCH_BLOCKS_MAX: u32 = 16_384;
+
 /// Blocks below the best header that a reorganisation may still replace. Core has never seen one of
 /// more than a few dozen; it keeps undo data of 288 for pruning (`MIN_BLOCKS_TO_KEEP`).
 pub const UNSETTLED_BLOCKS: u32 = 100;
@@ -156,10 +163,14 @@ pub const NETWORK_FILES_MAX: usize = 2;
 /// Cut records, and stretches of junk, named one by one in a scan report; the rest are only counted.
 pub const PLACES_LISTED_MAX: usize = 16;
 
-/// Orphan headers above which a scan says that a stretch of blocks is missing. A syncing node
-/// downloads at most 1,024 blocks ahead (Bitcoin Core, `net_processing.cpp`:
-/// `BLOCK_DOWNLOAD_WINDOW`), so fewer are normal life.
+/// Orphans above which a node that is syncing is no explanation: it downloads at most 1,024 blocks ahead
+/// (Bitcoin Core, `net_processing.cpp`: `BLOCK_DOWNLOAD_WINDOW`).
 pub const ORPHANS_QUIET_MAX: u32 = 1024;
+
+/// A block that a syncing node lacks comes within this time after others came: Core gives a peer ten
+/// minutes for a block, and five more for each other peer that it downloads from
+/// (`net_processing.cpp`: `BLOCK_DOWNLOAD_TIMEOUT_BASE`, `..._PER_PEER`), eight of them by default.
+pub const BEING_WRITTEN_AGE_MAX: std::time::Duration = std::time::Duration::from_secs(3600);
 
 /// Block files kept open at a time. Blocks arrive out of order, so neighbouring heights hop between
 /// two or three files.

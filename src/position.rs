@@ -58,3 +58,10 @@ pub struct Place {
     /// Length of the block.
     pub bytes: u32,
 }
+
+impl Place {
+    /// The first byte behind it.
+    pub fn end_bytes(&self) -> u64 {
+        self.offset_bytes + u64::from(self.bytes)
+    }
+}

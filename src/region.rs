@@ -135,6 +135,13 @@ impl<T: Pod> Buffer<T> {
         self.most = self.most.max(count);
     }
 
+    /// Drops the first `count` values; the others move up.
+    pub fn drop_first(&mut self, count: usize) {
+        self.most = self.most.max(self.count);
+        self.region.copy_within(count..self.count, 0);
+        self.count -= count;
+    }
+
     /// Keeps the values that are not 0, in order.
     pub fn drop_zeroed(&mut self)
     where

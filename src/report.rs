@@ -5,8 +5,9 @@
 use crate::Result;
 use crate::batch::{Batch, TableCounts};
 use crate::chain::Chain;
-use crate::datadir::ScanProgress;
+use crate::datadir::{ChainEnd, ScanProgress};
 use crate::index::Index;
+use crate::index::left_out::{LeftOut, left_out};
 use crate::ledger::alarm::Alarm;
 use crate::ledger::heap::Counted;
 use crate::ledger::record::Record;
@@ -55,6 +56,12 @@ pub enum Notice {
         /// New tip.
         best: Height,
     },
+    /// All that this import had written was dropped: the first chain was invalid, and the other leaves it
+    /// below the settled line.
+    BegunAnew {
+        /// Old tip.
+        tip: Height,
+    },
     /// The block files end below the index's tip; nothing was changed.
     Behind {
         /// Last block of the files.
@@ -81,6 +88,15 @@ pub enum Notice {
         place: Place,
         /// The one used.
         copy: Place,
+    },
+    /// The chain does not end because all of it is there, but because something is missing.
+    Unfinished(ChainEnd),
+    /// Blocks are left out because they break the rules; the first of them is given.
+    LeftOut {
+        /// How many, with those that follow them.
+        blocks: u32,
+        /// The lowest.
+        first: LeftOut,
     },
     /// Memory grows that should not.
     Memory(Alarm),
@@ -172,6 +188,10 @@ pub struct Summary {
     pub table: TableCounts,
     /// Whether it was stopped before its end.
     pub interrupted: bool,
+    /// Why the chain ends where it does.
+    pub chain_end: ChainEnd,
+    /// Blocks that are left out, though the files have them.
+    pub left_out: Vec<LeftOut>,
     started: Instant,
 }
 
@@ -229,6 +249,8 @@ impl Summary {
             table_capacity: plan.sizes.table_slots as u64,
             table: TableCounts::default(),
             interrupted: false,
+            chain_end: ChainEnd::default(),
+            left_out: Vec::new(),
             started: Instant::now(),
         }
     }
@@ -270,6 +292,7 @@ impl Summary {
         self.totals = Totals::of(index);
         self.imported = self.totals.since(self.imported);
         self.tip = index.tip().map(|(height, row)| (height, row.hash));
+        self.left_out = left_out(index.store())?;
         self.coins = index.tip().map_or(0, |(_, row)| row.coins);
         self.runs_bytes = index.catalogue().runs().iter().map(Run::bytes).sum();
         self.index_bytes = index.store().allocated_bytes()?;

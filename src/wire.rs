@@ -450,6 +450,17 @@ impl<'a> Block<'a> {
         })
     }
 
+    /// The first transaction of a block of which only the beginning is at hand.
+    ///
+    /// # Errors
+    /// A [`Fault`] if it is not whole.
+    pub fn read_first_tx(bytes: &'a [u8]) -> Result<Tx<'a>, Fault> {
+        let mut cursor = Cursor { bytes, at: 0 };
+        cursor.take(HEADER_BYTES)?;
+        cursor.compact_size()?;
+        Tx::read(&mut cursor)
+    }
+
     /// The next transaction, `None` after the last. The first must be a coinbase and no other;
     /// after the last, weight and trailing bytes are checked.
     ///

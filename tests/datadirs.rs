@@ -225,7 +225,7 @@ fn a_gap_in_the_chain_is_refused_and_what_is_below_it_can_be_had() {
     order.remove(49);
     let mut trial = Trial::with(&chain, &order, Layout::default());
     let refused = trial.import().result.unwrap_err();
-    assert!(matches!(refused, Error::Gap(..)), "{refused}");
+    assert!(matches!(refused, Error::Gap { .. }), "{refused}");
     let words = refused.to_string();
     assert!(words.contains("blk00000.dat at byte"), "{words}");
     assert!(words.contains(&chain.made()[49].to_string()), "{words}");

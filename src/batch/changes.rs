@@ -4,6 +4,7 @@
 //! is pending; nothing else is left undone.
 
 use super::TableCounts;
+use super::coinbases::Coinbases;
 use super::pending::{Pending, PendingRow};
 use super::rows::Spends;
 use crate::limits::PREFETCH_AHEAD;
@@ -18,6 +19,8 @@ pub struct Changes<'a> {
     pub table: &'a mut Table,
     /// Who spent what.
     pub spending: Spends<'a>,
+    /// Coinbases that may not be spent yet.
+    pub coinbases: &'a Coinbases,
     /// Spends that missed the table.
     pub pending: &'a mut Pending,
     /// Ends of coins that are on disk.
@@ -45,6 +48,8 @@ pub enum Stop {
     NoRoom(Txo),
     /// This output is there already and unspent, and its transaction is no coinbase.
     Repeats(Txo),
+    /// This change takes an output of a coinbase that may not be spent yet.
+    Young(CoinRow),
 }
 
 impl Changes<'_> {
@@ -56,7 +61,9 @@ impl Changes<'_> {
                 self.table.prefetch(*ahead);
             }
             if op.is_delete() {
-                self.take(*op);
+                if !self.take(*op) {
+                    return Stop::Young(*op);
+                }
             } else if !self.table.has_room() {
                 return Stop::NoRoom(op.txo());
             } else if let Some(old) = self.table.insert(*op) {
@@ -74,9 +81,11 @@ impl Changes<'_> {
         Stop::Done
     }
 
+    /// `false`: the coin may not be spent yet.
     #[inline(always)]
-    fn take(&mut self, op: CoinRow) {
+    fn take(&mut self, op: CoinRow) -> bool {
         match self.table.take(op) {
+            Some(coin) if self.coinbases.is_young(coin.txo()) => return false,
             Some(coin) => {
                 self.end(coin, op.txo());
                 self.counts.hits += 1;
@@ -87,6 +96,7 @@ impl Changes<'_> {
                 self.counts.misses += 1;
             }
         }
+        true
     }
 
     #[inline(always)]

@@ -71,7 +71,7 @@ impl Batch {
         self.stages.enter(Stage::Resolve);
         let older = index.catalogue().of(Relation::Coins);
         let with_oldest = older.is_empty();
-        let mut resolver = Resolver::new(older);
+        let mut resolver = Resolver::new(older, &self.coinbases);
         let (staging, end) = (&mut self.staging, self.next_txo);
         let pending = match self.pending.sorted(index, staging, end)? {
             Ok(pending) => pending,

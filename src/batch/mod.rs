@@ -10,6 +10,7 @@
 //! | --- | --- |
 //! | `digest.rs` | a block becomes coins taken and made, and rows |
 //! | `pairs.rs` | coins that the block spends itself |
+//! | `coinbases.rs` | outputs of coinbases that may not be spent yet |
 //! | `changes.rs` | coins into and out of the table |
 //! | `rows.rs` | the rows that wait |
 //! | `spill.rs` | a full buffer becomes a run |
@@ -21,6 +22,7 @@
 //! | `warm.rs` | the table filled from the runs |
 
 mod changes;
+pub mod coinbases;
 mod commit;
 pub mod digest;
 mod pairs;
@@ -50,10 +52,12 @@ use crate::stages::{Stage, Stages};
 use crate::table::Table;
 use crate::wire::{self, Fault};
 use changes::{Changes, Stop};
+use coinbases::Coinbases;
 use digest::{BlockCounts, Digest};
 use pairs::Pairs;
 pub use parts::PartBytes;
 use pending::Pending;
+use resolve::BadSpend;
 use rows::RowBuffers;
 
 /// Counts that tell how well the table served.
@@ -74,6 +78,8 @@ pub enum BadBlock {
     Bytes(Fault),
     /// It makes an unspent output again, without being a coinbase (BIP 30, "bad-txns-BIP30").
     Repeats(Txo),
+    /// An input of it may not spend what it spends.
+    Spend(BadSpend),
 }
 
 /// See the module documentation.
@@ -88,6 +94,7 @@ pub struct Batch {
     segment_bytes: Option<u64>,
     digest: Digest,
     pairs: Pairs,
+    coinbases: Coinbases,
     staging: Staging,
     bip34_height: u32,
     first: Height,
@@ -112,8 +119,11 @@ struct BufferedBlock {
 
 impl Batch {
     /// Bytes for one block, what it comes down to, and the rows of blocks that wait to be written.
-    pub const BLOCK_BYTES: usize =
-        Digest::BYTES + Pairs::BYTES + BlockReader::WINDOW_BYTES + BLOCK_ROWS_BUFFERED_MAX * 1280;
+    pub const BLOCK_BYTES: usize = Digest::BYTES
+        + Pairs::BYTES
+        + Coinbases::BYTES
+        + BlockReader::WINDOW_BYTES
+        + BLOCK_ROWS_BUFFERED_MAX * 1280;
 
     /// Bytes for pages being written, and for those of the runs that spends are looked up in.
     pub const PAGES_BYTES: usize = Staging::BYTES + (COIN_SPILLS_MAX + 16) * COINS_PAGE_BYTES;
@@ -139,6 +149,7 @@ impl Batch {
             segment_bytes: sizes.segment_bytes,
             digest: Digest::new(index.fingerprints(), checks_witness)?,
             pairs: Pairs::new()?,
+            coinbases: Coinbases::new()?,
             staging: Staging::new()?,
             bip34_height,
             first: Height(0),
@@ -163,10 +174,19 @@ impl Batch {
         self.first = index.next_height();
         self.rows.truncate(rows::Counts::default());
         self.rows.begin_recent(self.next_txo);
+        self.coinbases.begin_batch();
         self.deletes.clear();
         self.new_blocks.clear();
         self.marks.clear();
         self.spills.clear();
+    }
+
+    /// Reads what has to be known of the blocks below the first one to be added.
+    ///
+    /// # Errors
+    /// [`crate::Error::Io`], [`crate::Error::BadBlock`].
+    pub fn load_coinbases(&mut self, index: &Index, reader: &mut BlockReader) -> Result<()> {
+        self.coinbases.load(index, reader)
     }
 
     /// Whether every coin there is, is in the table.
@@ -195,22 +215,25 @@ impl Batch {
         &self.table
     }
 
-    /// Whether the pending spends, or the runs to look them up in, or all runs, are so many that a commit
-    /// comes before the next block.
+    /// Whether the blocks, the pending spends, the runs to look them up in, or all runs, are so many that a
+    /// commit comes before the next block.
     pub fn must_commit(&self) -> bool {
         let coin_spills = self
             .spills
             .iter()
             .filter(|run| run.relation == Relation::Coins)
             .count();
-        self.pending.is_full() || coin_spills >= COIN_SPILLS_MAX || self.spills.len() >= SPILLS_MAX
+        self.coinbases.is_full()
+            || self.pending.is_full()
+            || coin_spills >= COIN_SPILLS_MAX
+            || self.spills.len() >= SPILLS_MAX
     }
 
     /// Adds the block that follows the last one.
     ///
     /// # Errors
     /// [`crate::Error::Store`] from a spill. A bad block is no error of this function: it is
-    /// returned, and after [`BadBlock::Repeats`] the batch is of no further use.
+    /// returned, and after [`BadBlock::Repeats`] or [`BadBlock::Spend`] the batch is of no further use.
     pub fn add(
         &mut self,
         index: &mut Index,
@@ -234,10 +257,11 @@ impl Batch {
         };
         self.stages.enter(Stage::Table);
         self.next_txo = Txo(first_txo.0 + counts.outputs);
+        self.coinbases.add(first_txo, counts.coinbase_outputs);
         let height = self.last.map_or(Height(0), |(height, _)| height.next());
         let overwritten = match self.apply(index, height, first_txo, counts)? {
             Ok(overwritten) => overwritten,
-            Err(repeated) => return Ok(Some(BadBlock::Repeats(repeated))),
+            Err(bad) => return Ok(Some(bad)),
         };
         self.note_block(index, bytes, place, height, counts, overwritten)?;
         let coins = self.last.map_or(0, |(_, row)| row.coins);
@@ -265,15 +289,15 @@ impl Batch {
         Ok(())
     }
 
-    /// Takes and makes the digested block's coins. Returns how many were overwritten, or the first
-    /// that must not be.
+    /// Takes and makes the digested block's coins. Returns how many were overwritten, or what must not
+    /// be.
     fn apply(
         &mut self,
         index: &mut Index,
         height: Height,
         first_txo: Txo,
         counts: BlockCounts,
-    ) -> Result<std::result::Result<u64, Txo>> {
+    ) -> Result<std::result::Result<u64, BadBlock>> {
         let mut at = 0;
         let mut overwritten = 0;
         let coinbase_end = Txo(first_txo.0 + counts.coinbase_outputs);
@@ -292,6 +316,7 @@ impl Batch {
             let mut changes = Changes {
                 table: &mut self.table,
                 spending: self.rows.shares().spending,
+                coinbases: &self.coinbases,
                 pending: &mut self.pending,
                 deletes: &mut self.deletes,
                 counts: &mut self.table_counts,
@@ -303,7 +328,8 @@ impl Batch {
             };
             match changes.apply(self.digest.ops(), &mut at) {
                 Stop::Done => return Ok(Ok(overwritten)),
-                Stop::Repeats(txo) => return Ok(Err(txo)),
+                Stop::Repeats(txo) => return Ok(Err(BadBlock::Repeats(txo))),
+                Stop::Young(op) => return Ok(Err(BadBlock::Spend(BadSpend::young(op)))),
                 Stop::NoRoom(txo) => {
                     self.spill_coins(index, txo)?;
                     self.evict();

@@ -2,10 +2,12 @@
 //!
 //! Invariant: a spend takes the newest coin that was made before it and not taken before.
 
+use super::coinbases::Coinbases;
 use super::pending::{PendingRow, SortedPending};
 use super::rows::Spends;
 use crate::Result;
 use crate::fingerprint::Fingerprints;
+use crate::limits::COINBASE_MATURITY;
 use crate::position::Txo;
 use crate::runs::catalogue::Run;
 use crate::runs::read::Walk;
@@ -28,6 +30,9 @@ pub enum SpendFault {
     /// The coin was made by a later transaction, or by the spender itself.
     #[error("spends a coin before it is made")]
     Early,
+    /// The coin is a coinbase's, of which too few blocks ago ("bad-txns-premature-spend-of-coinbase").
+    #[error("spends an output of a coinbase that has fewer than {COINBASE_MATURITY} confirmations")]
+    Young,
 }
 
 /// A spend that cannot be.
@@ -40,6 +45,14 @@ pub struct BadSpend {
 }
 
 impl BadSpend {
+    /// Of a change that takes an output of a coinbase that may not be spent yet.
+    pub fn young(op: CoinRow) -> BadSpend {
+        BadSpend {
+            pending: PendingRow::spend(op.fingerprint(), op.txo()),
+            fault: SpendFault::Young,
+        }
+    }
+
     /// Names the transaction, the input and the outpoint, given the block's bytes, the position of
     /// its first output, and the fingerprints that the pending row was made with.
     pub fn describe(&self, bytes: &[u8], first_txo: Txo, fingerprints: &Fingerprints) -> String {
@@ -73,7 +86,8 @@ impl BadSpend {
 /// Looks up spends, which come in order of their outpoints, in coins of the batch and in older runs.
 ///
 /// Memory: a page of each run that covers the outpoint.
-pub struct Resolver {
+pub struct Resolver<'c> {
+    coinbases: &'c Coinbases,
     /// Older runs that are still to come, the nearest last.
     waiting: Vec<Run>,
     /// Those that cover the outpoint.
@@ -89,11 +103,12 @@ pub struct Resolver {
     pub overwriters: Vec<Txo>,
 }
 
-impl Resolver {
+impl<'c> Resolver<'c> {
     /// `older`: the runs that together hold every coin made before the batch.
-    pub fn new(mut older: Vec<Run>) -> Resolver {
+    pub fn new(mut older: Vec<Run>, coinbases: &'c Coinbases) -> Resolver<'c> {
         older.sort_unstable_by_key(|run| Reverse(run.low_key));
         Resolver {
+            coinbases,
             waiting: older,
             open: Vec::new(),
             coins: Vec::new(),
@@ -144,6 +159,10 @@ impl Resolver {
                 found => found,
             };
             if let Some(at) = coin {
+                if !self.may_take(at, spend) {
+                    let (pending, fault) = (spend, SpendFault::Young);
+                    return Ok(Err(BadSpend { pending, fault }));
+                }
                 self.take(at, spend, spends);
             } else if !spend.is_probe() {
                 let pending = spend;
@@ -161,6 +180,12 @@ impl Resolver {
     fn newest_before(&self, spender: Txo) -> Option<usize> {
         let is_older = |row: &CoinRow| !row.is_delete() && row.txo() < spender;
         self.coins.iter().rposition(is_older)
+    }
+
+    /// Whether the coin is old enough; a coinbase overwrites one of any age (BIP 30).
+    fn may_take(&self, at: usize, spend: PendingRow) -> bool {
+        let coin = self.coins[at].txo();
+        spend.is_probe() || !self.coinbases.is_young_for(coin, spend.spender())
     }
 
     fn take(&mut self, at: usize, spend: PendingRow, spends: &mut Spends<'_>) {

@@ -37,23 +37,23 @@ pub enum Step {
 }
 
 /// See the module documentation.
-pub struct Settler<'a> {
+pub struct Settler<'a, 'c> {
     coins: Gather<'a, CoinRow>,
     /// Of the rows that were gathered last, the first that is not written yet, and the key below which
     /// there are no more.
     at: usize,
     end: u128,
     pending: SortedPending<'a>,
-    resolver: &'a mut Resolver,
+    resolver: &'a mut Resolver<'c>,
 }
 
-impl<'a> Settler<'a> {
+impl<'a, 'c> Settler<'a, 'c> {
     /// Will settle `pending` with what `coins` gathers and what `resolver` looks up.
     pub fn new(
         coins: Gather<'a, CoinRow>,
         pending: SortedPending<'a>,
-        resolver: &'a mut Resolver,
-    ) -> Settler<'a> {
+        resolver: &'a mut Resolver<'c>,
+    ) -> Settler<'a, 'c> {
         Settler {
             coins,
             at: 0,
@@ -161,6 +161,7 @@ impl<'a> Settler<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::batch::coinbases::Coinbases;
     use crate::batch::pending::Pending;
     use crate::batch::resolve::SpendFault;
     use crate::batch::rows::RowBuffers;
@@ -226,7 +227,8 @@ mod tests {
             let mut buffer = vec![CoinRow(0); buffer_for::<CoinRow>(batch.len())];
             let mut buffers = RowBuffers::new(1 << 20).unwrap();
             buffers.begin_recent(Txo(MADE));
-            let mut resolver = Resolver::new(older);
+            let coinbases = Coinbases::new().expect("memory");
+            let mut resolver = Resolver::new(older, &coinbases);
             let (index, staging) = (&mut self.index, &mut self.staging);
             let sorted = self.pending.sorted(index, staging, Txo(MADE)).unwrap();
             let gather = Gather::new(batch, false, &mut buffer);

@@ -130,6 +130,7 @@ fn show_chain(chain: &ChainFound, fields: &mut Fields) {
         State::Complete => "complete",
         State::Pruned => "pruned: the oldest blocks are gone",
         State::Assumeutxo => "begun at a snapshot (assumeutxo), older blocks still to come",
+        State::BeingWritten => "still being written",
         State::Gap => "with a gap",
     };
     let mut range = match chain.height {

@@ -8,6 +8,7 @@ use bitcoin::BlockHash;
 use bitcoin::hashes::Hash;
 use blkdex::chain::Chain;
 use blkdex::datadir::ScanProgress;
+use blkdex::index::left_out::LeftOut;
 use blkdex::ledger::record::{Moment, Record};
 use blkdex::machine::Resident;
 use blkdex::memory::Plan;
@@ -280,6 +281,11 @@ fn describe(notice: &Notice) -> String {
         Notice::Behind { best, tip } => format!(
             "the block files end at height {best}, the index is at {tip} of the same chain: nothing changed"
         ),
+        Notice::BegunAnew { tip } => format!(
+            "the chain up to height {tip} leads to an invalid block, and another leaves it far below: all of this import is begun anew"
+        ),
+        Notice::Unfinished(end) => format!("warning: {end}; import again later"),
+        Notice::LeftOut { blocks, first } => describe_left_out(*blocks, first),
         Notice::Memory(alarm) => format!("warning: {alarm}"),
         Notice::Moved => "the block files have moved: their positions were noted anew".into(),
         Notice::Invalid {
@@ -307,6 +313,22 @@ fn describe(notice: &Notice) -> String {
             place.file, place.offset_bytes
         ),
     }
+}
+
+fn describe_left_out(blocks: u32, first: &LeftOut) -> String {
+    let are = if blocks == 1 {
+        "block is"
+    } else {
+        "blocks are"
+    };
+    let from = match first.height {
+        Some(height) => format!("from height {height} on"),
+        None => "by hand".to_owned(),
+    };
+    format!(
+        "warning: {blocks} {are} left out as invalid, {from} ({}: {}); the node may think otherwise",
+        first.hash, first.fault
+    )
 }
 
 #[cfg(test)]

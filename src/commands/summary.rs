@@ -54,6 +54,8 @@ pub fn to_json(summary: &Summary) -> Value {
             "evictions": summary.table.evictions,
         },
         "interrupted": summary.interrupted,
+        "chain": summary.chain_end,
+        "left_out": summary.left_out,
     })
 }
 

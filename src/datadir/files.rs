@@ -4,7 +4,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, ErrorKind};
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -22,6 +22,9 @@ pub struct BlockFile {
     pub bytes: u64,
     /// When it was last written to.
     pub modified: SystemTime,
+    /// When anything of it was last changed, its times included, in nanoseconds since 1970 (`ctime`,
+    /// which no program can set).
+    pub changed_ns: i64,
 }
 
 /// Path of block file `number` in the folder `dir`.
@@ -104,6 +107,7 @@ fn describe(path: &Path, number: u32) -> Result<BlockFile> {
         number,
         bytes,
         modified,
+        changed_ns: meta.ctime() * 1_000_000_000 + meta.ctime_nsec(),
     })
 }
 

@@ -248,14 +248,18 @@ impl<'a> HeaderTree<'a> {
             .map(NodeId)
     }
 
-    /// A block that waits for its missing parent: the first that came.
+    /// The blocks that wait for a missing parent, not counting what follows them, in the order they came.
+    pub fn orphan_roots(&self) -> impl Iterator<Item = Place> + '_ {
+        let waits = |(id, aside, _): &(NodeId, Aside, Place)| {
+            let parent = self.node(id.0).parent;
+            *aside == Aside::Orphan && (parent == NONE || self.is_missing(parent))
+        };
+        self.asides().filter(waits).map(|(_, _, place)| place)
+    }
+
+    /// The first of them.
     pub fn first_orphan(&self) -> Option<Place> {
-        self.asides()
-            .find(|(id, aside, _)| {
-                let parent = self.node(id.0).parent;
-                *aside == Aside::Orphan && (parent == NONE || self.is_missing(parent))
-            })
-            .map(|(_, _, place)| place)
+        self.orphan_roots().next()
     }
 
     /// How many there are of what.
@@ -302,6 +306,20 @@ impl<'a> HeaderTree<'a> {
             height += 1;
         }
         Some(Height(height))
+    }
+
+    /// Height of the last block that a connected block's chain shares with the best one.
+    pub fn leaves_best_at(&self, node: NodeId) -> Option<Height> {
+        let mut height = self.height(node)?;
+        let mut id = node.0;
+        while !self.is_on_best(NodeId(id)) {
+            if id == ROOT {
+                return None;
+            }
+            id = self.node(id).parent;
+            height = Height(height.0 - 1);
+        }
+        Some(height)
     }
 
     pub(super) fn node(&self, id: u32) -> &Node {

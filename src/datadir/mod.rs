@@ -12,7 +12,8 @@
 //! | `headers` | the tree of headers |
 //! | `arena` | its memory: nodes and buckets |
 //! | `best` | which of its chains has the most work |
-//! | `missing` | what to say of blocks that are not there |
+//! | `end` | where the best chain ends, and why |
+//! | `claimed` | the height that a block without ancestors claims |
 //! | `scan` | all records of all files into the tree |
 //! | `reader` | a block's bytes, by map or pread |
 //! | `sigbus` | a failing disk under a map: the last words |
@@ -27,9 +28,11 @@ use crate::{Error, Result};
 
 mod arena;
 mod best;
+mod claimed;
+mod end;
 mod files;
 mod headers;
-mod missing;
+mod left;
 mod network;
 mod reader;
 mod records;
@@ -40,9 +43,11 @@ pub(crate) mod testing;
 mod xor;
 
 pub use arena::NODE_BYTES;
+pub use claimed::claimed_height;
+pub use end::{ChainEnd, EndState, Spot};
 pub use files::{BlockFile, block_file_path};
 pub use headers::{Aside, Best, ChainBlock, Counts, HeaderTree, Inserted, NodeId, Root};
-pub use missing::{MissingBlocks, missing_blocks};
+pub use left::{LeftPlace, left_places};
 pub use network::{Network, NetworkName};
 pub use reader::BlockReader;
 use records::{Record, RecordReader};

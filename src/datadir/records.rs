@@ -152,24 +152,6 @@ impl RecordReader {
         }
         Ok(found)
     }
-
-    /// Hash of the header at `offset_bytes` of the open file; `None` past its end.
-    pub(super) fn hash_at(&mut self, offset_bytes: u64) -> Result<Option<[u8; 32]>> {
-        let RecordReader {
-            key, buffer, open, ..
-        } = self;
-        let Some(open) = open else { return Ok(None) };
-        let bytes = open.view(buffer, *key, offset_bytes, HEADER_BYTES, HOP_BYTES)?;
-        Ok(bytes.first_chunk::<HEADER_BYTES>().map(hash_of))
-    }
-
-    /// Goes to byte `at` of the open file.
-    pub(super) fn seek(&mut self, at: u64) {
-        if let Some(open) = &mut self.open {
-            open.at = at;
-            open.left.end_bytes = at;
-        }
-    }
 }
 
 impl Open {

@@ -1,7 +1,7 @@
 //! The scan: every record of every file into the tree of headers.
 //!
-//! Invariant: a file is read on from where its last scan ended only if that scan's last record is
-//! still there; otherwise it is read from its beginning.
+//! Invariant: what an earlier scan found is believed only of a file that has not changed since, or of
+//! one in which every record that it found is still where it was.
 
 use super::headers::{HeaderTree, Inserted};
 use super::network::NetworkName;
@@ -10,22 +10,38 @@ use super::{BlockFile, Datadir, block_file_path};
 use crate::limits::PLACES_LISTED_MAX;
 use crate::position::Place;
 use crate::{Error, Result};
+use std::hash::Hasher;
+use std::time::{SystemTime, UNIX_EPOCH};
+use twox_hash::XxHash3_64;
+
+/// Two changes of a file within so many nanoseconds may bear the same time: file systems count in ticks
+/// of the kernel, some in seconds (ext3), others in two (FAT).
+const CHANGE_TICK_NS_MAX: i128 = 3_000_000_000;
 
 /// Records between two reports of progress within a file.
 const PROGRESS_RECORDS: u64 = 4096;
 
-/// What to remember of a file, so that the next scan reads only what was appended.
+/// What to remember of a file, so that the next scan reads only what has changed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct FileMemory {
     /// Number of the file.
     pub file: u32,
+    /// Its length when it was scanned.
+    pub bytes: u64,
+    /// [`BlockFile::changed_ns`] of it then; 0 if it was written to while it was scanned, or so
+    /// shortly before that the next write may bear the same time.
+    pub changed_ns: i64,
     /// End of its last whole record; 0 if it has none.
     pub scanned_to_bytes: u64,
-    /// Length of that record's block.
-    pub last_bytes: u32,
-    /// Hash of that record's block, in internal byte order. A node that was killed may write over
-    /// its newest blocks when it starts again; then this is found to be another.
-    pub last_hash: [u8; 32],
+    /// Checksum of places and hashes of all its whole records (XXH3-64).
+    pub records_checksum: u64,
+}
+
+impl FileMemory {
+    /// Whether the file is as it was: nobody has written to it since.
+    fn is_of(&self, file: &BlockFile) -> bool {
+        self.changed_ns != 0 && (self.bytes, self.changed_ns) == (file.bytes, file.changed_ns)
+    }
 }
 
 /// How far a scan is.
@@ -72,13 +88,14 @@ pub struct ScanReport {
     pub cut_records: u64,
     /// File and offset of the first [`PLACES_LISTED_MAX`] of them.
     pub cut_places: Vec<(u32, u64)>,
-    /// Remembered files that had changed and were read from their beginning.
+    /// Remembered files that are gone, or in which a record is not where it was; nothing that was
+    /// remembered may be believed then.
     pub rewritten_files: u64,
 }
 
-/// Walks all files in the order of their numbers and inserts every header into `tree`; goes on from
-/// `remembered` where that still holds. Calls `progress` after every file and every few thousand
-/// records.
+/// Walks all files in the order of their numbers and inserts every header into `tree`, but for those of
+/// records that were there when the `remembered` was made. Calls `progress` after every file and every
+/// few thousand records.
 ///
 /// # Errors
 /// A file cannot be read; a block of another network; more headers than the tree holds (then all
@@ -104,9 +121,20 @@ pub fn scan(
         report: ScanReport::default(),
     };
     let out_of_order_before = scan.tree.out_of_order();
+    let is_there = |number: u32| {
+        let files = datadir.files();
+        files
+            .binary_search_by_key(&number, |file| file.number)
+            .is_ok()
+    };
+    let gone = remembered.iter().filter(|memory| !is_there(memory.file));
+    scan.report.rewritten_files = gone.count() as u64;
     for file in datadir.files() {
         let memory = remembered.iter().find(|memory| memory.file == file.number);
-        scan.file(datadir, file, memory, progress)?;
+        match memory.filter(|memory| memory.is_of(file)) {
+            Some(unchanged) => scan.pass(file, *unchanged, progress),
+            None => scan.file(datadir, file, memory, progress)?,
+        }
     }
     scan.finish(out_of_order_before)
 }
@@ -143,6 +171,19 @@ struct Scan<'s, 'a> {
 }
 
 impl Scan<'_, '_> {
+    /// A file that nobody has written to since it was scanned.
+    fn pass(
+        &mut self,
+        file: &BlockFile,
+        memory: FileMemory,
+        progress: &mut dyn FnMut(&ScanProgress),
+    ) {
+        self.report.memory.push(memory);
+        self.done.files_done += 1;
+        self.done.bytes_done += file.bytes;
+        progress(&self.done);
+    }
+
     fn file(
         &mut self,
         datadir: &Datadir,
@@ -152,20 +193,29 @@ impl Scan<'_, '_> {
     ) -> Result<()> {
         let path = block_file_path(datadir.blocks_dir(), file.number);
         self.reader.open(path, file.number, 0)?;
-        let mut last = self.resume(file, memory)?;
+        let mut known = memory.copied();
+        let mut records = Records::default();
         let before = self.done.bytes_done;
         while let Some(record) = self.reader.next_record()? {
             record.expect_network(self.network)?;
-            self.insert(&record)?;
-            last.scanned_to_bytes = record.place.offset_bytes + u64::from(record.place.bytes);
-            last.last_bytes = record.place.bytes;
-            last.last_hash = record.hash;
-            if self.report.records.is_multiple_of(PROGRESS_RECORDS) {
-                self.done.bytes_done = before + last.scanned_to_bytes.min(file.bytes);
+            let is_behind = |known: &FileMemory| record.place.end_bytes() > known.scanned_to_bytes;
+            if let Some(known) = known.take_if(|known| is_behind(known)) {
+                self.compare(&known, &records);
+            }
+            records.add(&record);
+            match known {
+                Some(_) => {}
+                None => self.insert(&record)?,
+            }
+            if records.count.is_multiple_of(PROGRESS_RECORDS) {
+                self.done.bytes_done = before + records.end_bytes.min(file.bytes);
                 progress(&self.done);
             }
         }
-        self.report.memory.push(last);
+        if let Some(known) = known {
+            self.compare(&known, &records);
+        }
+        self.report.memory.push(records.to_remember(file));
         self.report.files += 1;
         self.report.bytes += self.reader.file_bytes();
         let left = self.reader.close();
@@ -176,27 +226,11 @@ impl Scan<'_, '_> {
         Ok(())
     }
 
-    /// Goes to where the file's last scan ended, if its last record is still there.
-    fn resume(&mut self, file: &BlockFile, memory: Option<&FileMemory>) -> Result<FileMemory> {
-        let fresh = FileMemory {
-            file: file.number,
-            scanned_to_bytes: 0,
-            last_bytes: 0,
-            last_hash: [0; 32],
-        };
-        let Some(memory) = memory.filter(|memory| memory.scanned_to_bytes > 0) else {
-            return Ok(fresh);
-        };
-        let end = memory.scanned_to_bytes;
-        if let Some(block) = end.checked_sub(u64::from(memory.last_bytes))
-            && end <= self.reader.file_bytes()
-            && self.reader.hash_at(block)? == Some(memory.last_hash)
-        {
-            self.reader.seek(end);
-            return Ok(*memory);
-        }
-        self.report.rewritten_files += 1;
-        Ok(fresh)
+    /// Whether the records up to where the last scan ended are those that it found.
+    fn compare(&mut self, known: &FileMemory, records: &Records) {
+        let is_same = known.scanned_to_bytes == records.end_bytes
+            && known.records_checksum == records.checksum();
+        self.report.rewritten_files += u64::from(!is_same);
     }
 
     fn insert(&mut self, record: &Record) -> Result<()> {
@@ -253,6 +287,46 @@ impl Scan<'_, '_> {
     }
 }
 
+/// The whole records of one file, as far as it was read.
+#[derive(Default)]
+struct Records {
+    count: u64,
+    end_bytes: u64,
+    hasher: XxHash3_64,
+}
+
+impl Records {
+    fn add(&mut self, record: &Record) {
+        self.count += 1;
+        self.end_bytes = record.place.end_bytes();
+        self.hasher.write(&record.place.offset_bytes.to_le_bytes());
+        self.hasher.write(&record.place.bytes.to_le_bytes());
+        self.hasher.write(&record.hash);
+    }
+
+    fn checksum(&self) -> u64 {
+        self.hasher.finish()
+    }
+
+    fn to_remember(&self, file: &BlockFile) -> FileMemory {
+        FileMemory {
+            file: file.number,
+            bytes: file.bytes,
+            changed_ns: settled_ns(file.changed_ns, SystemTime::now()),
+            scanned_to_bytes: self.end_bytes,
+            records_checksum: self.checksum(),
+        }
+    }
+}
+
+/// The time of a file's last change; 0 if that was so short a while ago that a further change may bear
+/// the same time.
+fn settled_ns(changed_ns: i64, now: SystemTime) -> i64 {
+    let now_ns = now.duration_since(UNIX_EPOCH).map_or(0, |d| d.as_nanos());
+    let is_settled = i128::from(changed_ns) + CHANGE_TICK_NS_MAX < now_ns as i128;
+    if is_settled { changed_ns } else { 0 }
+}
+
 impl Record {
     /// Refuses a record of another network.
     pub(super) fn expect_network(&self, expected: NetworkName) -> Result<()> {
@@ -276,8 +350,8 @@ mod tests {
     use bitcoin::BlockHash;
     use bitcoin::hashes::Hash;
 
+    use super::super::ChainEnd;
     use super::super::headers::{Best, Root};
-    use super::super::missing::missing_blocks;
     use super::super::testing::{fixture, fixture_path, folder_with, regtest_source};
     use super::super::{Location, Network, Source, XorKey};
     use super::*;
@@ -374,10 +448,8 @@ mod tests {
             (report.junk_bytes, report.cut_records, report.files),
             (0, 0, 12)
         );
-        assert_eq!(
-            missing_blocks(&datadir, &tree, Some(best)).expect("whole"),
-            None
-        );
+        let end = ChainEnd::judge(&datadir, &tree, Some(best)).expect("reads");
+        assert!(end.complete, "{end:?}");
         let last = seen.last().expect("progress");
         assert_eq!((last.files_done, last.bytes_done), (last.files, last.bytes));
         assert_eq!(last.headers, u64::from(tree.counts().headers));
@@ -456,8 +528,8 @@ mod tests {
                 (duplicates, cut),
                 "{name}"
             );
-            let judged = missing_blocks(&datadir, &tree, best);
-            assert_eq!(judged.is_err(), height.is_none(), "{name}");
+            let end = ChainEnd::judge(&datadir, &tree, best).expect("reads");
+            assert_eq!(end.refusal(&datadir).is_some(), height.is_none(), "{name}");
         }
     }
 
@@ -517,7 +589,11 @@ mod tests {
         let datadir = open(dir.path());
         let (_, first) = scan_all(&datadir, &mut first_arena);
         let end = first.memory[11].scanned_to_bytes as usize;
-        let last = end - first.memory[11].last_bytes as usize - FRAME_BYTES;
+        let last = places_in(&datadir, 11)
+            .last()
+            .expect("a record")
+            .offset_bytes as usize;
+        let last = last - FRAME_BYTES;
         let mut shorter = files[11].clone();
         shorter.truncate(last);
         let mut other = shorter.clone();
@@ -530,6 +606,84 @@ mod tests {
             let report = scan(&datadir, &first.memory, &mut tree, &mut |_| {}).expect("scans");
             assert_eq!(report.rewritten_files, 1);
             assert!(report.records > 0);
+        }
+    }
+
+    fn places_in(datadir: &Datadir, file: u32) -> Vec<Place> {
+        let mut reader = datadir.record_reader();
+        let path = block_file_path(datadir.blocks_dir(), file);
+        reader.open(path, file, 0).expect("opens");
+        let records = std::iter::from_fn(|| reader.next_record().expect("reads"));
+        records.map(|record| record.place).collect()
+    }
+
+    #[test]
+    fn a_record_that_changes_where_it_was_or_a_file_that_is_gone_is_seen() {
+        let files = regtest_files();
+        let dir = folder_with(&files);
+        let mut first_arena = arena();
+        let (_, first) = scan_all(&open(dir.path()), &mut first_arena);
+        let again = || {
+            let mut arena = arena();
+            let datadir = open(dir.path());
+            let root = Root::Genesis(datadir.network().genesis_hash);
+            let mut tree = HeaderTree::new(&mut arena, root);
+            let report = scan(&datadir, &first.memory, &mut tree, &mut |_| {}).expect("scans");
+            (report.rewritten_files, report.records)
+        };
+        assert_eq!(again(), (0, 0));
+        let path = block_file_path(dir.path(), 3);
+        let mut rotten = files[3].clone();
+        rotten[FRAME_BYTES + 40] ^= 1;
+        fs::write(&path, &rotten).expect("write");
+        assert_eq!(again().0, 1);
+        fs::write(&path, &files[3]).expect("write");
+        assert_eq!(again(), (0, 0));
+        fs::remove_file(block_file_path(dir.path(), 11)).expect("remove");
+        assert_eq!(again().0, 1);
+    }
+
+    #[test]
+    fn a_file_is_passed_over_only_if_it_did_not_change_since_and_not_just_before() {
+        let now = SystemTime::now();
+        let ns = now
+            .duration_since(UNIX_EPOCH)
+            .expect("after 1970")
+            .as_nanos() as i64;
+        let second = 1_000_000_000;
+        assert_eq!(settled_ns(ns - 10 * second, now), ns - 10 * second);
+        for young in [ns, ns - second, ns + 10 * second] {
+            assert_eq!(settled_ns(young, now), 0);
+        }
+        let file = BlockFile {
+            number: 1,
+            bytes: 100,
+            modified: now,
+            changed_ns: 7,
+        };
+        let memory = FileMemory {
+            file: 1,
+            bytes: 100,
+            changed_ns: 7,
+            scanned_to_bytes: 90,
+            records_checksum: 1,
+        };
+        assert!(memory.is_of(&file));
+        for other in [
+            FileMemory {
+                bytes: 101,
+                ..memory
+            },
+            FileMemory {
+                changed_ns: 8,
+                ..memory
+            },
+            FileMemory {
+                changed_ns: 0,
+                ..memory
+            },
+        ] {
+            assert!(!other.is_of(&file));
         }
     }
 

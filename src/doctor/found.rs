@@ -4,13 +4,13 @@
 
 use super::Options;
 use crate::Result;
-use crate::datadir::{Best, BlockReader, Datadir, HeaderTree, ScanReport};
+use crate::datadir::{
+    Best, ChainEnd, Datadir, EndState, HeaderTree, LeftPlace, ScanReport, claimed_height,
+};
 use crate::index::Index;
-use crate::limits::ORPHANS_QUIET_MAX;
-use crate::position::{Height, Place};
+use crate::position::Height;
 use crate::query::QUERY_CACHE_BYTES;
 use crate::system;
-use crate::wire::Block;
 use bitcoin::BlockHash;
 use bitcoin::hashes::Hash;
 use std::path::{Path, PathBuf};
@@ -96,7 +96,10 @@ pub enum State {
     Pruned,
     /// The node began at a snapshot and is still fetching what lies before it.
     Assumeutxo,
-    /// Blocks in the middle are missing.
+    /// A node is writing: blocks in the middle are to come.
+    #[serde(rename = "being_written")]
+    BeingWritten,
+    /// Blocks in the middle are damaged or missing.
     Gap,
 }
 
@@ -121,6 +124,12 @@ pub struct ChainFound {
     pub orphans: u32,
     /// Height of the first such block, if its coinbase names one (BIP 34).
     pub goes_on_at: Option<Height>,
+    /// Whether nothing that is there lacks anything.
+    pub complete: bool,
+    /// The parent that the first block without an ancestor lacks.
+    pub first_missing_parent: Option<BlockHash>,
+    /// Bytes that are no block where one may be missing; the likeliest place first.
+    pub damage: Vec<LeftPlace>,
 }
 
 impl ChainFound {
@@ -128,6 +137,7 @@ impl ChainFound {
         datadir: &Datadir,
         tree: &HeaderTree<'_>,
         best: Option<Best>,
+        end: ChainEnd,
     ) -> Result<ChainFound> {
         let counts = tree.counts();
         let hash = match best.and_then(|best| tree.place(best.node)) {
@@ -136,7 +146,7 @@ impl ChainFound {
         };
         let orphan = tree.first_orphan();
         Ok(ChainFound {
-            state: state(datadir, best, counts.orphans),
+            state: state(datadir, &end),
             height: best.map(|best| best.height),
             hash,
             bytes: best.map_or(0, |_| super::needs::total_bytes(tree, None).1),
@@ -144,51 +154,29 @@ impl ChainFound {
             stale: counts.stale,
             tips: counts.tips,
             orphans: counts.orphans,
-            goes_on_at: orphan.and_then(|place| height_in_coinbase(datadir, place)),
+            goes_on_at: orphan.and_then(|place| claimed_height(datadir, place)),
+            complete: end.complete,
+            first_missing_parent: end.first_missing_parent,
+            damage: end.damage,
         })
     }
 }
 
-fn state(datadir: &Datadir, best: Option<Best>, orphans: u32) -> State {
+fn state(datadir: &Datadir, end: &ChainEnd) -> State {
     let starts_at_0 = datadir.files().first().is_some_and(|file| file.number == 0);
     let snapshot = datadir.blocks_dir().parent().map(|dir| dir.join(SNAPSHOT));
-    if !starts_at_0 || (best.is_none() && orphans > 0) {
-        State::Pruned
-    } else if orphans > ORPHANS_QUIET_MAX && snapshot.is_some_and(|dir| dir.exists()) {
-        State::Assumeutxo
-    } else if orphans > ORPHANS_QUIET_MAX {
-        State::Gap
-    } else {
-        State::Complete
+    match end.state {
+        _ if !starts_at_0 || (end.height.is_none() && end.orphans > 0) => State::Pruned,
+        EndState::Complete => State::Complete,
+        EndState::BeingWritten => State::BeingWritten,
+        EndState::Damaged if snapshot.is_some_and(|dir| dir.exists()) => State::Assumeutxo,
+        EndState::Damaged => State::Gap,
     }
 }
 
 /// Folder of a chainstate that was loaded (Bitcoin Core, `node/utxo_snapshot.h`:
 /// `SNAPSHOT_CHAINSTATE_SUFFIX`).
 const SNAPSHOT: &str = "chainstate_snapshot";
-
-/// The height that a block's coinbase names as the first number of its script (BIP 34).
-fn height_in_coinbase(datadir: &Datadir, place: Place) -> Option<Height> {
-    let mut reader = BlockReader::new(datadir).ok()?;
-    let coinbase = Block::read(reader.read(place).ok()?)
-        .ok()?
-        .next_tx()
-        .ok()??;
-    let script = coinbase.inputs().next()?.script_sig;
-    let (length, rest) = script.split_first()?;
-    match length {
-        0x51..=0x60 => Some(Height(u32::from(length - 0x50))),
-        1..=4 => {
-            let bytes = rest.get(..usize::from(*length))?;
-            let height = bytes
-                .iter()
-                .rev()
-                .fold(0, |sum, byte| sum << 8 | u32::from(*byte));
-            Some(Height(height))
-        }
-        _ => None,
-    }
-}
 
 /// The index that is, or is to be.
 #[derive(Clone, PartialEq, Eq, Debug, serde::Serialize)]

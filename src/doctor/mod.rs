@@ -22,15 +22,13 @@ pub use found::{ChainFound, FilesFound, IndexFound, Spot, State};
 pub use needs::Needs;
 pub use node::Node;
 
-use crate::datadir::{
-    Datadir, HeaderTree, Root, ScanReport, Source, catch_sigbus, missing_blocks, scan,
-};
+use crate::Result;
+use crate::datadir::{ChainEnd, Datadir, HeaderTree, Root, ScanReport, Source, catch_sigbus, scan};
 use crate::limits::RECORD_BYTES_TYPICAL_MIN;
 use crate::memory::{BUDGET_BYTES_MIN, Plan};
 use crate::position::Height;
 use crate::region::Region;
 use crate::report::Event;
-use crate::{Error, Result};
 use std::path::PathBuf;
 
 /// What to look at, and how closely.
@@ -176,15 +174,13 @@ impl Report {
     ) -> Result<()> {
         self.files = Some(FilesFound::new(datadir, scanned));
         let best = tree.best();
-        match missing_blocks(datadir, tree, best) {
-            Ok(missing) => self.problems.extend(missing.map(|m| m.to_string())),
-            Err(error) => self.problems.push(error.to_string()),
+        let end = ChainEnd::judge(datadir, tree, best)?;
+        match end.refusal(datadir) {
+            Some(refusal) => self.problems.push(refusal.to_string()),
+            None if !end.complete => self.warnings.push(end.to_string()),
+            None => {}
         }
-        if best.is_none() && self.problems.is_empty() {
-            let dir = datadir.blocks_dir().to_owned();
-            self.problems.push(Error::NoGenesis { dir }.to_string());
-        }
-        self.chain = Some(ChainFound::new(datadir, tree, best)?);
+        self.chain = Some(ChainFound::new(datadir, tree, best, end)?);
         Ok(())
     }
 

@@ -20,7 +20,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use twox_hash::XxHash3_64;
 
-const META: TableDefinition<'static, &str, &[u8]> = TableDefinition::new("meta");
+pub(super) const META: TableDefinition<'static, &str, &[u8]> = TableDefinition::new("meta");
 
 /// The format this program writes, and the only one it reads.
 pub const FORMAT: u32 = 3;

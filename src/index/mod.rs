@@ -5,6 +5,7 @@
 //!
 //! | file | what |
 //! | --- | --- |
+//! | `left_out.rs` | blocks that break the rules |
 //! | `meta.rs` | format, network, key, tip: what the index says of itself |
 //! | `blocks.rs` | the rows of the tables that go by height |
 //! | `roll_back.rs` | dropping the newest blocks |
@@ -13,6 +14,7 @@
 //! | `snapshot.rs` | reading: blocks, positions, rows of runs |
 
 pub mod blocks;
+pub mod left_out;
 pub mod meta;
 mod roll_back;
 pub mod scan_memory;

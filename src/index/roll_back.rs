@@ -4,11 +4,14 @@
 
 use super::Index;
 use super::blocks::{BLOCKS, BlockRow, HASHES, OFFSETS};
-use super::meta::Meta;
+use super::left_out::LEFT_OUT;
+use super::meta::{META, Meta};
 use crate::Result;
+use crate::ledger::heap::InRedb;
 use crate::position::Height;
 use crate::runs::catalogue::{self, Run};
 use crate::runs::row::Relation;
+use redb::TableHandle;
 
 impl Index {
     /// The highest commit boundary at or below `height`: where a rollback to it ends.
@@ -21,6 +24,33 @@ impl Index {
             .into_iter()
             .map(|run| run.to);
         ends.filter(|end| *end <= height).max()
+    }
+
+    /// Drops all blocks, those below the settled line too, in one durable commit; what is said of blocks
+    /// that break the rules stays.
+    ///
+    /// # Errors
+    /// [`crate::Error::Store`]; then nothing has changed.
+    pub fn begin_anew(self) -> Result<Index> {
+        let meta = Meta {
+            tip: None,
+            settled: None,
+            ..self.meta
+        };
+        let store = self.store;
+        let _redb = InRedb::enter();
+        let snapshot = store.read()?;
+        let tables: Vec<_> = store.check(snapshot.list_tables())?.collect();
+        drop(snapshot);
+        store.durable(|transaction| {
+            for table in tables {
+                if ![META.name(), LEFT_OUT.name()].contains(&table.name()) {
+                    store.check(transaction.delete_table(table))?;
+                }
+            }
+            meta.save(&store, transaction)
+        })?;
+        Index::load(store, meta)
     }
 
     /// Drops everything above the boundary at or below `height`, in one durable commit.

@@ -1,29 +1,29 @@
 //! What the scan of the block files left to remember, so that catching up reads only what was added.
 //!
 //! Invariant: it is written together with the positions that it led to, and believed only if the
-//! anchor's header is still where it was.
+//! anchor's header is still where it was, and nothing was missing when it was made.
 //!
-//! `scan`, file (u32) → bytes scanned (u64), length of the last block (u32), its hash (32 bytes).
-//! `asides`, position (16 bytes) of a block off the best chain, above the anchor → nothing.
-//! `invalid`, hash of a block that breaks the rules → nothing.
-//! `anchor`, 0 → height (u32) and hash of a settled block, height of the chain's end (u32).
+//! `scanned`, file (u32) → its length (u64), time of its last change (i64), bytes scanned (u64), checksum
+//! of its records (u64). `asides`, position (16 bytes) of a block off the best chain, above the anchor →
+//! nothing. `anchor`, 0 → height (u32) and hash of a settled block, height of the chain's end (u32).
+//! `chain_end`, 0 → [`ChainEnd`] as JSON.
 
 use super::blocks::{POSITIONS, decode_place, encode_place};
 use crate::Result;
-use crate::datadir::FileMemory;
+use crate::datadir::{ChainEnd, FileMemory};
 use crate::position::{Height, Place};
 use crate::store::Store;
 use crate::wire::Hash32;
 use byteorder::{ByteOrder, LittleEndian};
 use redb::{TableDefinition, WriteTransaction};
 
-const SCAN: TableDefinition<'static, u32, &[u8]> = TableDefinition::new("scan");
+const SCANNED: TableDefinition<'static, u32, &[u8]> = TableDefinition::new("scanned");
 const ASIDES: TableDefinition<'static, &[u8], ()> = TableDefinition::new("asides");
-const INVALID: TableDefinition<'static, &[u8; 32], ()> = TableDefinition::new("invalid");
 const ANCHOR: TableDefinition<'static, u8, &[u8]> = TableDefinition::new("anchor");
+const CHAIN_END: TableDefinition<'static, u8, &[u8]> = TableDefinition::new("chain_end");
 
-const FILE_BYTES: usize = 44;
-const _: () = assert!(8 + 4 + 32 == FILE_BYTES);
+const FILE_BYTES: usize = 32;
+const _: () = assert!(8 + 8 + 8 + 8 == FILE_BYTES);
 const ANCHOR_BYTES: usize = 40;
 const _: () = assert!(4 + 32 + 4 == ANCHOR_BYTES);
 
@@ -63,7 +63,10 @@ impl ScanMemory {
             ),
             chain_end: Height(LittleEndian::read_u32(&anchor[36..])),
         };
-        for entry in store.check(store.check(snapshot.open_table(SCAN))?.range::<u32>(..))? {
+        if !matches!(chain_end(store)?, Some(end) if end.complete) {
+            return Ok(None);
+        }
+        for entry in store.check(store.check(snapshot.open_table(SCANNED))?.range::<u32>(..))? {
             let (file, bytes) = store.check(entry)?;
             memory
                 .files
@@ -82,7 +85,7 @@ impl ScanMemory {
     /// # Errors
     /// [`crate::Error::Store`].
     pub fn save(&self, store: &Store, transaction: &WriteTransaction) -> Result<()> {
-        let mut scan = store.check(transaction.open_table(SCAN))?;
+        let mut scan = store.check(transaction.open_table(SCANNED))?;
         store.check(scan.retain(|_, _| false))?;
         for file in &self.files {
             store.check(scan.insert(file.file, &encode_file(file)[..]))?;
@@ -103,18 +106,46 @@ impl ScanMemory {
 
 fn encode_file(file: &FileMemory) -> [u8; FILE_BYTES] {
     let mut bytes = [0; FILE_BYTES];
-    LittleEndian::write_u64(&mut bytes, file.scanned_to_bytes);
-    LittleEndian::write_u32(&mut bytes[8..], file.last_bytes);
-    bytes[12..].copy_from_slice(&file.last_hash);
+    LittleEndian::write_u64(&mut bytes, file.bytes);
+    LittleEndian::write_i64(&mut bytes[8..], file.changed_ns);
+    LittleEndian::write_u64(&mut bytes[16..], file.scanned_to_bytes);
+    LittleEndian::write_u64(&mut bytes[24..], file.records_checksum);
     bytes
 }
 
 fn decode_file(file: u32, bytes: &[u8]) -> Option<FileMemory> {
     (bytes.len() == FILE_BYTES).then(|| FileMemory {
         file,
-        scanned_to_bytes: LittleEndian::read_u64(bytes),
-        last_bytes: LittleEndian::read_u32(&bytes[8..]),
-        last_hash: bytes[12..].try_into().expect("length checked above"),
+        bytes: LittleEndian::read_u64(bytes),
+        changed_ns: LittleEndian::read_i64(&bytes[8..]),
+        scanned_to_bytes: LittleEndian::read_u64(&bytes[16..]),
+        records_checksum: LittleEndian::read_u64(&bytes[24..]),
+    })
+}
+
+/// Where the chain ended when it was last looked at, and why; `None` if that was never noted, or cannot
+/// be read.
+///
+/// # Errors
+/// [`crate::Error::Store`].
+pub fn chain_end(store: &Store) -> Result<Option<ChainEnd>> {
+    let snapshot = store.read()?;
+    let stored = store.get(&snapshot, CHAIN_END, 0)?;
+    Ok(stored.and_then(|bytes| serde_json::from_slice(bytes.value()).ok()))
+}
+
+/// Notes where the chain ends, and why, unless that is known already.
+///
+/// # Errors
+/// [`crate::Error::Store`].
+pub fn note_chain_end(store: &Store, end: &ChainEnd) -> Result<()> {
+    if chain_end(store)?.as_ref() == Some(end) {
+        return Ok(());
+    }
+    let bytes = serde_json::to_vec(end).expect("plain fields become JSON");
+    store.durable(|transaction| {
+        let mut table = store.check(transaction.open_table(CHAIN_END))?;
+        store.check(table.insert(0, &bytes[..])).map(drop)
     })
 }
 
@@ -136,48 +167,11 @@ pub fn write_positions(
     })
 }
 
-/// Blocks known to break the rules.
+/// Forgets what the scan left, so that the next looks at all files.
 ///
 /// # Errors
 /// [`crate::Error::Store`].
-pub fn invalid_blocks(store: &Store) -> Result<Vec<Hash32>> {
-    let snapshot = store.read()?;
-    let table = match snapshot.open_table(INVALID) {
-        Err(redb::TableError::TableDoesNotExist(_)) => return Ok(Vec::new()),
-        other => store.check(other)?,
-    };
-    let mut hashes = Vec::new();
-    for entry in store.check(table.range::<&[u8; 32]>(..))? {
-        hashes.push(*store.check(entry)?.0.value());
-    }
-    Ok(hashes)
-}
-
-/// Notes a block that breaks the rules, for this import and all later ones.
-///
-/// # Errors
-/// [`crate::Error::Store`].
-pub fn mark_invalid(store: &Store, hash: &Hash32) -> Result<()> {
-    store.durable(|transaction| insert_invalid(store, transaction, hash).map(drop))
-}
-
-/// Notes a block that a person says is invalid. It may lie below the anchor, so that, unless it was
-/// known before, a full scan follows.
-///
-/// # Errors
-/// [`crate::Error::Store`].
-pub fn exclude(store: &Store, hash: &Hash32) -> Result<()> {
-    store.durable(|transaction| {
-        if insert_invalid(store, transaction, hash)? {
-            let mut anchor = store.check(transaction.open_table(ANCHOR))?;
-            store.check(anchor.remove(0))?;
-        }
-        Ok(())
-    })
-}
-
-/// Says whether it is new.
-fn insert_invalid(store: &Store, transaction: &WriteTransaction, hash: &Hash32) -> Result<bool> {
-    let mut table = store.check(transaction.open_table(INVALID))?;
-    Ok(store.check(table.insert(hash, ()))?.is_none())
+pub fn forget(store: &Store, transaction: &WriteTransaction) -> Result<()> {
+    let mut anchor = store.check(transaction.open_table(ANCHOR))?;
+    store.check(anchor.remove(0)).map(drop)
 }

@@ -1,0 +1,100 @@
+//! Blocks that are left out of the chain because they break the rules, and what they do wrong.
+//!
+//! Invariant: a block is here only because of its own bytes and those of its ancestors, so no file that
+//! is mended, and no block that comes later, makes it valid; or because a person said so.
+//!
+//! `left_out`, hash (32 bytes) → [`LeftOut`] as JSON.
+
+use super::scan_memory::forget;
+use crate::Result;
+use crate::position::Height;
+use crate::store::Store;
+use crate::wire::Hash32;
+use bitcoin::BlockHash;
+use bitcoin::hashes::Hash;
+use redb::{TableDefinition, WriteTransaction};
+
+pub(super) const LEFT_OUT: TableDefinition<'static, &[u8; 32], &[u8]> =
+    TableDefinition::new("left_out");
+
+/// A block that is left out, with all that follow it.
+#[derive(Clone, PartialEq, Eq, Debug, serde::Serialize, serde::Deserialize)]
+pub struct LeftOut {
+    /// Its hash.
+    pub hash: BlockHash,
+    /// Its height; `None` if a person named it.
+    pub height: Option<Height>,
+    /// What it does wrong.
+    pub fault: String,
+}
+
+impl LeftOut {
+    /// Named by a person.
+    pub fn by_hand(hash: &Hash32) -> LeftOut {
+        LeftOut {
+            hash: BlockHash::from_byte_array(*hash),
+            height: None,
+            fault: "named with --invalid".to_owned(),
+        }
+    }
+}
+
+/// All of them, by height; those without one first.
+///
+/// # Errors
+/// [`crate::Error::Store`].
+pub fn left_out(store: &Store) -> Result<Vec<LeftOut>> {
+    let snapshot = store.read()?;
+    let table = match snapshot.open_table(LEFT_OUT) {
+        Err(redb::TableError::TableDoesNotExist(_)) => return Ok(Vec::new()),
+        other => store.check(other)?,
+    };
+    let mut blocks = Vec::new();
+    for entry in store.check(table.range::<&[u8; 32]>(..))? {
+        let (hash, bytes) = store.check(entry)?;
+        let read: Option<LeftOut> = serde_json::from_slice(bytes.value()).ok();
+        blocks.push(read.unwrap_or_else(|| LeftOut {
+            fault: "for a reason that cannot be read any more".to_owned(),
+            ..LeftOut::by_hand(hash.value())
+        }));
+    }
+    blocks.sort_by_key(|block| block.height);
+    Ok(blocks)
+}
+
+/// Notes a block that breaks the rules, for this import and all later ones.
+///
+/// # Errors
+/// [`crate::Error::Store`].
+pub fn leave_out(store: &Store, block: &LeftOut) -> Result<()> {
+    store.durable(|transaction| insert(store, transaction, block).map(drop))
+}
+
+/// Notes a block that a person says is invalid. It may lie below the anchor, so that, unless it was
+/// known before, a full scan follows.
+///
+/// # Errors
+/// [`crate::Error::Store`].
+pub fn exclude(store: &Store, hash: &Hash32) -> Result<()> {
+    store.durable(|transaction| {
+        if insert(store, transaction, &LeftOut::by_hand(hash))? {
+            forget(store, transaction)?;
+        }
+        Ok(())
+    })
+}
+
+/// Says whether it is new; what was said of it first stays.
+fn insert(store: &Store, transaction: &WriteTransaction, block: &LeftOut) -> Result<bool> {
+    let mut table = store.check(transaction.open_table(LEFT_OUT))?;
+    let hash = block.hash.to_byte_array();
+    if store
+        .check(redb::ReadableTable::get(&table, &hash))?
+        .is_some()
+    {
+        return Ok(false);
+    }
+    let bytes = serde_json::to_vec(block).expect("plain fields become JSON");
+    store.check(table.insert(&hash, &bytes[..])).map(drop)?;
+    Ok(true)
+}
