@@ -48,6 +48,14 @@ impl Chain {
         Height(self.best.0.saturating_sub(UNSETTLED_BLOCKS))
     }
 
+    /// Whether the block at `place` is the last that was written: a node may not be done with it.
+    pub fn is_last_written(&self, place: Place) -> bool {
+        let newest = self.report.memory.last();
+        newest.is_some_and(|newest| {
+            (newest.file, newest.scanned_to_bytes) == (place.file, place.end_bytes())
+        })
+    }
+
     /// Whether the block files end below the index's tip, on the same chain.
     pub fn is_behind(&self, index: &Index) -> bool {
         self.fork == Some(self.best) && index.tip().is_some_and(|(tip, _)| tip > self.best)
@@ -121,7 +129,9 @@ impl Finder<'_> {
         let report = scan(self.datadir, &memory.files, &mut tree, progress)?;
         self.leave_out(&mut tree)?;
         let best = tree.best();
-        if report.rewritten_files > 0 || tree.counts().orphans > 0 {
+        // What rivals an invalid block may have left the chain far below.
+        let counts = tree.counts();
+        if report.rewritten_files > 0 || counts.orphans > 0 || counts.invalid > 0 {
             return Ok(None);
         }
         match self.conclude(&tree, best, report, Some(memory)) {

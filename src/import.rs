@@ -9,7 +9,7 @@ use crate::datadir::{BlockReader, Datadir, Source, catch_sigbus, copies_of};
 use crate::index::Index;
 use crate::index::left_out::{LeftOut, exclude, leave_out, left_out};
 use crate::index::meta::Meta;
-use crate::index::scan_memory::write_positions;
+use crate::index::scan_memory::{note_chain_end, write_positions};
 use crate::ledger::keeper::{Keeper, Settings};
 use crate::ledger::record::Moment;
 use crate::limits::{BULK_BLOCKS_MIN, PLACES_PER_READ};
@@ -19,6 +19,7 @@ use crate::position::{Height, Place, Txo};
 use crate::report::{Event, Notice, Progress, Summary};
 use crate::runs::row::Relation;
 use crate::stages::Stage;
+use crate::verify::undo::is_connected;
 use crate::wire::{self, Hash32};
 use crate::{Error, Result};
 use bitcoin::BlockHash;
@@ -59,8 +60,8 @@ enum End {
     Interrupted,
     /// A block turned out to be invalid: look for the next best chain.
     Again,
-    /// At a block that a node has not written whole yet.
-    NotWhole,
+    /// At a block, the newest, that a node has not written whole yet.
+    NotWhole(Place),
 }
 
 /// Imports what the block files have and the index has not. `stop` ends it after a block, with a
@@ -89,6 +90,7 @@ pub fn import(
         exclude(index.store(), hash)?;
     }
     let was_empty = index.tip().is_none();
+    let mut is_first_pass = true;
     loop {
         summary.stages.enter(Stage::Scan);
         let arena_bytes = plan.sizes.header_arena_bytes;
@@ -107,7 +109,8 @@ pub fn import(
         };
         tell(Event::Chain(&chain));
         refuse_gap(&chain, &datadir, options.until)?;
-        say_what_lacks(&index, &chain, &mut summary, tell)?;
+        say_what_lacks(&index, &chain, is_first_pass, &mut summary, tell)?;
+        is_first_pass = false;
         follow(&mut index, &datadir, &chain, tell)?;
         let first = index.next_height();
         let bip34_height = datadir.network().bip34_height;
@@ -132,7 +135,15 @@ pub fn import(
         match end {
             End::Again => {}
             End::Done if was_long && options.until.is_none() => {}
-            _ => return summary.finish(&index),
+            End::NotWhole(place) => {
+                summary.chain_end = chain.end.without_last(place);
+                note_chain_end(index.store(), &summary.chain_end)?;
+                return summary.finish(&index);
+            }
+            End::Done | End::Interrupted => {
+                summary.tip_connected = ask_node(&index, &datadir, &chain, tell)?;
+                return summary.finish(&index);
+            }
         }
         datadir = Datadir::open(&options.source)?;
     }
@@ -150,6 +161,7 @@ fn refuse_gap(chain: &Chain, datadir: &Datadir, until: Option<Height>) -> Result
 fn say_what_lacks(
     index: &Index,
     chain: &Chain,
+    is_first_pass: bool,
     summary: &mut Summary,
     tell: &mut dyn FnMut(Event<'_>),
 ) -> Result<()> {
@@ -157,16 +169,41 @@ fn say_what_lacks(
         tell(Event::Notice(Notice::Unfinished(chain.end.clone())));
     }
     summary.chain_end = chain.end.clone();
+    // What this import itself leaves out, it says when it does.
     let left_out = left_out(index.store())?;
-    let is_new = left_out.len() != summary.left_out.len();
-    if let Some(first) = left_out.first().filter(|_| is_new) {
+    if let Some(first) = left_out.first().filter(|_| is_first_pass) {
         tell(Event::Notice(Notice::LeftOut {
             blocks: chain.counts.invalid.max(left_out.len() as u32),
             first: first.clone(),
         }));
     }
-    summary.left_out = left_out;
     Ok(())
+}
+
+/// Whether the node has connected the last block, once that is in the index. Where the node's undo files
+/// are there and have nothing of it, that is said: the node never took it, or has not yet.
+fn ask_node(
+    index: &Index,
+    datadir: &Datadir,
+    chain: &Chain,
+    tell: &mut dyn FnMut(Event<'_>),
+) -> Result<Option<bool>> {
+    let Some((tip, row)) = index
+        .tip()
+        .filter(|(tip, row)| tip.0 > 0 && (*tip, row.hash) == (chain.best, chain.best_hash))
+    else {
+        return Ok(None);
+    };
+    let place = index.snapshot()?.place(tip)?;
+    let is_connected = is_connected(datadir, place)?;
+    if is_connected == Some(false) {
+        tell(Event::Notice(Notice::NotConnected {
+            height: tip,
+            hash: row.hash,
+            file: place.file,
+        }));
+    }
+    Ok(is_connected)
 }
 
 /// Brings the index onto the chain: says what was found, and rolls back what the chain left.
@@ -387,13 +424,13 @@ impl Import<'_, '_> {
         if let Some(again) = self.commit(settled)? {
             return Ok(Some(again));
         }
-        if height == self.chain.best && height > settled {
+        if height == self.chain.best && height > settled && self.chain.is_last_written(place) {
             (self.tell)(Event::Notice(Notice::NotWhole {
                 height,
                 place,
                 fault,
             }));
-            return Ok(Some(End::NotWhole));
+            return Ok(Some(End::NotWhole(place)));
         }
         Err(Error::BadBlock {
             place,

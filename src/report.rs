@@ -98,6 +98,15 @@ pub enum Notice {
         /// The lowest.
         first: LeftOut,
     },
+    /// The node's undo files have nothing of the last block.
+    NotConnected {
+        /// Its height.
+        height: Height,
+        /// Its hash, in internal byte order.
+        hash: Hash32,
+        /// Number of the file that should have it.
+        file: u32,
+    },
     /// Memory grows that should not.
     Memory(Alarm),
     /// The newest block is not whole yet.
@@ -192,6 +201,8 @@ pub struct Summary {
     pub chain_end: ChainEnd,
     /// Blocks that are left out, though the files have them.
     pub left_out: Vec<LeftOut>,
+    /// Whether the node has connected the tip; `None` if that is not the best chain's end, or unknown.
+    pub tip_connected: Option<bool>,
     started: Instant,
 }
 
@@ -251,6 +262,7 @@ impl Summary {
             interrupted: false,
             chain_end: ChainEnd::default(),
             left_out: Vec::new(),
+            tip_connected: None,
             started: Instant::now(),
         }
     }

@@ -4,7 +4,7 @@
 
 use super::columns::Align::{Left, Right};
 use super::columns::{print, print_fields};
-use super::words::{address_word, coinbase_word, date, grouped, name, spent_words};
+use super::words::{address_word, coinbase_word, date, grouped, left_out_words, name, spent_words};
 use bitcoin::{Address, ScriptBuf};
 use blkdex::position::Height;
 use blkdex::query::{
@@ -26,30 +26,33 @@ impl Show for Status {
         let settled = self
             .settled_height
             .map_or("nothing yet".into(), |h| format!("up to {h}"));
-        print_fields(
-            out,
-            &[
-                ("network", self.network.clone()),
-                ("height", self.height.to_string()),
-                ("hash", self.hash.to_string()),
-                ("time", date(self.time)),
-                ("blocks", grouped(self.blocks)),
-                ("txs", grouped(self.txs)),
-                ("inputs", grouped(self.inputs)),
-                ("outputs", grouped(self.outputs)),
-                ("coins", grouped(self.coins)),
-                ("settled", settled),
-                ("index", format!("{} bytes", grouped(self.index_bytes))),
-                (
-                    "runs",
-                    format!(
-                        "coins {}, funding {}, spending {}, txids {}",
-                        runs.coins, runs.funding, runs.spending, runs.txids
-                    ),
+        let mut fields = vec![
+            ("network", self.network.clone()),
+            ("height", self.height.to_string()),
+            ("hash", self.hash.to_string()),
+            ("time", date(self.time)),
+            ("blocks", grouped(self.blocks)),
+            ("txs", grouped(self.txs)),
+            ("inputs", grouped(self.inputs)),
+            ("outputs", grouped(self.outputs)),
+            ("coins", grouped(self.coins)),
+            ("settled", settled),
+            ("index", format!("{} bytes", grouped(self.index_bytes))),
+            (
+                "runs",
+                format!(
+                    "coins {}, funding {}, spending {}, txids {}",
+                    runs.coins, runs.funding, runs.spending, runs.txids
                 ),
-                ("block files", self.blocks_dir.display().to_string()),
-            ],
-        )
+            ),
+            ("block files", self.blocks_dir.display().to_string()),
+        ];
+        let unfinished = self.chain.iter().filter(|end| !end.complete);
+        fields.extend(unfinished.map(|end| ("not complete", end.to_string())));
+        for block in &self.left_out {
+            fields.push(("left out", left_out_words(block)));
+        }
+        print_fields(out, &fields)
     }
 }
 

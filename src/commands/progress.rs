@@ -3,11 +3,11 @@
 //! Invariant: everything goes to stderr, and nothing is drawn but from the import's own calls: no
 //! ticker, no thread.
 
-use super::words::{date, grouped};
+use super::words::{date, grouped, left_out_words};
 use bitcoin::BlockHash;
 use bitcoin::hashes::Hash;
 use blkdex::chain::Chain;
-use blkdex::datadir::ScanProgress;
+use blkdex::datadir::{EndState, ScanProgress};
 use blkdex::index::left_out::LeftOut;
 use blkdex::ledger::record::{Moment, Record};
 use blkdex::machine::Resident;
@@ -284,8 +284,15 @@ fn describe(notice: &Notice) -> String {
         Notice::BegunAnew { tip } => format!(
             "the chain up to height {tip} leads to an invalid block, and another leaves it far below: all of this import is begun anew"
         ),
-        Notice::Unfinished(end) => format!("warning: {end}; import again later"),
+        Notice::Unfinished(end) => match end.state {
+            EndState::Damaged => format!("warning: {end}"),
+            _ => format!("warning: {end}; import again later"),
+        },
         Notice::LeftOut { blocks, first } => describe_left_out(*blocks, first),
+        Notice::NotConnected { height, hash, file } => format!(
+            "warning: rev{file:05}.dat has nothing of block {height} ({}): the node has not connected it, or not yet",
+            BlockHash::from_byte_array(*hash)
+        ),
         Notice::Memory(alarm) => format!("warning: {alarm}"),
         Notice::Moved => "the block files have moved: their positions were noted anew".into(),
         Notice::Invalid {
@@ -321,14 +328,8 @@ fn describe_left_out(blocks: u32, first: &LeftOut) -> String {
     } else {
         "blocks are"
     };
-    let from = match first.height {
-        Some(height) => format!("from height {height} on"),
-        None => "by hand".to_owned(),
-    };
-    format!(
-        "warning: {blocks} {are} left out as invalid, {from} ({}: {}); the node may think otherwise",
-        first.hash, first.fault
-    )
+    let first = left_out_words(first);
+    format!("warning: {blocks} {are} left out as invalid ({first}); the node may think otherwise")
 }
 
 #[cfg(test)]

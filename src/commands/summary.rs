@@ -56,6 +56,7 @@ pub fn to_json(summary: &Summary) -> Value {
         "interrupted": summary.interrupted,
         "chain": summary.chain_end,
         "left_out": summary.left_out,
+        "tip_connected": summary.tip_connected,
     })
 }
 

@@ -90,6 +90,18 @@ impl ChainEnd {
         })
     }
 
+    /// The same, but its last block, at `place`, is not whole yet.
+    pub fn without_last(&self, place: Place) -> ChainEnd {
+        let height = self.height.and_then(|height| height.0.checked_sub(1));
+        ChainEnd {
+            complete: false,
+            state: EndState::BeingWritten,
+            height: height.map(Height),
+            damage: vec![LeftPlace::block(place)],
+            ..self.clone()
+        }
+    }
+
     /// Why nothing above the end, or nothing at all, is imported; `None` if it is where an import may stop.
     pub fn refusal(&self, datadir: &Datadir) -> Option<Error> {
         let end = || Box::new(self.clone());

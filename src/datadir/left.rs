@@ -19,6 +19,16 @@ pub struct LeftPlace {
     pub tail: bool,
 }
 impl LeftPlace {
+    /// block
+    pub fn block(place: crate::position::Place) -> LeftPlace {
+        LeftPlace {
+            file: place.file,
+            offset_bytes: place.offset_bytes,
+            bytes: place.bytes.into(),
+            what: "block".into(),
+            tail: true,
+        }
+    }
     /// t
     pub fn is_tail(&self) -> bool {
         self.tail

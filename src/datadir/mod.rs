@@ -16,6 +16,7 @@
 //! | `claimed` | the height that a block without ancestors claims |
 //! | `scan` | all records of all files into the tree |
 //! | `reader` | a block's bytes, by map or pread |
+//! | `undo` | the undo files beside them |
 //! | `sigbus` | a failing disk under a map: the last words |
 
 use std::fs::{self, File};
@@ -40,6 +41,7 @@ mod scan;
 mod sigbus;
 #[cfg(test)]
 pub(crate) mod testing;
+mod undo;
 mod xor;
 
 pub use arena::NODE_BYTES;
@@ -53,6 +55,7 @@ pub use reader::BlockReader;
 use records::{Record, RecordReader};
 pub use scan::{FileMemory, ScanProgress, ScanReport, copies_of, scan};
 pub use sigbus::catch_sigbus;
+pub use undo::UndoFile;
 pub use xor::XorKey;
 
 /// Where the block files are, as the user says it.

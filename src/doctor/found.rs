@@ -3,14 +3,17 @@
 //! Invariant: everything here was read from the files just now; nothing is remembered.
 
 use super::Options;
-use crate::Result;
 use crate::datadir::{
     Best, ChainEnd, Datadir, EndState, HeaderTree, LeftPlace, ScanReport, claimed_height,
 };
 use crate::index::Index;
+use crate::index::left_out::{LeftOut, left_out};
 use crate::position::Height;
 use crate::query::QUERY_CACHE_BYTES;
 use crate::system;
+use crate::verify::undo::is_connected;
+use crate::wire::Hash32;
+use crate::{Error, Result};
 use bitcoin::BlockHash;
 use bitcoin::hashes::Hash;
 use std::path::{Path, PathBuf};
@@ -130,6 +133,8 @@ pub struct ChainFound {
     pub first_missing_parent: Option<BlockHash>,
     /// Bytes that are no block where one may be missing; the likeliest place first.
     pub damage: Vec<LeftPlace>,
+    /// Whether the node has connected the last block; `None` if it has left no undo files.
+    pub tip_connected: Option<bool>,
 }
 
 impl ChainFound {
@@ -140,15 +145,15 @@ impl ChainFound {
         end: ChainEnd,
     ) -> Result<ChainFound> {
         let counts = tree.counts();
-        let hash = match best.and_then(|best| tree.place(best.node)) {
-            Some(place) => Some(BlockHash::from_byte_array(datadir.hash_at(place)?)),
-            None => None,
-        };
+        let tip = best.and_then(|best| tree.place(best.node));
+        let hash = tip.map(|place| datadir.hash_at(place)).transpose()?;
+        let above_genesis = tip.filter(|_| end.height > Some(Height(0)));
+        let tip_connected = above_genesis.map(|place| is_connected(datadir, place));
         let orphan = tree.first_orphan();
         Ok(ChainFound {
             state: state(datadir, &end),
             height: best.map(|best| best.height),
-            hash,
+            hash: hash.map(BlockHash::from_byte_array),
             bytes: best.map_or(0, |_| super::needs::total_bytes(tree, None).1),
             headers: counts.headers,
             stale: counts.stale,
@@ -158,6 +163,7 @@ impl ChainFound {
             complete: end.complete,
             first_missing_parent: end.first_missing_parent,
             damage: end.damage,
+            tip_connected: tip_connected.transpose()?.flatten(),
         })
     }
 }
@@ -189,9 +195,14 @@ pub struct IndexFound {
     pub height: Option<Height>,
     /// Bytes that it takes on disk.
     pub bytes: u64,
+    /// Blocks that imports have left out because they break the rules.
+    pub left_out: Vec<LeftOut>,
     /// Why an import could not write to it.
     #[serde(skip)]
     pub problem: Option<String>,
+    /// Its settled line, and hashes of the blocks from its tip down to there.
+    #[serde(skip)]
+    unsettled: (Height, Vec<Hash32>),
 }
 
 pub(super) fn index(options: &Options, datadir: &Datadir) -> IndexFound {
@@ -201,7 +212,9 @@ pub(super) fn index(options: &Options, datadir: &Datadir) -> IndexFound {
         exists: path.exists(),
         height: None,
         bytes: 0,
+        left_out: Vec::new(),
         problem: None,
+        unsettled: (Height(0), Vec::new()),
     };
     let writable = if found.exists {
         path
@@ -212,25 +225,45 @@ pub(super) fn index(options: &Options, datadir: &Datadir) -> IndexFound {
         found.problem = Some(format!("cannot write to {}", writable.display()));
     }
     if found.exists {
-        match look_into(path, datadir) {
-            Ok((height, bytes)) => (found.height, found.bytes) = (height, bytes),
+        match found.look_into(datadir) {
             // An import repairs that.
-            Err(crate::Error::NeedsRecovery { .. }) => {}
+            Ok(()) | Err(Error::NeedsRecovery { .. }) => {}
             Err(error) => found.problem = Some(error.to_string()),
         }
     }
     found
 }
 
-fn look_into(path: &Path, datadir: &Datadir) -> Result<(Option<Height>, u64)> {
-    if path.metadata().is_ok_and(|file| file.len() == 0) {
-        return Ok((None, 0));
+impl IndexFound {
+    fn look_into(&mut self, datadir: &Datadir) -> Result<()> {
+        if self.path.metadata().is_ok_and(|file| file.len() == 0) {
+            return Ok(());
+        }
+        let index = Index::open(&self.path, QUERY_CACHE_BYTES)?;
+        let network = datadir.network();
+        index.expect_network(&network.name.to_string(), network.magic)?;
+        self.height = index.tip().map(|(height, _)| height);
+        self.bytes = index.store().allocated_bytes()?;
+        self.left_out = left_out(index.store())?;
+        if let (Some(tip), Some(settled)) = (self.height, index.meta().settled) {
+            let snapshot = index.snapshot()?;
+            let heights = (settled.0..=tip.0).rev();
+            let hashes = heights.map(|height| Ok(snapshot.block(Height(height))?.hash));
+            self.unsettled = (settled, hashes.collect::<Result<_>>()?);
+        }
+        Ok(())
     }
-    let index = Index::open(path, QUERY_CACHE_BYTES)?;
-    let network = datadir.network();
-    index.expect_network(&network.name.to_string(), network.magic)?;
-    let height = index.tip().map(|(height, _)| height);
-    Ok((height, index.store().allocated_bytes()?))
+
+    /// Why an import could not follow the best chain of `tree`, which ends at `best`; `None` if it can.
+    pub(super) fn refusal(&self, tree: &HeaderTree<'_>, best: Best) -> Option<Error> {
+        let (settled, unsettled) = &self.unsettled;
+        let is_on_best = |hash| tree.find(hash).is_some_and(|node| tree.is_on_best(node));
+        let tip = self.height.filter(|tip| *tip <= best.height)?;
+        (!unsettled.iter().any(is_on_best)).then_some(Error::ForkTooDeep {
+            tip,
+            settled: *settled,
+        })
+    }
 }
 
 /// Bytes free on the disk where the index is, or is to be.

@@ -29,6 +29,7 @@ use crate::memory::{BUDGET_BYTES_MIN, Plan};
 use crate::position::Height;
 use crate::region::Region;
 use crate::report::Event;
+use bitcoin::hashes::Hash;
 use std::path::PathBuf;
 
 /// What to look at, and how closely.
@@ -155,8 +156,11 @@ impl Report {
         let mut arena = Region::<u8>::new("headers", arena_bytes)?;
         let mut tree = HeaderTree::new(&mut arena, Root::Genesis(datadir.network().genesis_hash));
         let scanned = scan(datadir, &[], &mut tree, &mut |done| tell(Event::Scan(done)));
+        for block in &index.left_out {
+            tree.mark_invalid(&block.hash.to_byte_array());
+        }
         if let Some(scanned) = self.note(scanned) {
-            self.look_at_chain(datadir, &mut tree, &scanned)?;
+            self.look_at_chain(datadir, &mut tree, &scanned, &index)?;
             if options.deep {
                 self.look_deep(options, datadir, &tree, tell)?;
             }
@@ -171,6 +175,7 @@ impl Report {
         datadir: &Datadir,
         tree: &mut HeaderTree<'_>,
         scanned: &ScanReport,
+        index: &IndexFound,
     ) -> Result<()> {
         self.files = Some(FilesFound::new(datadir, scanned));
         let best = tree.best();
@@ -180,7 +185,26 @@ impl Report {
             None if !end.complete => self.warnings.push(end.to_string()),
             None => {}
         }
-        self.chain = Some(ChainFound::new(datadir, tree, best, end)?);
+        if let Some(best) = best {
+            let refusal = index.refusal(tree, best);
+            self.problems.extend(refusal.map(|error| error.to_string()));
+        }
+        let chain = ChainFound::new(datadir, tree, best, end)?;
+        if chain.tip_connected == Some(false) {
+            let text =
+                "the node has no undo data of the last block: it has not connected it, or not yet";
+            self.warnings.push(text.to_owned());
+        }
+        self.chain = Some(chain);
+        for block in &index.left_out {
+            let height = block
+                .height
+                .map_or(String::new(), |height| format!("{height}, "));
+            self.warnings.push(format!(
+                "block {height}{} is left out as invalid: {}; the node may think otherwise",
+                block.hash, block.fault
+            ));
+        }
         Ok(())
     }
 

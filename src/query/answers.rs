@@ -2,6 +2,8 @@
 //!
 //! Invariant: amounts are satoshis, times are Unix seconds, hashes are written as Bitcoin Core does.
 
+use crate::datadir::ChainEnd;
+use crate::index::left_out::LeftOut;
 use crate::position::Height;
 use bitcoin::{Address, BlockHash, OutPoint, ScriptBuf, TxMerkleNode, Txid};
 use serde::Serialize;
@@ -35,6 +37,10 @@ pub struct Status {
     pub runs: RunCounts,
     /// Where the block files were when they were imported.
     pub blocks_dir: std::path::PathBuf,
+    /// Why the chain ended where it did when it was last looked at; `None` if that was not noted.
+    pub chain: Option<ChainEnd>,
+    /// Blocks that are left out because they break the rules.
+    pub left_out: Vec<LeftOut>,
 }
 
 /// Numbers of sorted runs.

@@ -5,6 +5,8 @@
 use super::View;
 use super::answers::{RunCounts, Status};
 use crate::Result;
+use crate::index::left_out::left_out;
+use crate::index::scan_memory::chain_end;
 use crate::runs::row::Relation;
 use crate::wire::time_of;
 use bitcoin::BlockHash;
@@ -37,6 +39,8 @@ impl View<'_> {
                 txids: runs(Relation::Txids),
             },
             blocks_dir: index.meta().blocks_dir.clone(),
+            chain: chain_end(index.store())?,
+            left_out: left_out(index.store())?,
         })
     }
 }

@@ -17,10 +17,12 @@
 
 mod check;
 mod coins;
+mod connected;
 mod difference;
 
 pub use check::{UndoReport, check_undo};
 pub use coins::{SpentCoin, SpentCoins};
+pub use connected::is_connected;
 
 use bitcoin::hashes::{Hash, HashEngine, sha256d};
 

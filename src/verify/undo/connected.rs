@@ -1,0 +1,184 @@
+//! Whether the node has connected a block: then it has written an undo record for it.
+//!
+//! Invariant: "no" is said only after every record of the file was looked at.
+//!
+//! Memory: one buffer of [`PIECE_BYTES`], and where the last records begin.
+
+use super::{CHECKSUM_BYTES, HEAD_BYTES, MAGIC_BYTES};
+use crate::Result;
+use crate::datadir::{Datadir, UndoFile};
+use crate::limits::UNDO_BYTES_MAX;
+use crate::position::Place;
+use crate::wire::{self, Hash32};
+use bitcoin::hashes::{Hash, HashEngine, sha256d};
+
+/// Bytes that are read at once.
+const PIECE_BYTES: usize = 64 << 10;
+
+/// Records at the end of a file that are looked at first: the newest block's is nearly always the last.
+const LAST_RECORDS: usize = 64;
+
+/// Whether the block at `place` has an undo record in the file that belongs to its own. `None` if that
+/// file is not there: it was deleted, or never copied.
+///
+/// # Errors
+/// [`crate::Error::Io`].
+pub fn is_connected(datadir: &Datadir, place: Place) -> Result<Option<bool>> {
+    let prev_hash = wire::prev_hash_of(&datadir.header_at(place)?);
+    let Some(file) = datadir.open_undo(place.file)? else {
+        return Ok(None);
+    };
+    let mut search = Search {
+        magic: datadir.network().magic,
+        file,
+        prev_hash,
+        buffer: vec![0; PIECE_BYTES],
+    };
+    let mut last = Vec::with_capacity(LAST_RECORDS);
+    let mut records = 0;
+    let mut at = search.next(0)?;
+    while let Some(record) = at {
+        if last.len() == LAST_RECORDS {
+            last.remove(0);
+        }
+        last.push(record);
+        records += 1;
+        at = search.next(record.end_bytes())?;
+    }
+    for record in last.iter().rev() {
+        if search.belongs(record)? {
+            return Ok(Some(true));
+        }
+    }
+    let mut at = search.next(0)?.filter(|_| records > last.len());
+    while let Some(record) = at {
+        if search.belongs(&record)? {
+            return Ok(Some(true));
+        }
+        at = search.next(record.end_bytes())?;
+    }
+    Ok(Some(false))
+}
+
+/// A record that is whole.
+#[derive(Clone, Copy)]
+struct Found {
+    /// First byte of the undo bytes.
+    offset_bytes: u64,
+    bytes: u32,
+}
+
+impl Found {
+    fn end_bytes(&self) -> u64 {
+        self.offset_bytes + u64::from(self.bytes) + CHECKSUM_BYTES as u64
+    }
+}
+
+struct Search {
+    file: UndoFile,
+    magic: [u8; MAGIC_BYTES],
+    prev_hash: Hash32,
+    buffer: Vec<u8>,
+}
+
+impl Search {
+    /// The next whole record from byte `at` on. What is no record ends the file: Core fills it with zeros
+    /// ahead of need, and writes no gaps.
+    fn next(&mut self, at: u64) -> Result<Option<Found>> {
+        let mut head = [0; HEAD_BYTES];
+        let read = self.file.read_at(&mut head, at)?;
+        let (magic, length) = head.split_at(MAGIC_BYTES);
+        let bytes = u32::from_le_bytes(length.try_into().expect("four bytes are left"));
+        let found = Found {
+            offset_bytes: at + HEAD_BYTES as u64,
+            bytes,
+        };
+        let is_whole = read == HEAD_BYTES
+            && magic == self.magic
+            && bytes <= UNDO_BYTES_MAX
+            && found.end_bytes() <= self.file.bytes();
+        Ok(is_whole.then_some(found))
+    }
+
+    /// Whether it is the record of a child of the block's parent.
+    fn belongs(&mut self, record: &Found) -> Result<bool> {
+        let mut engine = sha256d::Hash::engine();
+        engine.input(&self.prev_hash);
+        let end = record.offset_bytes + u64::from(record.bytes);
+        let mut at = record.offset_bytes;
+        while at < end {
+            let wanted = ((end - at) as usize).min(PIECE_BYTES);
+            let read = self.file.read_at(&mut self.buffer[..wanted], at)?;
+            if read == 0 {
+                return Ok(false);
+            }
+            engine.input(&self.buffer[..read]);
+            at += read as u64;
+        }
+        let mut checksum = [0; CHECKSUM_BYTES];
+        let read = self.file.read_at(&mut checksum, end)?;
+        let is_same = sha256d::Hash::from_engine(engine).to_byte_array() == checksum;
+        Ok(read == CHECKSUM_BYTES && is_same)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::datadir::{HeaderTree, Location, Root, Source, scan};
+    use std::path::{Path, PathBuf};
+
+    fn open(dir: PathBuf) -> Datadir {
+        Datadir::open(&Source {
+            location: Location::BlocksDir(dir),
+            network: None,
+            signet_challenge: None,
+        })
+        .expect("opens")
+    }
+
+    /// Places of all blocks of the best chain but the genesis block.
+    fn places(datadir: &Datadir) -> Vec<Place> {
+        let mut arena = vec![0; HeaderTree::bytes_for(1000) as usize];
+        let root = Root::Genesis(datadir.network().genesis_hash);
+        let mut tree = HeaderTree::new(&mut arena, root);
+        scan(datadir, &[], &mut tree, &mut |_| {}).expect("scans");
+        tree.best();
+        tree.best_chain().skip(1).map(|block| block.place).collect()
+    }
+
+    fn data() -> PathBuf {
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("data/regtest/blocks")
+    }
+
+    #[test]
+    fn every_block_of_the_nodes_chain_is_connected() {
+        let datadir = open(data());
+        for place in places(&datadir) {
+            assert_eq!(is_connected(&datadir, place).expect("reads"), Some(true));
+        }
+    }
+
+    #[test]
+    fn without_its_record_a_block_is_not_and_without_the_file_nobody_knows() {
+        let dir = tempfile::tempdir().expect("temporary folder");
+        for entry in std::fs::read_dir(data()).expect("lists").flatten() {
+            if entry.file_type().is_ok_and(|kind| kind.is_file()) {
+                std::fs::copy(entry.path(), dir.path().join(entry.file_name())).expect("copies");
+            }
+        }
+        let datadir = open(dir.path().to_owned());
+        let tip = *places(&datadir).last().expect("blocks");
+        let undo = dir.path().join(format!("rev{:05}.dat", tip.file));
+        let bytes = std::fs::read(&undo).expect("file");
+        // Every byte of the file matters to some record: cut it until the last one is gone.
+        let mut whole = bytes.len();
+        while is_connected(&datadir, tip).expect("reads") == Some(true) {
+            whole /= 2;
+            std::fs::write(&undo, &bytes[..whole]).expect("writes");
+        }
+        assert_eq!(is_connected(&datadir, tip).expect("reads"), Some(false));
+        std::fs::remove_file(&undo).expect("removes");
+        assert_eq!(is_connected(&datadir, tip).expect("reads"), None);
+    }
+}
