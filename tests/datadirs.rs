@@ -6,7 +6,7 @@ mod common;
 use bitcoin::BlockHash;
 use bitcoin::hashes::Hash;
 use blkdex::Error;
-use blkdex::datadir::Datadir;
+use blkdex::datadir::{Datadir, EndState, LeftoverKind};
 use blkdex::index::Index;
 use blkdex::position::{Height, Place};
 use blkdex::report::Notice;
@@ -207,15 +207,24 @@ fn blocks_that_wait_for_their_parent_are_found_when_it_comes() {
     for hash in made[112..].iter().rev() {
         trial.datadir.append(&chain, &[*hash]);
         let outcome = trial.import();
-        assert!(outcome.chains[0].is_catch_up);
-        outcome.quietly();
+        let [Notice::Unfinished(end)] = &outcome.notices[..] else {
+            panic!("{:?}", outcome.notices)
+        };
+        assert_eq!(end.state, EndState::BeingWritten);
+        assert_eq!(
+            end.first_missing_parent,
+            Some(chain.block(*hash).header.prev_blockhash)
+        );
+        assert_eq!(outcome.result.unwrap().chain_end, *end);
         check(&trial.options.index, &old);
     }
     trial.datadir.append(&chain, &[parent]);
-    let outcome = trial.import();
-    assert!(outcome.chains[0].is_catch_up);
-    outcome.quietly();
+    let summary = trial.import().quietly();
+    assert!(summary.chain_end.complete);
     trial.check(&chain);
+    let again = trial.import();
+    assert!(again.chains[0].is_catch_up);
+    again.quietly();
 }
 
 #[test]
@@ -334,15 +343,15 @@ fn a_record_cut_short_waits_for_the_next_import() {
         };
         let mut trial = Trial::with(&chain, &best, layout);
         let outcome = trial.import();
-        assert!(outcome.chains[0].report.cut_records <= 1);
-        outcome.quietly();
+        let [Notice::Unfinished(end)] = &outcome.notices[..] else {
+            panic!("{:?}", outcome.notices)
+        };
+        assert_eq!(end.damage[0].what, LeftoverKind::Cut);
+        outcome.result.unwrap();
         check(&trial.options.index, &Truth::of(&chain, best[129]).unwrap());
         trial.datadir.layout.cut_bytes = 0;
         trial.datadir.append(&chain, &[]);
-        let outcome = trial.import();
-        assert!(outcome.chains[0].is_catch_up);
-        outcome.quietly();
-        trial.check(&chain);
+        trial.import_and_check(&chain);
     }
 }
 
@@ -412,9 +421,14 @@ fn blocks_that_are_wrong_in_themselves_are_not_taken() {
         assert_eq!(chain.tip(), good);
         let trial = Trial::new(&chain);
         let outcome = trial.import();
-        outcome.result.unwrap();
-        let notices = usize::from(spoil != Spoil::Work);
-        assert_eq!(outcome.notices.len(), notices, "{:?}", outcome.notices);
+        // A header without work is no block; the others are whole ones that are not what they should be.
+        let is_right = match (&outcome.notices[..], spoil) {
+            ([Notice::Unfinished(end)], Spoil::Work) => end.damage[0].what == LeftoverKind::Junk,
+            ([Notice::NotWhole { height, .. }], _) => height.0 == 21,
+            _ => false,
+        };
+        assert!(is_right, "{:?}", outcome.notices);
+        assert!(!outcome.result.unwrap().chain_end.complete);
         trial.check(&chain);
     }
 }

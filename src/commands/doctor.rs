@@ -3,7 +3,7 @@
 //! Invariant: exit code 0 only where an import would work.
 
 use super::columns::print_fields;
-use super::progress::Reporter;
+use super::progress::{Reporter, oversize};
 use super::words::grouped;
 use crate::args::DoctorArgs;
 use anyhow::Result;
@@ -116,6 +116,14 @@ fn show_files(files: &FilesFound, fields: &mut Fields) {
         fields.push((
             "cut",
             format!("{} at {}", grouped(files.cut_records), spots(&files.cut)),
+        ));
+    }
+    for found in &files.oversize {
+        let (file, offset) = (found.file, found.offset_bytes);
+        let fault = oversize(found.bytes);
+        fields.push((
+            "oversize",
+            format!("blk{file:05}.dat at byte {offset}: {fault}"),
         ));
     }
 }

@@ -7,9 +7,10 @@ use super::words::{date, grouped, left_out_words};
 use bitcoin::BlockHash;
 use bitcoin::hashes::Hash;
 use blkdex::chain::Chain;
-use blkdex::datadir::{EndState, ScanProgress};
+use blkdex::datadir::{EndState, LeftoverKind, ScanProgress};
 use blkdex::index::left_out::LeftOut;
 use blkdex::ledger::record::{Moment, Record};
+use blkdex::limits::BLOCK_BYTES_MAX;
 use blkdex::machine::Resident;
 use blkdex::memory::Plan;
 use blkdex::report::{Event, Notice, Progress};
@@ -261,15 +262,27 @@ fn describe_chain(chain: &Chain) -> String {
         (report.junk_bytes, "bytes of junk"),
         (report.zero_tail_bytes, "bytes allocated ahead"),
         (report.cut_records, "records cut short"),
+        (report.oversize_records, "records larger than any block"),
     ] {
         if count > 0 {
             text += &format!(", {} {what}", grouped(count));
         }
     }
-    for (file, offset) in &report.cut_places {
-        text += &format!("; blk{file:05}.dat at byte {offset}: cut short");
+    for place in &report.places {
+        let fault = match place.what {
+            LeftoverKind::Cut => "cut short".to_owned(),
+            LeftoverKind::Oversize => oversize(place.bytes),
+            _ => continue,
+        };
+        let (file, offset) = (place.file, place.offset_bytes);
+        text += &format!("; blk{file:05}.dat at byte {offset}: {fault}");
     }
     text
+}
+
+/// Words for a record that claims so many bytes.
+pub(super) fn oversize(bytes: u64) -> String {
+    format!("block length {bytes} is over the limit of {BLOCK_BYTES_MAX}")
 }
 
 fn describe(notice: &Notice) -> String {

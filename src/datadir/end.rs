@@ -15,7 +15,7 @@
 //! | none of these | damaged |
 
 use super::claimed::claimed_height;
-use super::{Best, Datadir, HeaderTree, LeftPlace, left_places};
+use super::{Best, Datadir, HeaderTree, Leftover, LeftoverKind, leftovers_of};
 use crate::limits::{BEING_WRITTEN_AGE_MAX, ORPHANS_QUIET_MAX};
 use crate::position::{Height, Place};
 use crate::wire;
@@ -54,7 +54,7 @@ pub struct ChainEnd {
     /// Where the first of them is.
     pub first_orphan: Option<Spot>,
     /// Bytes that are no block where one may be missing; the likeliest place first.
-    pub damage: Vec<LeftPlace>,
+    pub damage: Vec<Leftover>,
 }
 
 /// A place in a block file.
@@ -97,7 +97,7 @@ impl ChainEnd {
             complete: false,
             state: EndState::BeingWritten,
             height: height.map(Height),
-            damage: vec![LeftPlace::block(place)],
+            damage: vec![Leftover::block(place)],
             ..self.clone()
         }
     }
@@ -118,8 +118,13 @@ impl ChainEnd {
     /// Nothing is missing: only the newest file may end with part of a block.
     fn judge_newest(mut self, datadir: &Datadir) -> Result<ChainEnd> {
         if let Some(newest) = datadir.files().last() {
-            let left = left_places(datadir, newest.number..=newest.number)?;
-            self.damage = left.into_iter().filter(LeftPlace::is_tail).collect();
+            for left in leftovers_of(datadir, newest.number..=newest.number)? {
+                let is_tail = |place: &Leftover| {
+                    let is_block = place.what == LeftoverKind::Cut || place.may_be_a_block();
+                    is_block && place.offset_bytes >= left.end_bytes
+                };
+                self.damage.extend(left.places.into_iter().filter(is_tail));
+            }
         }
         if !self.damage.is_empty() {
             self.state = EndState::BeingWritten;
@@ -144,10 +149,11 @@ impl ChainEnd {
             .and_then(|best| tree.place(best.node))
             .unwrap_or(orphan);
         let files = tip.file.min(orphan.file)..=orphan.file.saturating_add(1);
-        self.damage = left_places(datadir, files)?;
-        self.damage.retain(|left| left.may_be_a_block());
+        let found = leftovers_of(datadir, files)?;
+        self.damage = found.into_iter().flat_map(|left| left.places).collect();
+        self.damage.retain(Leftover::may_be_a_block);
         let in_front =
-            |left: &LeftPlace| (left.file, left.offset_bytes) < (orphan.file, orphan.offset_bytes);
+            |left: &Leftover| (left.file, left.offset_bytes) < (orphan.file, orphan.offset_bytes);
         let nearest = self.damage.iter().rposition(in_front);
         self.damage[..nearest.map_or(0, |nearest| nearest + 1)].reverse();
         let is_young = age_of(datadir, orphan.file).is_some_and(|age| age <= BEING_WRITTEN_AGE_MAX);
@@ -226,5 +232,217 @@ impl ChainEnd {
         }
         write!(f, ", and ")?;
         self.describe_end(f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::records::{FRAME_BYTES, Record};
+    use super::super::testing::{folder_with, regtest_source, settle};
+    use super::super::{Aside, Location, Root, Source, block_file_path, scan};
+    use super::*;
+    use std::collections::HashMap;
+    use std::fs;
+    use std::path::Path;
+
+    /// The records of `data/` as they stand in plain files, by the hash of their block.
+    fn records() -> HashMap<[u8; 32], Vec<u8>> {
+        let datadir = Datadir::open(&regtest_source()).expect("opens");
+        let mut records = HashMap::new();
+        for file in datadir.files() {
+            let path = block_file_path(datadir.blocks_dir(), file.number);
+            let mut bytes = fs::read(&path).expect("file");
+            datadir.xor_key().apply(&mut bytes, 0);
+            let mut reader = datadir.record_reader();
+            reader.open(path, file.number, 0).expect("opens");
+            while let Some(Record { place, hash, .. }) = reader.next_record().expect("reads") {
+                let from = place.offset_bytes as usize - FRAME_BYTES;
+                records.insert(hash, bytes[from..place.end_bytes() as usize].to_vec());
+            }
+        }
+        records
+    }
+
+    fn prev_of(record: &[u8]) -> [u8; 32] {
+        record[12..44].try_into().expect("32 bytes")
+    }
+
+    /// Records of the first `count` blocks of the best chain, and those of blocks beside it.
+    fn chain(count: usize) -> (Vec<Vec<u8>>, Vec<Vec<u8>>) {
+        let datadir = Datadir::open(&regtest_source()).expect("opens");
+        let records = records();
+        let mut arena = vec![0; HeaderTree::bytes_for(1000) as usize];
+        let mut tree = HeaderTree::new(&mut arena, Root::Genesis(datadir.network().genesis_hash));
+        scan(&datadir, &[], &mut tree, &mut |_| {}).expect("scans");
+        tree.best();
+        let record = |place| records[&datadir.hash_at(place).expect("reads")].clone();
+        let best = tree
+            .best_chain()
+            .take(count)
+            .map(|block| record(block.place));
+        let stale = tree.asides().filter(|(_, aside, _)| *aside == Aside::Stale);
+        (
+            best.collect(),
+            stale.map(|(_, _, place)| record(place)).collect(),
+        )
+    }
+
+    fn judge(dir: &Path) -> ChainEnd {
+        let source = Source {
+            location: Location::BlocksDir(dir.to_owned()),
+            network: None,
+            signet_challenge: None,
+        };
+        let datadir = Datadir::open(&source).expect("opens");
+        let mut arena = vec![0; HeaderTree::bytes_for(1000) as usize];
+        let mut tree = HeaderTree::new(&mut arena, Root::Genesis(datadir.network().genesis_hash));
+        scan(&datadir, &[], &mut tree, &mut |_| {}).expect("scans");
+        let best = tree.best();
+        ChainEnd::judge(&datadir, &tree, best).expect("reads")
+    }
+
+    /// Judged right after the files were written, and an hour later.
+    fn judge_young_and_old(files: &[Vec<u8>]) -> [ChainEnd; 2] {
+        let dir = folder_with(files);
+        let young = judge(dir.path());
+        settle(dir.path());
+        [young, judge(dir.path())]
+    }
+
+    const ROTTEN: usize = 20;
+
+    /// A header that claims a target which its hash misses by far.
+    fn rot(record: &mut [u8]) {
+        record[FRAME_BYTES + 75] = 0x1d;
+    }
+
+    fn start_of(records: &[Vec<u8>], number: usize) -> u64 {
+        records[..number].concat().len() as u64
+    }
+
+    #[test]
+    fn a_whole_chain_is_complete_whatever_its_age_and_the_junk_before_it() {
+        let (records, stale) = chain(50);
+        let with_junk = [&[7; 500][..], &records.concat()].concat();
+        for files in [
+            records.concat(),
+            [records.concat(), stale.concat()].concat(),
+            with_junk,
+        ] {
+            for end in judge_young_and_old(&[files.clone(), records[40].clone()]) {
+                assert!(end.complete, "{end:?}");
+                assert_eq!(end.damage, []);
+            }
+        }
+    }
+
+    #[test]
+    fn a_rotten_header_below_the_tip_is_damage_at_its_byte() {
+        let (mut records, _) = chain(50);
+        rot(&mut records[ROTTEN]);
+        for end in judge_young_and_old(&[records.concat()]) {
+            assert_eq!(end.state, EndState::Damaged, "{end:?}");
+            assert_eq!((end.height, end.orphans), (Some(Height(19)), 29));
+            let damage = &end.damage[0];
+            assert_eq!(
+                (damage.file, damage.offset_bytes),
+                (0, start_of(&records, ROTTEN))
+            );
+            assert_eq!(damage.bytes, records[ROTTEN].len() as u64);
+            assert!(
+                end.to_string().contains("29 blocks lack an ancestor"),
+                "{end}"
+            );
+        }
+    }
+
+    #[test]
+    fn zeros_where_a_block_was_are_damage_too() {
+        let (mut records, _) = chain(50);
+        records[ROTTEN].fill(0);
+        for end in judge_young_and_old(&[records.concat()]) {
+            assert_eq!(end.state, EndState::Damaged, "{end:?}");
+            assert_eq!(end.damage[0].what, LeftoverKind::ZeroGap);
+            assert_eq!(end.damage[0].offset_bytes, start_of(&records, ROTTEN));
+        }
+    }
+
+    #[test]
+    fn damage_in_another_file_than_the_orphans_is_found() {
+        let (mut records, _) = chain(50);
+        rot(&mut records[ROTTEN]);
+        let files = [records[..=ROTTEN].concat(), records[ROTTEN + 1..].concat()];
+        let [end, _] = judge_young_and_old(&files);
+        assert_eq!(end.state, EndState::Damaged, "{end:?}");
+        assert_eq!(end.damage[0].offset_bytes, start_of(&records, ROTTEN));
+        assert_eq!(end.first_orphan.map(|spot| spot.file), Some(1));
+    }
+
+    #[test]
+    fn a_block_that_is_not_there_is_to_come_while_the_file_is_young_and_missing_when_it_is_old() {
+        let (mut records, _) = chain(50);
+        let missing = records.remove(ROTTEN);
+        let [young, old] = judge_young_and_old(&[records.concat()]);
+        assert_eq!(
+            (young.state, old.state),
+            (EndState::BeingWritten, EndState::Damaged)
+        );
+        for end in [young, old] {
+            assert!(!end.complete);
+            assert_eq!(end.damage, []);
+            let hash = wire::hash_of(missing[FRAME_BYTES..88].try_into().expect("80 bytes"));
+            assert_eq!(
+                end.first_missing_parent,
+                Some(BlockHash::from_byte_array(hash))
+            );
+            let spot = end.first_orphan.expect("there are orphans");
+            assert_eq!(
+                spot.offset_bytes,
+                start_of(&records, ROTTEN) + FRAME_BYTES as u64
+            );
+        }
+    }
+
+    #[test]
+    fn a_last_block_that_is_cut_or_rotten_is_not_whole_yet() {
+        let (records, _) = chain(50);
+        let whole = records.concat();
+        let mut rotten = records.clone();
+        rot(&mut rotten[49]);
+        for bytes in [whole[..whole.len() - 1].to_vec(), rotten.concat()] {
+            for end in judge_young_and_old(&[bytes]) {
+                assert_eq!(end.state, EndState::BeingWritten, "{end:?}");
+                assert_eq!((end.height, end.orphans), (Some(Height(48)), 0));
+                assert_eq!(end.damage[0].offset_bytes, start_of(&records, 49));
+            }
+        }
+    }
+
+    #[test]
+    fn a_stale_block_without_its_parent_lacks_nothing_that_matters() {
+        let (records, stale) = chain(268);
+        let parents: Vec<_> = stale.iter().map(|record| prev_of(record)).collect();
+        let is_parent = |record: &&Vec<u8>| {
+            let header = record[FRAME_BYTES..88].try_into().expect("80 bytes");
+            parents.contains(&wire::hash_of(header))
+        };
+        let parent = stale
+            .iter()
+            .find(is_parent)
+            .expect("a stale branch of two blocks");
+        let header = parent[FRAME_BYTES..88].try_into().expect("80 bytes");
+        let child = stale
+            .iter()
+            .find(|record| prev_of(record) == wire::hash_of(header));
+        let child = child.expect("found above").clone();
+        for end in judge_young_and_old(&[[records.concat(), child.clone()].concat()]) {
+            assert!(end.complete, "{end:?}");
+            assert_eq!(end.orphans, 1);
+        }
+        // Below the end of a shorter chain it might be the next block of a better one.
+        let short = [records[..5].concat(), child].concat();
+        for end in judge_young_and_old(&[short]) {
+            assert!(!end.complete, "{end:?}");
+        }
     }
 }

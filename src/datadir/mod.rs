@@ -8,7 +8,8 @@
 //! | `network` | the five networks and their constants |
 //! | `files` | listing the block files, reading the key |
 //! | `xor` | the obfuscation |
-//! | `records` | the records in a file, and what lies between |
+//! | `records` | the records in a file |
+//! | `leftovers` | what lies between them |
 //! | `headers` | the tree of headers |
 //! | `arena` | its memory: nodes and buckets |
 //! | `best` | which of its chains has the most work |
@@ -33,7 +34,7 @@ mod claimed;
 mod end;
 mod files;
 mod headers;
-mod left;
+mod leftovers;
 mod network;
 mod reader;
 mod records;
@@ -49,7 +50,7 @@ pub use claimed::claimed_height;
 pub use end::{ChainEnd, EndState, Spot};
 pub use files::{BlockFile, block_file_path};
 pub use headers::{Aside, Best, ChainBlock, Counts, HeaderTree, Inserted, NodeId, Root};
-pub use left::{LeftPlace, left_places};
+pub use leftovers::{Leftover, LeftoverKind, LeftoversOfFile, leftovers_of};
 pub use network::{Network, NetworkName};
 pub use reader::BlockReader;
 use records::{Record, RecordReader};

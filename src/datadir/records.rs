@@ -15,13 +15,12 @@ use bitcoin::hashes::{Hash, sha256d};
 use byteorder::{ByteOrder, LE};
 
 use super::files::read_at;
+use super::leftovers::{Leftovers, Stretch};
 use super::network::{Network, NetworkName};
 use super::xor::XorKey;
 use crate::Result;
 use crate::error::io_error;
-use crate::limits::{
-    BLOCK_BYTES_MAX, BLOCK_BYTES_MIN, HEADER_BYTES, HOP_BYTES, PLACES_LISTED_MAX, SEARCH_BYTES_MAX,
-};
+use crate::limits::{BLOCK_BYTES_MAX, BLOCK_BYTES_MIN, HEADER_BYTES, HOP_BYTES, SEARCH_BYTES_MAX};
 use crate::position::Place;
 
 /// Bytes before a block: magic and length.
@@ -38,25 +37,6 @@ pub struct Record {
     pub header: [u8; HEADER_BYTES],
     /// Its hash, in internal byte order.
     pub hash: [u8; 32],
-}
-
-/// What else than records a file holds, from where its reading began.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct Leftovers {
-    /// End of the last whole record; reading on from here later misses nothing.
-    pub end_bytes: u64,
-    /// Stretches of zeros before a record.
-    pub zero_gaps: u64,
-    /// Their bytes.
-    pub zero_gap_bytes: u64,
-    /// Zeros behind the last record: space that the node has allocated ahead.
-    pub zero_tail_bytes: u64,
-    /// Bytes that are neither zero nor part of a record.
-    pub junk_bytes: u64,
-    /// Where the first few stretches of them begin.
-    pub junk_offsets: Vec<u64>,
-    /// Offsets of records that begin well and run over the end of the file.
-    pub cut_offsets: Vec<u64>,
 }
 
 /// Reads the records of one file after another.
@@ -82,7 +62,10 @@ struct Open {
 /// What is at an offset.
 enum Seen {
     Record(Record),
+    /// A record that begins well and runs over the end of the file.
     Cut,
+    /// A record that begins well and claims so many bytes, more than any block has.
+    Oversize(u32),
     Nothing,
 }
 
@@ -202,15 +185,21 @@ impl Open {
             return cut();
         };
         let length = LE::read_u32(&frame[4..]);
-        if !(BLOCK_BYTES_MIN..=BLOCK_BYTES_MAX).contains(&length) {
+        if length < BLOCK_BYTES_MIN {
             return Ok(Seen::Nothing);
         }
         let Some(header) = rest.first_chunk::<HEADER_BYTES>() else {
-            return cut();
+            return match length <= BLOCK_BYTES_MAX {
+                true => cut(),
+                false => Ok(Seen::Nothing),
+            };
         };
         let Some(hash) = proven_hash(header, network.pow_limit) else {
             return Ok(Seen::Nothing);
         };
+        if length > BLOCK_BYTES_MAX {
+            return Ok(Seen::Oversize(length));
+        }
         let offset_bytes = at + FRAME_BYTES as u64;
         if offset_bytes + u64::from(length) > file_bytes {
             return Ok(Seen::Cut);
@@ -235,10 +224,8 @@ impl Open {
         key: XorKey,
         networks: &[Network],
     ) -> Result<Option<Record>> {
-        let from = self.at;
-        let mut at = from;
-        let mut solid_end = from;
-        let mut cut_at = None;
+        let mut at = self.at;
+        let mut stretch = Stretch::new(self.number, at);
         while at < self.file_bytes {
             let need = FRAME_BYTES + HEADER_BYTES;
             let bytes = self.view(buffer, key, at, need, SEARCH_BYTES_MAX)?;
@@ -250,7 +237,7 @@ impl Open {
             let candidate = find_magic(bytes, networks);
             let passed = candidate.unwrap_or(bytes.len().saturating_sub(keep).max(1));
             if let Some(solid) = last_solid(&bytes[..passed], key.at(at)) {
-                solid_end = at + solid as u64 + 1;
+                stretch.solid_end = at + solid as u64 + 1;
             }
             at += passed as u64;
             if candidate.is_none() {
@@ -258,40 +245,23 @@ impl Open {
             }
             match self.examine(buffer, key, networks, at)? {
                 Seen::Record(record) => {
-                    self.count(from, at, solid_end, cut_at, false);
+                    stretch.count(at, false, &mut self.left);
                     return Ok(Some(record));
                 }
-                Seen::Cut => cut_at = cut_at.or(Some(at)),
+                Seen::Cut => stretch.cut(at),
+                Seen::Oversize(length) => stretch.oversize(at, u64::from(length)),
                 Seen::Nothing => {}
             }
             // Zeros on disk can read as a magic, if the key holds one.
             let bytes = self.view(buffer, key, at, 1, SEARCH_BYTES_MAX)?;
             if bytes.first().is_some_and(|&byte| byte != key.at(at)[0]) {
-                solid_end = at + 1;
+                stretch.solid_end = at + 1;
             }
             at += 1;
         }
-        self.count(from, at, solid_end, cut_at, true);
+        stretch.count(at, true, &mut self.left);
         self.at = self.file_bytes;
         Ok(None)
-    }
-
-    /// Counts the bytes from `from` to `to`, where no record is: zeros on disk from `solid_end` on,
-    /// a cut record from `cut_at` on, and junk before them.
-    fn count(&mut self, from: u64, to: u64, solid_end: u64, cut_at: Option<u64>, tail: bool) {
-        let zeros = to - solid_end;
-        if tail {
-            self.left.zero_tail_bytes += zeros;
-        } else if zeros > 0 {
-            self.left.zero_gaps += 1;
-            self.left.zero_gap_bytes += zeros;
-        }
-        let junk_bytes = cut_at.unwrap_or(solid_end) - from;
-        self.left.junk_bytes += junk_bytes;
-        if junk_bytes > 0 && self.left.junk_offsets.len() < PLACES_LISTED_MAX {
-            self.left.junk_offsets.push(from);
-        }
-        self.left.cut_offsets.extend(cut_at);
     }
 }
 
@@ -356,6 +326,7 @@ pub(super) fn target_of(bits: u32) -> Option<Target> {
 mod tests {
     use std::time::{Duration, Instant};
 
+    use super::super::leftovers::{Leftover, LeftoverKind};
     use super::super::testing::fixture;
     use super::*;
 
@@ -430,7 +401,10 @@ mod tests {
         };
         let (records, left) = read(&bytes);
         assert_eq!((records.len(), left.end_bytes), (401, 95_027));
-        assert_eq!((left.cut_offsets, left.junk_bytes), (vec![95_027], 0));
+        let cut = &left.places[0];
+        assert_eq!((cut.what, cut.offset_bytes), (LeftoverKind::Cut, 95_027));
+        assert_eq!(cut.bytes, bytes.len() as u64 - 95_027);
+        assert_eq!((left.places.len(), left.junk_bytes), (1, 0));
     }
 
     #[test]
@@ -454,11 +428,7 @@ mod tests {
             let (records, left) = read(&bytes[..cut]);
             assert_eq!(records, all[..2]);
             assert_eq!(left.end_bytes, second as u64);
-            assert_eq!(
-                left.cut_offsets.len(),
-                usize::from(cut >= second + 4),
-                "{cut}"
-            );
+            assert_eq!(left.cut_records, u64::from(cut >= second + 4), "{cut}");
         }
         assert_eq!(read(&bytes[..third]).0, all[..3]);
     }
@@ -482,7 +452,7 @@ mod tests {
                 assert_eq!(records.len(), 4, "{skip}");
                 assert_eq!(left.zero_gap_bytes, skip as u64);
                 assert_eq!((left.zero_tail_bytes, left.junk_bytes), (300_000, 0));
-                assert!(left.cut_offsets.is_empty());
+                assert_eq!(left.cut_records, 0);
             }
         }
     }
@@ -497,10 +467,36 @@ mod tests {
     }
 
     #[test]
-    fn a_length_out_of_bounds_is_junk() {
+    fn a_length_that_no_block_can_have_is_named_and_the_next_records_are_read() {
         let bytes = regtest_bytes();
         let (all, _) = read(&bytes);
-        for length in [0, BLOCK_BYTES_MIN - 1, BLOCK_BYTES_MAX + 1, u32::MAX] {
+        for length in [BLOCK_BYTES_MAX + 1, u32::MAX] {
+            let mut bad = bytes.clone();
+            bad[4..8].copy_from_slice(&length.to_le_bytes());
+            let (records, left) = read(&bad);
+            assert_eq!(records, all[1..]);
+            let oversize = Leftover {
+                file: 0,
+                offset_bytes: 0,
+                bytes: u64::from(length),
+                what: LeftoverKind::Oversize,
+            };
+            assert_eq!(left.places, [oversize]);
+            assert_eq!((left.oversize_records, left.junk_bytes), (1, 0));
+            // Without a header that meets its own work it is nothing but junk.
+            bad[8 + 75] = 0x1d;
+            let (records, left) = read(&bad);
+            assert_eq!(records, all[1..]);
+            assert_eq!(left.oversize_records, 0);
+            assert_eq!(left.places[0].what, LeftoverKind::Junk);
+        }
+    }
+
+    #[test]
+    fn a_length_too_small_for_a_block_is_junk() {
+        let bytes = regtest_bytes();
+        let (all, _) = read(&bytes);
+        for length in [0, BLOCK_BYTES_MIN - 1] {
             let mut bad = bytes.clone();
             bad[4..8].copy_from_slice(&length.to_le_bytes());
             let (records, left) = read(&bad);
@@ -531,7 +527,7 @@ mod tests {
         bad[4..8].copy_from_slice(&3_999_999u32.to_le_bytes());
         let (records, left) = read(&bad);
         assert_eq!(records, all[1..]);
-        assert_eq!(left.cut_offsets, [0]);
+        assert_eq!((left.cut_records, left.places[0].offset_bytes), (1, 0));
     }
 
     #[test]

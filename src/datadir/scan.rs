@@ -4,10 +4,10 @@
 //! one in which every record that it found is still where it was.
 
 use super::headers::{HeaderTree, Inserted};
+use super::leftovers::{Leftover, LeftoverKind, Leftovers, list};
 use super::network::NetworkName;
-use super::records::{FRAME_BYTES, Leftovers, Record, RecordReader, bits_of};
+use super::records::{FRAME_BYTES, Record, RecordReader, bits_of};
 use super::{BlockFile, Datadir, block_file_path};
-use crate::limits::PLACES_LISTED_MAX;
 use crate::position::Place;
 use crate::{Error, Result};
 use std::hash::Hasher;
@@ -82,15 +82,23 @@ pub struct ScanReport {
     pub zero_tail_bytes: u64,
     /// Bytes that are neither zero nor part of a record.
     pub junk_bytes: u64,
-    /// File and offset of the first [`PLACES_LISTED_MAX`] stretches of them.
-    pub junk_places: Vec<(u32, u64)>,
     /// Records cut short.
     pub cut_records: u64,
-    /// File and offset of the first [`PLACES_LISTED_MAX`] of them.
-    pub cut_places: Vec<(u32, u64)>,
+    /// Records with a length that no block can have.
+    pub oversize_records: u64,
+    /// Where junk, holes, cut and oversize records are, by file and offset: of each kind the first
+    /// [`PLACES_LISTED_MAX`](crate::limits::PLACES_LISTED_MAX).
+    pub places: Vec<Leftover>,
     /// Remembered files that are gone, or in which a record is not where it was; nothing that was
     /// remembered may be believed then.
     pub rewritten_files: u64,
+}
+
+impl ScanReport {
+    /// The places of one kind.
+    pub fn places_of(&self, what: LeftoverKind) -> impl Iterator<Item = &Leftover> {
+        self.places.iter().filter(move |place| place.what == what)
+    }
 }
 
 /// Walks all files in the order of their numbers and inserts every header into `tree`, but for those of
@@ -219,7 +227,7 @@ impl Scan<'_, '_> {
         self.report.files += 1;
         self.report.bytes += self.reader.file_bytes();
         let left = self.reader.close();
-        self.add(file.number, &left);
+        self.add(left);
         self.done.files_done += 1;
         self.done.bytes_done = before + file.bytes;
         progress(&self.done);
@@ -255,19 +263,16 @@ impl Scan<'_, '_> {
         Ok(())
     }
 
-    fn add(&mut self, file: u32, left: &Leftovers) {
+    fn add(&mut self, left: Leftovers) {
         let report = &mut self.report;
         report.zero_gaps += left.zero_gaps;
         report.zero_gap_bytes += left.zero_gap_bytes;
         report.zero_tail_bytes += left.zero_tail_bytes;
         report.junk_bytes += left.junk_bytes;
-        report.cut_records += left.cut_offsets.len() as u64;
-        for (places, offsets) in [
-            (&mut report.cut_places, &left.cut_offsets),
-            (&mut report.junk_places, &left.junk_offsets),
-        ] {
-            let room = PLACES_LISTED_MAX - places.len();
-            places.extend(offsets.iter().take(room).map(|&offset| (file, offset)));
+        report.cut_records += left.cut_records;
+        report.oversize_records += left.oversize_records;
+        for place in left.places {
+            list(&mut report.places, place);
         }
     }
 
@@ -282,6 +287,7 @@ impl Scan<'_, '_> {
                 needed_bytes,
             });
         }
+        self.report.places.sort_unstable();
         self.report.out_of_order = u64::from(self.tree.out_of_order() - out_of_order_before);
         Ok(self.report)
     }

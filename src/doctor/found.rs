@@ -4,7 +4,8 @@
 
 use super::Options;
 use crate::datadir::{
-    Best, ChainEnd, Datadir, EndState, HeaderTree, LeftPlace, ScanReport, claimed_height,
+    Best, ChainEnd, Datadir, EndState, HeaderTree, Leftover, LeftoverKind, ScanReport,
+    claimed_height,
 };
 use crate::index::Index;
 use crate::index::left_out::{LeftOut, left_out};
@@ -60,15 +61,20 @@ pub struct FilesFound {
     pub cut_records: u64,
     /// The first of them.
     pub cut: Vec<Spot>,
+    /// Records with a length that no block can have.
+    pub oversize_records: u64,
+    /// The first of them; `bytes` is the length that they claim.
+    pub oversize: Vec<Leftover>,
 }
 
 impl FilesFound {
     pub(super) fn new(datadir: &Datadir, scanned: &ScanReport) -> FilesFound {
         let files = datadir.files();
-        let spots = |places: &[(u32, u64)]| {
-            let spot = |&(file, offset_bytes): &(u32, u64)| Spot { file, offset_bytes };
-            places.iter().map(spot).collect()
+        let spot = |place: &Leftover| Spot {
+            file: place.file,
+            offset_bytes: place.offset_bytes,
         };
+        let spots = |what| scanned.places_of(what).map(spot).collect();
         FilesFound {
             dir: datadir.blocks_dir().to_owned(),
             count: files.len() as u64,
@@ -82,9 +88,11 @@ impl FilesFound {
             zero_gaps: scanned.zero_gaps,
             allocated_ahead_bytes: scanned.zero_tail_bytes,
             junk_bytes: scanned.junk_bytes,
-            junk: spots(&scanned.junk_places),
+            junk: spots(LeftoverKind::Junk),
             cut_records: scanned.cut_records,
-            cut: spots(&scanned.cut_places),
+            cut: spots(LeftoverKind::Cut),
+            oversize_records: scanned.oversize_records,
+            oversize: scanned.places_of(LeftoverKind::Oversize).copied().collect(),
         }
     }
 }
@@ -132,7 +140,7 @@ pub struct ChainFound {
     /// The parent that the first block without an ancestor lacks.
     pub first_missing_parent: Option<BlockHash>,
     /// Bytes that are no block where one may be missing; the likeliest place first.
-    pub damage: Vec<LeftPlace>,
+    pub damage: Vec<Leftover>,
     /// Whether the node has connected the last block; `None` if it has left no undo files.
     pub tip_connected: Option<bool>,
 }
