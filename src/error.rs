@@ -483,6 +483,10 @@ pub enum Error {
     /// A memory log has no answer.
     #[error(transparent)]
     Log(#[from] crate::ledger::LogFault),
+
+    /// The manual has no such chapter.
+    #[error(transparent)]
+    Manual(#[from] crate::manual::UnknownChapter),
 }
 
 /// How stored rows can be seen to be damaged.

@@ -41,6 +41,7 @@
 //! | [`ledger`] | what memory was used for, commit by commit |
 //! | [`report`], [`stages`] | what an import says of itself, and where its time went |
 //! | [`fingerprint`], [`position`], [`region`] | keyed hashes, numbers, memory of fixed size |
+//! | [`manual`] | the chapters that `blkdex manual` prints |
 //! | [`limits`], [`error`] | every bound; every fault |
 
 pub mod batch;
@@ -56,6 +57,7 @@ pub mod index;
 pub mod ledger;
 pub mod limits;
 pub mod machine;
+pub mod manual;
 pub mod memory;
 pub mod merging;
 pub mod position;

@@ -24,6 +24,7 @@ pub use verify::VerifyArgs;
 /// height.
 #[derive(Parser, Debug)]
 #[command(version, max_term_width = 100)]
+#[command(after_help = "`blkdex manual` lists the chapters of the manual.")]
 pub struct Args {
     /// The index file
     #[arg(
@@ -75,6 +76,8 @@ pub enum Command {
     Tx(TxArgs),
     /// One block: header, place, counts, fees
     Block(BlockArgs),
+    /// The manual: a chapter of it, or the list of chapters
+    Manual(ManualArgs),
 }
 
 /// What all questions take.
@@ -155,6 +158,14 @@ pub struct BlockArgs {
     /// Height and block files
     #[command(flatten)]
     pub at: AtArgs,
+}
+
+/// `manual`.
+#[derive(clap::Args, Debug)]
+pub struct ManualArgs {
+    /// The chapter [default: the list of chapters]
+    #[arg(value_name = "CHAPTER")]
+    pub chapter: Option<String>,
 }
 
 impl AtArgs {
