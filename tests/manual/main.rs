@@ -1,0 +1,74 @@
+//! The manual against the program: its chapters as printed, its JSON fields, its examples.
+#![allow(clippy::unwrap_used, missing_docs)]
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod asked;
+mod documented;
+mod examples;
+mod fields;
+
+use assert_cmd::Command;
+use blkdex::manual::CHAPTERS;
+use std::path::{Path, PathBuf};
+
+/// Runs the program in `folder`; returns exit code, stdout and stderr.
+fn blkdex(folder: &Path, line: &str) -> (Option<i32>, String, String) {
+    let mut command = Command::cargo_bin("blkdex").unwrap();
+    command.current_dir(folder).env_remove("BLKDEX_INDEX");
+    let output = command.args(line.split_whitespace()).output().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (
+        output.status.code(),
+        text(output.stdout),
+        text(output.stderr),
+    )
+}
+
+/// A folder in which `data` is the sample datadir.
+fn folder() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let data = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("data");
+    std::os::unix::fs::symlink(data, folder.path().join("data")).unwrap();
+    folder
+}
+
+#[test]
+fn a_chapter_is_printed_as_it_is_written_and_the_list_names_all() {
+    let folder = folder();
+    let (code, list, _) = blkdex(folder.path(), "manual");
+    assert_eq!((code, list.lines().count()), (Some(0), CHAPTERS.len()));
+    for (chapter, line) in CHAPTERS.iter().zip(list.lines()) {
+        assert!(line.starts_with(chapter.name) && line.ends_with(chapter.about));
+        let (code, text, err) = blkdex(folder.path(), &format!("manual {}", chapter.name));
+        assert_eq!(
+            (code, text.as_str(), err.as_str()),
+            (Some(0), chapter.text, "")
+        );
+    }
+}
+
+#[test]
+fn an_unknown_chapter_is_a_line_that_names_the_chapters() {
+    let (code, out, err) = blkdex(folder().path(), "manual nothing");
+    assert_eq!(
+        (code, out.as_str(), err.lines().count()),
+        (Some(2), "", 1),
+        "{err}"
+    );
+    assert!(CHAPTERS.iter().all(|chapter| err.contains(chapter.name)));
+}
+
+#[test]
+fn readme_is_short_and_links_every_chapter() {
+    let readme = include_str!("../../README.md");
+    assert!(
+        readme.lines().count() <= 150,
+        "what is more belongs to a chapter"
+    );
+    for chapter in CHAPTERS {
+        let link = format!("[`{0}`](src/manual/{0}.md)", chapter.name);
+        assert!(readme.contains(&link), "{link}");
+    }
+}
