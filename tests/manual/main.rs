@@ -29,9 +29,12 @@ fn blkdex(folder: &Path, line: &str) -> (Option<i32>, String, String) {
 /// A folder in which `data` is the sample datadir.
 fn folder() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
-    let data = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("data");
-    std::os::unix::fs::symlink(data, folder.path().join("data")).unwrap();
+    std::os::unix::fs::symlink(root().join("data"), folder.path().join("data")).unwrap();
     folder
+}
+
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
 }
 
 #[test]
@@ -71,4 +74,35 @@ fn readme_is_short_and_links_every_chapter() {
         let link = format!("[`{0}`](src/manual/{0}.md)", chapter.name);
         assert!(readme.contains(&link), "{link}");
     }
+}
+
+/// A test is named by its function: three underscores or more, in backticks.
+#[test]
+fn tests_that_the_manual_names_exist() {
+    let mut sources = String::new();
+    let mut folders = ["src", "tests"].map(|name| root().join(name)).to_vec();
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|ending| ending == "rs") {
+                sources += &std::fs::read_to_string(path).unwrap();
+            }
+        }
+    }
+    let mut count = 0;
+    for chapter in CHAPTERS {
+        let words = chapter.text.split('`');
+        let is_test = |word: &&str| {
+            let mut letters = word.chars();
+            word.matches('_').count() > 2 && letters.all(|c| c == '_' || c.is_alphanumeric())
+        };
+        for name in words.filter(is_test) {
+            let function = format!("fn {name}(");
+            assert!(sources.contains(&function), "{}: {name}", chapter.name);
+            count += 1;
+        }
+    }
+    assert!(count > 10, "{count} tests named");
 }
