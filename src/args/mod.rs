@@ -51,30 +51,41 @@ pub struct Args {
 #[derive(Subcommand, Debug)]
 pub enum Command {
     /// Read the block files and bring the index up to their best chain
+    #[command(after_help = "More: `blkdex manual import`")]
     Import(ImportArgs),
     /// What an import would meet: files, chain, disk, memory, time
+    #[command(after_help = "More: `blkdex manual import`")]
     Doctor(DoctorArgs),
     /// Make the index anew beside the old one, check it, and put it in its place
+    #[command(after_help = "More: `blkdex manual import`")]
     Rebuild(RebuildArgs),
     /// The UTXO set recomputed, and compared with what Bitcoin Core says of it
     Verify(VerifyArgs),
     /// All coins, or all balances, as a file
+    #[command(after_help = "More: `blkdex manual export`")]
     Export(ExportArgs),
     /// What a memory log of an import says
+    #[command(after_help = "More: `blkdex manual memory`")]
     Memory(MemoryArgs),
     /// How far the index reaches and what it holds
+    #[command(after_help = "More: `blkdex manual questions`")]
     Status(AtArgs),
     /// What scripts received, sent and own
     Balance(BalanceArgs),
     /// The unspent outputs of scripts
+    #[command(after_help = "More: `blkdex manual questions`")]
     Utxos(ScriptArgs),
     /// When scripts received and spent
+    #[command(after_help = "More: `blkdex manual questions`")]
     History(ScriptArgs),
     /// One output, and who spent it
+    #[command(after_help = "More: `blkdex manual questions`")]
     Outpoint(OutpointArgs),
     /// One transaction, with what it spends and who spent it
+    #[command(after_help = "More: `blkdex manual questions`")]
     Tx(TxArgs),
     /// One block: header, place, counts, fees
+    #[command(after_help = "More: `blkdex manual questions`")]
     Block(BlockArgs),
     /// The manual: a chapter of it, or the list of chapters
     Manual(ManualArgs),
@@ -87,11 +98,11 @@ pub struct AtArgs {
     #[arg(long, value_name = "HEIGHT", value_parser = parse_height)]
     pub at: Option<Height>,
 
-    /// bitcoind's datadir, if it is elsewhere now than at the import
+    /// bitcoind's datadir, if moved since the import
     #[arg(long, value_name = "DIR", conflicts_with = "blocks_dir")]
     pub datadir: Option<PathBuf>,
 
-    /// The folder that the blk*.dat lie in, likewise
+    /// Folder of the blk*.dat files, if moved since the import
     #[arg(long, value_name = "DIR")]
     pub blocks_dir: Option<PathBuf>,
 }
@@ -113,7 +124,8 @@ pub struct ScriptArgs {
 #[command(after_help = "\
 Scripts are found by a keyed fingerprint of 80 bits. Of up to 1,000 outputs the scripts are also
 compared in the block files, if those are there; of more only with --check. Without, an answer is
-wrong by accident about once in 10^14 questions.")]
+wrong by accident about once in 10^14 questions.
+More: `blkdex manual questions`")]
 pub struct BalanceArgs {
     /// What all script questions take
     #[command(flatten)]
