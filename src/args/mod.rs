@@ -247,6 +247,27 @@ mod tests {
         }
     }
 
+    /// What stands in `sh` blocks cannot run on `data/`; the options in it have to exist all the same.
+    #[test]
+    fn commands_that_readme_and_manual_show_are_understood() {
+        let chapters = blkdex::manual::CHAPTERS.map(|chapter| chapter.text);
+        let mut count = 0;
+        for text in chapters
+            .into_iter()
+            .chain([include_str!("../../README.md")])
+        {
+            let blocks = text.split("```sh\n").skip(1);
+            let lines = blocks.flat_map(|block| block.lines().take_while(|line| *line != "```"));
+            for line in lines.filter(|line| line.starts_with("blkdex ")) {
+                let (command, _) = line.split_once(" #").unwrap_or((line, ""));
+                let parsed = Args::try_parse_from(command.split_whitespace());
+                assert!(parsed.is_ok(), "{line}: {parsed:?}");
+                count += 1;
+            }
+        }
+        assert!(count >= 7, "{count} commands");
+    }
+
     #[test]
     fn questions_take_a_height_and_a_place() {
         for good in [

@@ -106,3 +106,28 @@ fn tests_that_the_manual_names_exist() {
     }
     assert!(count > 10, "{count} tests named");
 }
+
+/// Chapters are named by messages, by `--help`, and by each other.
+#[test]
+fn chapters_that_are_named_exist() {
+    let folder = folder();
+    let mut texts: Vec<String> = CHAPTERS.map(|chapter| chapter.text.to_owned()).into();
+    texts.push(include_str!("../../README.md").to_owned());
+    let (_, help, _) = blkdex(folder.path(), "--help");
+    let commands = help.lines().filter_map(|line| line.strip_prefix("  "));
+    let commands = commands.filter_map(|line| line.split_whitespace().next());
+    for command in commands.filter(|word| word.chars().all(char::is_alphabetic)) {
+        texts.push(blkdex(folder.path(), &format!("help {command}")).1);
+    }
+    let mut count = 0;
+    for text in texts {
+        let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        for after in text.split("`blkdex manual ").skip(1) {
+            let name = after.split('`').next().unwrap_or_default();
+            let is_chapter = CHAPTERS.iter().any(|chapter| chapter.name == name);
+            assert!(is_chapter || name == "CHAPTER", "{name}");
+            count += 1;
+        }
+    }
+    assert!(count > 20, "{count} chapters named");
+}
