@@ -64,6 +64,19 @@ fn an_unknown_chapter_is_a_line_that_names_the_chapters() {
 }
 
 #[test]
+fn a_reader_that_is_gone_ends_the_manual_quietly() {
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_blkdex"));
+    let piped = command.args(["manual", "questions"]).stdout(writer);
+    let output = piped.stderr(std::process::Stdio::piped()).output().unwrap();
+    assert_eq!(
+        (output.status.code(), output.stderr.as_slice()),
+        (Some(0), &b""[..])
+    );
+}
+
+#[test]
 fn readme_is_short_and_links_every_chapter() {
     let readme = include_str!("../../README.md");
     assert!(
