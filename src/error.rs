@@ -289,6 +289,44 @@ pub enum Error {
         file: u32,
     },
 
+    /// An undo file lists a spent coin whose spend the index does not have.
+    #[error(
+        "block {height}, transaction {txid}, input {input}: \
+         the index has no such spend, but rev{file:05}.dat lists one"
+    )]
+    UndoUnknownSpend {
+        /// Height of the block.
+        height: Height,
+        /// The spending transaction.
+        txid: bitcoin::Txid,
+        /// Position of the input in it.
+        input: u32,
+        /// Number of the file.
+        file: u32,
+    },
+
+    /// An undo file lists too few spent coins.
+    #[error("block {height}: rev{file:05}.dat lists fewer spent coins than the block has inputs")]
+    UndoTooFew {
+        /// Height of the block.
+        height: Height,
+        /// Number of the file.
+        file: u32,
+    },
+
+    /// The index or the undo file has a spent coin too many.
+    #[error(
+        "block {height}: the index has {found} spends, but rev{file:05}.dat lists another number"
+    )]
+    UndoCount {
+        /// Height of the block.
+        height: Height,
+        /// Spends of the block in the index.
+        found: usize,
+        /// Number of the file.
+        file: u32,
+    },
+
     /// A block's undo record is not where it should be, or damaged.
     #[error("{}: no undo record with a right checksum for block {height}", path.display())]
     UndoMissing {
@@ -486,6 +524,10 @@ pub enum Error {
     /// A memory log has no answer.
     #[error(transparent)]
     Log(#[from] crate::ledger::LogFault),
+
+    /// The manual has no such chapter.
+    #[error(transparent)]
+    Manual(#[from] crate::manual::UnknownChapter),
 }
 
 /// How stored rows can be seen to be damaged.

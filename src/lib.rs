@@ -33,15 +33,20 @@
 //! | [`merging`] | which runs merge when |
 //! | [`index`] | the file as a whole: open, commit, roll back, snapshots |
 //! | [`store`], [`held`] | redb, and what its errors mean; what it gives out |
+//! | [`utxo`] | the coins at any height, in chain order |
 //! | [`query`], [`script`] | questions at any height; how scripts are named |
 //! | [`verify`] | the UTXO set against Bitcoin Core's own hashes |
+//! | [`export`], [`sorter`] | coins and balances as files; sorting more than memory holds |
 //! | [`doctor`], [`system`] | what an import would meet; what the operating system is asked |
 //! | [`rebuild`] | a new index beside the old one, checked, then in its place |
 //! | [`memory`], [`machine`] | one number split into parts; what the kernel says |
 //! | [`ledger`] | what memory was used for, commit by commit |
 //! | [`report`], [`stages`] | what an import says of itself, and where its time went |
 //! | [`fingerprint`], [`position`], [`region`] | keyed hashes, numbers, memory of fixed size |
+//! | [`manual`] | the chapters that `blkdex manual` prints |
 //! | [`limits`], [`error`] | every bound; every fault |
+//! | `main`, `args`, `commands` | the program: arguments, answers for people, exit codes |
+//! | `allocator`, `guard` | the program's allocator; panics of redb become errors |
 
 pub mod batch;
 pub mod chain;
@@ -56,6 +61,7 @@ pub mod index;
 pub mod ledger;
 pub mod limits;
 pub mod machine;
+pub mod manual;
 pub mod memory;
 pub mod merging;
 pub mod position;

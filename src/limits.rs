@@ -53,11 +53,11 @@ pub const TABLE_LOAD_EASY_PERCENT: usize = 50;
 /// Slots that are looked at, 1 MiB, to tell how far coins are from their homes.
 pub const TABLE_SAMPLE_SLOTS: usize = 1 << 16;
 
-/// The heap outside the plan may grow at so many commits, less one, and still be taken for settling
+/// Warn when the heap outside the plan has reached a new high at this many commits. Fewer are settling
 /// down: a file is opened, a line of progress gets longer.
 pub const LEAK_COMMITS_MIN: u32 = 4;
 
-/// ...and by so many bytes: one small allocation that is kept at each commit is more, in the end.
+/// ...and has grown by this many bytes. One small allocation kept at each commit is more in the end.
 pub const LEAK_BYTES_MIN: u64 = 4096;
 
 /// Runs that the catalogue has room for from the start, so that naming one takes no memory.
@@ -89,7 +89,7 @@ pub const RUNS_MAX: usize = 512;
 
 /// Runs of a relation that may cover a key when an import is done. A question reads a page of each: of
 /// `funding` and `txids` once, but of `spending` for each output, and a commit reads all of `coins`.
-/// Spends of recent outputs stay apart, so `spending` has the fewest rows to merge. (Measured, 8 GB at
+/// Spends of recent outputs are never merged, so `spending` has the fewest rows to merge. (Measured, 8 GB at
 /// 128 MiB, 50 runs of `funding`: merging takes 0.4 s; with 32 and 16 of `spending` left 1.2, and the first
 /// answer of a cold index 42 and 50 ms.)
 pub const fn runs_left(relation: Relation) -> usize {
@@ -103,8 +103,8 @@ pub const fn runs_left(relation: Relation) -> usize {
 /// Runs of coins that may cover a key while a long import goes on: every commit reads all of them.
 pub const COIN_RUNS_LEFT: usize = 8;
 
-/// Spends of recent outputs that are a run of their own, which stays apart from merges: with fewer there
-/// would be too many such runs.
+/// Fewest spends of recent outputs that become a run of their own, which is never merged. With fewer,
+/// there would be too many such runs.
 pub const APART_ROWS_MIN: usize = 1 << 18;
 
 /// A merged base is cut into about this many segments, so that a merge needs that part of its size

@@ -60,7 +60,8 @@ fn exit_code(error: &anyhow::Error) -> ExitCode {
             | Error::BudgetTooSmall { .. }
             | Error::TableTooLarge { .. }
             | Error::ExpectHeight { .. }
-            | Error::Log(LogFault::FromAboveTo { .. }),
+            | Error::Log(LogFault::FromAboveTo { .. })
+            | Error::Manual(_),
         ) => ExitCode::from(2),
         Some(Error::Interrupted) => ExitCode::from(commands::INTERRUPTED),
         _ => ExitCode::FAILURE,

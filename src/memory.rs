@@ -68,7 +68,7 @@ pub struct Sizes {
     pub rows_bytes: usize,
     /// Pending spends.
     pub pending_rows: usize,
-    /// Ends of coins on disk that wait.
+    /// Deletes of coins on disk that wait.
     pub deletes_rows: usize,
     /// redb's cache.
     pub redb_cache_bytes: usize,
@@ -132,7 +132,7 @@ impl Plan {
             part(
                 "deletes",
                 deletes,
-                "ends of coins that are on disk already; the buffer that coins are gathered in",
+                "deletes of coins that are on disk already; at a commit, the buffer that merges coins",
             ),
             part("redb", redb, "redb's cache and heap: the allocator's pool"),
             part("block", block, "one block, and what it comes down to"),

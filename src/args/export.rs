@@ -28,7 +28,7 @@ pub enum ExportWhat {
 /// `export utxos`.
 #[derive(clap::Args, Debug)]
 pub struct ExportUtxosArgs {
-    /// snapshot is what `dumptxoutset` writes and `loadtxoutset` reads; it sorts all coins
+    /// A snapshot is what `dumptxoutset` writes and `loadtxoutset` reads; it sorts all coins
     #[arg(long, value_enum)]
     pub format: UtxosFormatArg,
 

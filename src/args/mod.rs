@@ -24,6 +24,7 @@ pub use verify::VerifyArgs;
 /// height.
 #[derive(Parser, Debug)]
 #[command(version, max_term_width = 100)]
+#[command(after_help = "`blkdex manual` lists the chapters of the manual.")]
 pub struct Args {
     /// The index file
     #[arg(
@@ -50,31 +51,44 @@ pub struct Args {
 #[derive(Subcommand, Debug)]
 pub enum Command {
     /// Read the block files and bring the index up to their best chain
+    #[command(after_help = "More: `blkdex manual import`")]
     Import(ImportArgs),
     /// What an import would meet: files, chain, disk, memory, time
+    #[command(after_help = "More: `blkdex manual import`")]
     Doctor(DoctorArgs),
     /// Make the index anew beside the old one, check it, and put it in its place
+    #[command(after_help = "More: `blkdex manual import`")]
     Rebuild(RebuildArgs),
     /// The UTXO set recomputed, and compared with what Bitcoin Core says of it
     Verify(VerifyArgs),
     /// All coins, or all balances, as a file
+    #[command(after_help = "More: `blkdex manual export`")]
     Export(ExportArgs),
     /// What a memory log of an import says
+    #[command(after_help = "More: `blkdex manual memory`")]
     Memory(MemoryArgs),
     /// How far the index reaches and what it holds
+    #[command(after_help = "More: `blkdex manual questions`")]
     Status(AtArgs),
     /// What scripts received, sent and own
     Balance(BalanceArgs),
     /// The unspent outputs of scripts
+    #[command(after_help = "More: `blkdex manual questions`")]
     Utxos(ScriptArgs),
     /// When scripts received and spent
+    #[command(after_help = "More: `blkdex manual questions`")]
     History(ScriptArgs),
     /// One output, and who spent it
+    #[command(after_help = "More: `blkdex manual questions`")]
     Outpoint(OutpointArgs),
     /// One transaction, with what it spends and who spent it
+    #[command(after_help = "More: `blkdex manual questions`")]
     Tx(TxArgs),
     /// One block: header, place, counts, fees
+    #[command(after_help = "More: `blkdex manual questions`")]
     Block(BlockArgs),
+    /// The manual: a chapter of it, or the list of chapters
+    Manual(ManualArgs),
 }
 
 /// What all questions take.
@@ -84,11 +98,11 @@ pub struct AtArgs {
     #[arg(long, value_name = "HEIGHT", value_parser = parse_height)]
     pub at: Option<Height>,
 
-    /// bitcoind's datadir, if it is elsewhere now than at the import
+    /// bitcoind's datadir, if moved since the import
     #[arg(long, value_name = "DIR", conflicts_with = "blocks_dir")]
     pub datadir: Option<PathBuf>,
 
-    /// The folder that the blk*.dat lie in, likewise
+    /// Folder of the blk*.dat files, if moved since the import
     #[arg(long, value_name = "DIR")]
     pub blocks_dir: Option<PathBuf>,
 }
@@ -110,7 +124,8 @@ pub struct ScriptArgs {
 #[command(after_help = "\
 Scripts are found by a keyed fingerprint of 80 bits. Of up to 1,000 outputs the scripts are also
 compared in the block files, if those are there; of more only with --check. Without, an answer is
-wrong by accident about once in 10^14 questions.")]
+wrong by accident about once in 10^14 questions.
+More: `blkdex manual questions`")]
 pub struct BalanceArgs {
     /// What all script questions take
     #[command(flatten)]
@@ -155,6 +170,14 @@ pub struct BlockArgs {
     /// Height and block files
     #[command(flatten)]
     pub at: AtArgs,
+}
+
+/// `manual`.
+#[derive(clap::Args, Debug)]
+pub struct ManualArgs {
+    /// The chapter [default: the list of chapters]
+    #[arg(value_name = "CHAPTER")]
+    pub chapter: Option<String>,
 }
 
 impl AtArgs {
@@ -222,6 +245,27 @@ mod tests {
         ] {
             assert!(import(bad).is_none(), "{bad}");
         }
+    }
+
+    /// What stands in `sh` blocks cannot run on `data/`; the options in it have to exist all the same.
+    #[test]
+    fn commands_that_readme_and_manual_show_are_understood() {
+        let chapters = blkdex::manual::CHAPTERS.map(|chapter| chapter.text);
+        let mut count = 0;
+        for text in chapters
+            .into_iter()
+            .chain([include_str!("../../README.md")])
+        {
+            let blocks = text.split("```sh\n").skip(1);
+            let lines = blocks.flat_map(|block| block.lines().take_while(|line| *line != "```"));
+            for line in lines.filter(|line| line.starts_with("blkdex ")) {
+                let (command, _) = line.split_once(" #").unwrap_or((line, ""));
+                let parsed = Args::try_parse_from(command.split_whitespace());
+                assert!(parsed.is_ok(), "{line}: {parsed:?}");
+                count += 1;
+            }
+        }
+        assert!(count >= 7, "{count} commands");
     }
 
     #[test]

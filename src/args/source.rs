@@ -91,7 +91,7 @@ pub struct RebuildArgs {
     #[arg(long, value_name = "DIR", conflicts_with = "blocks_dir")]
     pub datadir: Option<PathBuf>,
 
-    /// bitcoind's -blocksdir, or the folder that the blk*.dat lie in
+    /// bitcoind's -blocksdir, or the folder of the blk*.dat files
     #[arg(long, value_name = "DIR")]
     pub blocks_dir: Option<PathBuf>,
 
@@ -156,7 +156,7 @@ pub struct ImportPlace {
     #[arg(long, value_name = "DIR")]
     pub datadir: Option<PathBuf>,
 
-    /// bitcoind's -blocksdir, or the folder that the blk*.dat lie in
+    /// bitcoind's -blocksdir, or the folder of the blk*.dat files
     #[arg(long, value_name = "DIR")]
     pub blocks_dir: Option<PathBuf>,
 }

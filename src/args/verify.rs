@@ -10,14 +10,15 @@ use std::path::PathBuf;
 #[derive(clap::Args, Debug)]
 #[command(after_help = "\
 Prints what `bitcoin-cli gettxoutsetinfo muhash` prints. Block hashes and transaction counts that
-ship inside Bitcoin Core are always compared; at such a height hash_serialized_3 is, too.")]
+ship inside Bitcoin Core are always compared; at such a height hash_serialized_3 is, too.
+More: `blkdex manual verify`")]
 pub struct VerifyArgs {
     /// Height and block files
     #[command(flatten)]
     pub at: AtArgs,
 
-    /// Also compute hash_serialized_3, which sorts all coins: about 80 bytes of disk a coin, beside
-    /// the index, if memory does not do
+    /// Also compute hash_serialized_3. This sorts all coins: in memory, or in about 80 bytes of disk a
+    /// coin beside the index
     #[arg(long)]
     pub hash_serialized: bool,
 

@@ -17,8 +17,8 @@ use crate::runs::policy::overlap;
 use crate::runs::row::{CoinRow, Relation};
 use crate::stages::Stage;
 
-// All coins that a batch has spilled can be gathered at once in the buffer of ends, unless a single block
-// has spilled many of them; then too there is room for two at a time.
+// The deletes buffer is large enough to merge all coin spills of a batch at once. If a single block has
+// spilled many of them, there is still room for two at a time.
 const _: () = assert!(buffer_for::<CoinRow>(COIN_SPILLS_MAX + 1) <= 2 * COIN_CHANGES_MAX);
 
 impl Batch {

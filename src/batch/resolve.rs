@@ -97,7 +97,7 @@ pub struct Resolver<'c> {
     coins: Vec<CoinRow>,
     has_older: bool,
     any_older: bool,
-    /// What is left of the batch's rows of the outpoint, with the ends of coins that were taken.
+    /// What is left of the batch's rows of the outpoint, with the deletes of coins that were taken.
     left: Vec<CoinRow>,
     /// Coinbases that overwrote a coin, one by one.
     pub overwriters: Vec<Txo>,
@@ -129,7 +129,7 @@ impl<'c> Resolver<'c> {
 
     /// Gives the spends of one outpoint, the next in `pending`, their coins, and notes in `spends` who
     /// spent them. `rows`: all that the batch has written of the outpoint, in order. Returns what is
-    /// left of that, with the ends of older coins, or the spend that cannot be.
+    /// left of that, with the deletes of older coins, or the spend that cannot be.
     ///
     /// # Errors
     /// [`crate::Error::Damaged`], [`crate::Error::Store`].

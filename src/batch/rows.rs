@@ -25,10 +25,12 @@ const FUNDING_PERCENT: usize = 65;
 const RECENT_PERCENT: usize = 11;
 const SPENDING_PERCENT: usize = 11;
 
-/// Bytes in use at first, and how many times `funding` is spilled before they double: 3 GB make seven
-/// runs, which need no merge, and the longest chain a dozen more than with all in use. (Measured, 3 GB
-/// at 4 GiB, 413 MiB of rows: 8.0 s with all in use, 7.2 with this; 519 and 271 MiB private.)
+/// Bytes in use at first. 3 GB make seven runs, which need no merge, and the longest chain a dozen more
+/// than with all in use. (Measured, 3 GB at 4 GiB, 413 MiB of rows: 8.0 s with all in use, 7.2 with
+/// this; 519 and 271 MiB private.)
 const BYTES_FIRST: usize = 64 << 20;
+
+/// After every 3 spills of `funding`, twice as much of the region is used.
 const SPILLS_TO_DOUBLE: usize = 3;
 
 /// See the module documentation.

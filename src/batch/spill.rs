@@ -63,7 +63,7 @@ impl Batch {
         Ok(())
     }
 
-    /// Writes the coins made since the last spill, and the ends of older ones, as a run.
+    /// Writes the coins made since the last spill, and the deletes of older ones, as a run.
     pub(super) fn spill_coins(&mut self, index: &mut Index, next_txo: Txo) -> Result<()> {
         self.stages.enter(Stage::Sort);
         sort_rows(&mut self.deletes);

@@ -9,6 +9,7 @@ mod export;
 mod heap_profile;
 mod import;
 mod ledger;
+mod manual;
 mod memory;
 mod people;
 mod progress;
@@ -40,6 +41,7 @@ pub fn run(args: &Args, out: &mut impl Write) -> Result<ExitCode> {
         Command::Verify(verify) => verify::run(verify, &args.index, args.json, out),
         Command::Export(export) => export::run(&export.what, &args.index, args.json, out),
         Command::Memory(memory) => memory::run(&memory.what, args.json, out),
+        Command::Manual(manual) => manual::run(manual.chapter.as_deref(), args.json, out),
         Command::Status(at) => ask(at).one(out, |view| view.status()),
         Command::Balance(balance) => {
             ask(&balance.scripts.at).each(out, &balance.scripts, |view, script| {

@@ -64,7 +64,7 @@ pub use xor::XorKey;
 pub enum Location {
     /// bitcoind's `-datadir`.
     Datadir(PathBuf),
-    /// bitcoind's `-blocksdir`, or the very folder that the block files lie in.
+    /// bitcoind's `-blocksdir`, or the folder of the block files itself.
     BlocksDir(PathBuf),
 }
 
@@ -142,7 +142,7 @@ impl Datadir {
         &self.network
     }
 
-    /// The folder that the block files lie in.
+    /// Folder of the block files.
     pub fn blocks_dir(&self) -> &Path {
         &self.blocks_dir
     }

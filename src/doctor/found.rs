@@ -31,7 +31,7 @@ pub struct Spot {
 /// The block files.
 #[derive(Clone, PartialEq, Eq, Debug, serde::Serialize)]
 pub struct FilesFound {
-    /// The folder that they lie in.
+    /// Their folder.
     pub dir: PathBuf,
     /// How many there are.
     pub count: u64,

@@ -57,9 +57,9 @@ pub struct BlockRow {
     pub first_txo: Txo,
     /// Transactions from genesis through this block.
     pub txs: u64,
-    /// Inputs likewise; the null inputs of coinbases are not counted.
+    /// Inputs through this block; the null inputs of coinbases are not counted.
     pub inputs: u64,
-    /// Outputs likewise, which makes it the first position of the next block.
+    /// Outputs through this block, which makes it the first position of the next block.
     pub outputs: u64,
     /// Unspent, spendable outputs after this block.
     pub coins: u64,

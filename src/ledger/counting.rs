@@ -1,7 +1,7 @@
 //! An allocator that counts: any other, and [`super::heap`] hears of every call.
 //!
 //! Invariant: memory is exactly what the allocator below gives; only lengths are looked at. A call
-//! costs two additions to numbers of its own thread (measured: `README.md`, "Memory").
+//! costs two additions to numbers of its own thread (measured: `blkdex manual memory`).
 
 use super::heap::{note_given, note_returned};
 use std::alloc::{GlobalAlloc, Layout};

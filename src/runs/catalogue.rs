@@ -13,7 +13,7 @@
 //! | 24 | 16 | end of the keys, exclusive |
 //! | 40 | 8 | rows |
 //! | 48 | 8 | pages |
-//! | 56 | 1 | 1 if it stays apart, else 0 |
+//! | 56 | 1 | 1 if it is never merged, else 0 |
 //!
 //! The last entry, under the key 2^64 - 1, is the XXH3-64 of all others, keys and entries in order.
 
@@ -76,9 +76,9 @@ pub struct Run {
     pub end_key: u128,
     /// Rows, those below `low_key` included.
     pub rows: u64,
-    /// Pages, likewise.
+    /// Pages that hold them.
     pub pages: u64,
-    /// Whether it takes no part in merges: others of its kind hold other keys, so they need none.
+    /// Never merged: its keys overlap no other run of this kind.
     pub is_apart: bool,
 }
 

@@ -123,10 +123,11 @@ pub fn last_id_of_part(generation: &Generation, overlap_wanted: usize) -> u32 {
     enough.map_or(u32::MAX, |count| runs[count - 1].id)
 }
 
-/// Which of the generations from `first` on to merge next, so that in the end `overlap_left` runs
-/// cover a key, if at most `overlap_max` that do can be merged at once: those with the fewest rows
-/// that bring the rest there, or, where one merge will not do, to what can be merged at once, or else
-/// as many as can be. `None` if there is no such two.
+/// Chooses the neighbouring generations, from `first` on, with the fewest rows whose merge leaves at most
+/// `overlap_left` runs per key. `None` if no two can merge.
+///
+/// One merge takes at most `overlap_max` runs per key. If it cannot leave as few as wanted, it leaves what
+/// the next merge can take at once, or else as few as it can.
 pub fn window(
     generations: &[Generation],
     first: usize,

@@ -40,16 +40,15 @@ pub(super) fn first_difference(
     let mut walk = Block::read(block.bytes).map_err(|fault| block.fault(fault))?;
     let mut coins = record.coins()?;
     let mut first = block.row.first_txo;
-    let mut last = Txid::all_zeros();
     while let Some(tx) = walk.next_tx().map_err(|fault| block.fault(fault))? {
-        last = Txid::from_byte_array(tx.txid());
+        let txid = Txid::from_byte_array(tx.txid());
         let inputs = (0..)
             .zip(tx.inputs())
             .filter(|_| first != block.row.first_txo);
         for (number, input) in inputs {
             let differs = |field, found: String, expected: String| Error::UndoDiffers {
                 height,
-                txid: last,
+                txid,
                 input: number,
                 field,
                 found,
@@ -58,21 +57,18 @@ pub(super) fn first_difference(
             };
             let outpoint = (*input.prev_txid(), input.prev_vout());
             let Some(coin) = coins.next_coin()? else {
-                return Ok(differs(
-                    "a spent coin",
-                    "there".into(),
-                    "there are fewer".into(),
-                ));
+                return Ok(Error::UndoTooFew { height, file });
             };
             let found = resolved
                 .get(&outpoint)
                 .filter(|found| found.spender == first);
             let Some(found) = found else {
-                return Ok(differs(
-                    "the spent output",
-                    "unknown".into(),
-                    "it is one".into(),
-                ));
+                return Ok(Error::UndoUnknownSpend {
+                    height,
+                    txid,
+                    input: number,
+                    file,
+                });
             };
             if let Some((field, found, expected)) = unequal(found, &coin) {
                 return Ok(differs(field, found, expected));
@@ -80,13 +76,9 @@ pub(super) fn first_difference(
         }
         first = Txo(first.0 + tx.output_count as u64);
     }
-    Ok(Error::UndoDiffers {
+    Ok(Error::UndoCount {
         height,
-        txid: last,
-        input: 0,
-        field: "the number of coins spent by the block",
-        found: resolved.len().to_string(),
-        expected: "another".into(),
+        found: resolved.len(),
         file,
     })
 }

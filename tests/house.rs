@@ -1,0 +1,162 @@
+//! The house: what every source file in `src` keeps to, read as text.
+#![allow(clippy::unwrap_used, missing_docs)]
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Longest function, from its `fn` to its last brace.
+const FUNCTION_LINES_MAX: usize = 70;
+
+/// A source file.
+struct Source {
+    /// Its path below `src`.
+    name: String,
+    text: String,
+}
+
+impl Source {
+    /// The lines in front of the unit tests.
+    fn code(&self) -> Vec<&str> {
+        let tests = self.text.find("#[cfg(test)]\nmod ");
+        self.text[..tests.unwrap_or(self.text.len())]
+            .lines()
+            .collect()
+    }
+}
+
+/// All `.rs` files below `src`.
+fn sources() -> Vec<Source> {
+    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut sources = Vec::new();
+    let mut folders = vec![root.clone()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|ending| ending == "rs") {
+                sources.push(source(&root, &path));
+            }
+        }
+    }
+    sources.sort_by(|a, b| a.name.cmp(&b.name));
+    assert!(sources.len() > 100, "{} files", sources.len());
+    sources
+}
+
+fn source(root: &Path, path: &Path) -> Source {
+    let name = path.strip_prefix(root).unwrap().display().to_string();
+    let text = fs::read_to_string(path).unwrap();
+    Source { name, text }
+}
+
+/// Asserts that nothing is listed.
+fn none(wrong: Vec<String>) {
+    assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn every_file_begins_with_its_module_doc() {
+    let undocumented = sources().into_iter().filter(|source| {
+        let first = source.text.lines().next().unwrap_or_default();
+        !first.starts_with("//! ")
+    });
+    none(undocumented.map(|source| source.name).collect());
+}
+
+#[test]
+fn every_room_is_in_the_table_of_lib_rs_and_nothing_else_is() {
+    let sources = sources();
+    let of_file = |source: &Source| {
+        let (room, _) = source.name.split_once('/').unwrap_or((&source.name, ""));
+        room.trim_end_matches(".rs").to_owned()
+    };
+    let rooms: BTreeSet<String> = sources.iter().map(of_file).collect();
+    let lib = sources.iter().find(|source| source.name == "lib.rs");
+    let rows = lib.unwrap().text.lines();
+    let cells = rows.filter_map(|line| line.strip_prefix("//! | ")?.split(" | ").next());
+    let names = cells.flat_map(|cell| cell.split(", "));
+    let names = names.filter_map(|name| name.trim_matches(['[', ']']).strip_prefix('`'));
+    let mut listed: BTreeSet<String> = names.map(|name| name.replace('`', "")).collect();
+    listed.insert("lib".into());
+    assert_eq!(listed, rooms);
+}
+
+#[test]
+fn functions_have_at_most_70_lines() {
+    let mut wrong = Vec::new();
+    let mut count = 0;
+    for source in sources() {
+        let code = source.code();
+        let starts = (0..code.len()).filter(|at| is_function(code[*at]));
+        for at in starts {
+            count += 1;
+            let lines = function_lines(&code[at..]);
+            if lines > FUNCTION_LINES_MAX {
+                let line = code[at].trim();
+                wrong.push(format!("{}:{}: {lines} lines: {line}", source.name, at + 1));
+            }
+        }
+    }
+    assert!(count > 500, "{count} functions");
+    none(wrong);
+}
+
+/// Whether a function begins in the line: `fn` behind nothing but qualifiers.
+fn is_function(line: &str) -> bool {
+    let Some((before, name)) = line.trim_start().split_once("fn ") else {
+        return false;
+    };
+    let is_qualifier = |word: &str| {
+        let word = word.split('(').next().unwrap_or_default();
+        ["pub", "const", "unsafe", "async", "extern", "\"C\""].contains(&word)
+    };
+    before
+        .replace("(in ", "(")
+        .split_whitespace()
+        .all(is_qualifier)
+        && name.starts_with(|first: char| first.is_alphabetic() || first == '_')
+}
+
+/// Lines of the function that begins in the first of `lines`: up to its brace, or to the semicolon of a
+/// function without a body. Both stand as far in as its `fn`, as `cargo fmt` sees to.
+fn function_lines(lines: &[&str]) -> usize {
+    let indent = |line: &str| line.len() - line.trim_start().len();
+    let own = indent(lines[0]);
+    let is_end = |at: &usize| {
+        let line = lines[*at];
+        let ends = line.ends_with('}') || line.ends_with(';');
+        ends && indent(line) == own && (*at == 0 || line.trim_start().starts_with(['}', ')']))
+    };
+    (0..lines.len())
+        .find(is_end)
+        .map_or(lines.len(), |at| at + 1)
+}
+
+#[test]
+fn the_length_of_functions_is_told_right() {
+    let told = |text: &str| function_lines(&text.lines().collect::<Vec<_>>());
+    assert_eq!(told("fn a() {}"), 1);
+    assert_eq!(told("    fn a();\n    fn b() {}"), 1);
+    assert_eq!(told("fn a() {\n    b();\n}\nfn c() {}"), 3);
+    assert_eq!(told("fn a(\n    b: u8,\n) -> u8;\nfn c() {}"), 3);
+    assert_eq!(told("fn a(\n    b: u8,\n) -> u8 {\n    {\n    }\n}\n}"), 6);
+    for function in [
+        "fn a()",
+        "    pub(super) const fn a()",
+        "pub unsafe extern \"C\" fn a(",
+    ] {
+        assert!(is_function(function), "{function}");
+    }
+    for other in [
+        "// fn a()",
+        "let f: fn (u8)",
+        "    get: fn(&Record)",
+        "a.fn b",
+    ] {
+        assert!(!is_function(other), "{other}");
+    }
+}
+
+// Layers: the check that `use crate::` goes only downwards belongs here.

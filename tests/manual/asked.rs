@@ -1,0 +1,161 @@
+//! Every command with `--json`, in all the ways in which its answers have other fields.
+
+use super::common::chain::Chain;
+use super::common::datadir::{Layout, write_datadir};
+use super::fields::Seen;
+use super::{blkdex, folder};
+use std::path::Path;
+
+const ADDRESS: &str = "bcrt1qyq8dns7p6a20s5w8jd8a52nvrngkx2r5nqdmn5u7zkweuphul4nsvnjjf0";
+/// A payment whose outputs are spent at height 113.
+const TXID: &str = "8995eb3e7dd5b3f3fa280144de9ff5d93c9ca7b23555365200d7f7dcb1ab0721";
+/// What `gettxoutsetinfo muhash` said: `data/expected.json`.
+const NODE_SAID: &str = r#"{"height": 267, "txouts": 1648, "bogosize": 127884, "total_amount": 10295.10542367,
+    "bestblock": "0c10cf4590792748854df34201a540f0d4e92c2301f063f2efcfc7e08f8d1cd9",
+    "muhash": "4a73f65355ee8c344b0fbf3d239cc351829320180b9761e7b39853eab58e0f06"}"#;
+
+/// Asks, and notes what is answered.
+pub struct Asked<'a> {
+    folder: &'a Path,
+    seen: Seen,
+}
+
+impl Asked<'_> {
+    /// The fields of all answers.
+    pub fn everything() -> Seen {
+        let folder = folder();
+        let mut asked = Asked {
+            folder: folder.path(),
+            seen: Seen::default(),
+        };
+        asked.imports();
+        asked.questions();
+        asked.doctor();
+        asked.verify();
+        asked.exports();
+        asked.memory();
+        asked.ask("manual", "manual");
+        asked.ask("manual CHAPTER", "manual faults");
+        asked.seen
+    }
+
+    /// What is printed on stdout, whatever the exit code.
+    fn ask(&mut self, command: &str, line: &str) -> String {
+        let (_, out, err) = blkdex(self.folder, &format!("{line} --json"));
+        assert!(!out.is_empty(), "{line}: {err}");
+        self.seen.note(command, &out);
+        out
+    }
+
+    fn imports(&mut self) {
+        let import = "import --datadir data --memory 128M -q";
+        self.ask("import", &format!("{import} --until 99"));
+        let log = "--commit-every 50 --memory-log import.log";
+        self.ask("import", &format!("{import} {log} --check-witness"));
+        self.ask("import", import);
+        self.ask("rebuild", "rebuild -q --memory 128M");
+    }
+
+    fn questions(&mut self) {
+        for at in ["", " --at 0", " --at 112"] {
+            self.ask("status", &format!("status{at}"));
+            for command in ["balance", "utxos", "history"] {
+                // The second script has no address.
+                self.ask(command, &format!("{command} {ADDRESS} raw(56){at}"));
+            }
+        }
+        self.ask("balance", &format!("balance --check {ADDRESS}"));
+        // Spent, not yet spent; a coinbase's output, and one that can never be spent.
+        let coinbase = self.coinbase_of(112);
+        for line in [
+            format!("{TXID}:1"),
+            format!("{TXID}:1 --at 112"),
+            format!("{coinbase}:0"),
+            format!("{coinbase}:1"),
+        ] {
+            self.ask("outpoint", &format!("outpoint {line}"));
+        }
+        for line in [TXID, &format!("{TXID} --at 112"), &coinbase] {
+            self.ask("tx", &format!("tx {line}"));
+        }
+        self.ask("block", "block 0");
+        self.ask("block", "block 112");
+    }
+
+    /// The txid of a coinbase, from the first coin that its block made.
+    fn coinbase_of(&self, height: u32) -> String {
+        let line = format!("export utxos --format jsonl -o - -q --at {height}");
+        let (_, out, err) = blkdex(self.folder, &line);
+        let made_here = format!("\"height\":{height},\"coinbase\":true");
+        let coin = out.lines().find(|line| line.contains(&made_here));
+        let coin = coin.unwrap_or_else(|| panic!("no coinbase at {height}: {err}"));
+        let (_, outpoint) = coin.split_once(r#"{"outpoint":""#).unwrap();
+        outpoint[..64].to_owned()
+    }
+
+    fn doctor(&mut self) {
+        self.ask("doctor", "doctor --datadir data -q");
+        self.ask("doctor", "doctor --datadir data --deep --check-witness -q");
+        self.ask("doctor", "doctor --datadir data --index none.redb -q");
+        self.ask("doctor", "doctor --datadir nowhere -q");
+        let chain = Chain::of_coinbases(20);
+        let layout = Layout {
+            junk_bytes: 37,
+            cut_bytes: 5,
+            damaged_first: vec![chain.best()[7]],
+            ..Layout::default()
+        };
+        write_datadir(&chain, &self.folder.join("damaged"), &chain.best(), layout);
+        self.ask(
+            "doctor",
+            "doctor --datadir damaged --index other.redb --deep -q",
+        );
+        let mut without = chain.best();
+        without.remove(9);
+        write_datadir(
+            &chain,
+            &self.folder.join("gap"),
+            &without,
+            Layout::default(),
+        );
+        self.ask("doctor", "doctor --datadir gap --index other.redb -q");
+    }
+
+    fn verify(&mut self) {
+        std::fs::write(self.folder.join("node.json"), NODE_SAID).unwrap();
+        self.ask("verify", "verify -q");
+        self.ask("verify", "verify -q --at 100");
+        let all = "verify -q --hash-serialized --undo --expect node.json";
+        self.ask("verify", all);
+    }
+
+    fn exports(&mut self) {
+        for what in ["utxos", "balances"] {
+            let command = format!("export {what}");
+            for format in ["csv", "jsonl"] {
+                let line = format!("{command} --format {format} -o {what}.{format} -q");
+                self.ask(&command, &line);
+            }
+            let lines = std::fs::read_to_string(self.folder.join(format!("{what}.jsonl")));
+            let command = format!("{command} --format jsonl");
+            self.seen.note(&command, &lines.unwrap());
+        }
+        self.ask(
+            "export utxos",
+            "export utxos --format snapshot -o utxos.dat -q",
+        );
+    }
+
+    fn memory(&mut self) {
+        let shown = self.ask("memory show", "memory show import.log");
+        self.ask("memory show", "memory show import.log --at 200");
+        self.ask("memory diff", "memory diff import.log --from 150 --to 267");
+        self.ask("memory report", "memory report import.log -o report.html");
+        // The lines of the log are what `memory show` shows of them.
+        let log = std::fs::read_to_string(self.folder.join("import.log")).unwrap();
+        let record = log.lines().last().unwrap();
+        let shown: serde_json::Value = serde_json::from_str(&shown).unwrap();
+        let record: serde_json::Value = serde_json::from_str(record).unwrap();
+        assert_eq!(shown["record"], record);
+    }
+}
