@@ -1,6 +1,7 @@
 //! The height that a block claims to have, for blocks whose ancestors are missing.
 //!
-//! Invariant: a claim is believed only of blocks that had to make one (BIP 34).
+//! Invariant: a claim is believed only of blocks that had to make one (BIP 34), or beside a chain whose
+//! last block claims the height that it has: regtest's need not.
 
 use super::{BlockReader, Datadir};
 use crate::position::{Height, Place};
@@ -9,13 +10,30 @@ use crate::wire::Block;
 /// The height in the coinbase of the block at `place`; `None` if it cannot be read, or if blocks did not
 /// have to name their height then.
 pub fn claimed_height(datadir: &Datadir, place: Place) -> Option<Height> {
+    let height = height_in_coinbase(datadir, place)?;
+    (height.0 >= datadir.network().bip34_height).then_some(height)
+}
+
+/// The same beside a chain that ends at `tip` with a block at `tip_place`.
+pub fn claimed_height_beside(
+    datadir: &Datadir,
+    place: Place,
+    (tip, tip_place): (Height, Place),
+) -> Option<Height> {
+    let tip_claims_its_own = height_in_coinbase(datadir, tip_place) == Some(tip);
+    match tip_claims_its_own {
+        true => height_in_coinbase(datadir, place),
+        false => claimed_height(datadir, place),
+    }
+}
+
+fn height_in_coinbase(datadir: &Datadir, place: Place) -> Option<Height> {
     let mut reader = BlockReader::new(datadir).ok()?;
     let coinbase = Block::read(reader.read(place).ok()?)
         .ok()?
         .next_tx()
         .ok()??;
-    let height = pushed_height(coinbase.inputs().next()?.script_sig)?;
-    (height.0 >= datadir.network().bip34_height).then_some(height)
+    pushed_height(coinbase.inputs().next()?.script_sig)
 }
 
 /// The number that a coinbase's script begins with, if it is written as BIP 34 asks for it (Bitcoin Core,

@@ -611,7 +611,6 @@ mod tests {
             let mut tree = HeaderTree::new(&mut arena, root);
             let report = scan(&datadir, &first.memory, &mut tree, &mut |_| {}).expect("scans");
             assert_eq!(report.rewritten_files, 1);
-            assert!(report.records > 0);
         }
     }
 
