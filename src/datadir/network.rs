@@ -9,6 +9,7 @@ use bitcoin::Target;
 use bitcoin::hashes::{Hash, sha256d};
 use bitcoin::params::Params;
 
+use crate::position::Height;
 use crate::{Error, Result};
 
 /// A network, as `bitcoin-cli getblockchaininfo` calls its `chain`, except that testnet3 is `test`
@@ -103,6 +104,9 @@ pub struct Network {
     /// From this height on coinbases name their height, so that no txid comes twice (BIP 34).
     /// `u32::MAX` for regtest: its chains need not follow BIP 34 (`-testactivationheight`).
     pub bip34_height: u32,
+    /// From this height on coinbases commit to the witnesses of their block (BIP 141; Bitcoin Core,
+    /// `kernel/chainparams.cpp`: `SegwitHeight`). Miners wrote commitments months before they counted.
+    pub segwit_height: Height,
 }
 
 impl Network {
@@ -122,6 +126,12 @@ impl Network {
                 NetworkName::Testnet4 | NetworkName::Signet => 1,
                 NetworkName::Regtest => u32::MAX,
             },
+            segwit_height: Height(match name {
+                NetworkName::Main => 481_824,
+                NetworkName::Test => 834_624,
+                NetworkName::Testnet4 | NetworkName::Signet => 1,
+                NetworkName::Regtest => 0,
+            }),
         }
     }
 
