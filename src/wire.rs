@@ -876,6 +876,41 @@ mod tests {
         assert_eq!(fault.kind, FaultKind::NonCanonicalSize);
     }
 
+    #[test]
+    fn a_witness_without_a_commitment_is_refused() {
+        let mut block: bitcoin::Block =
+            deserialize(&blocks_of(&regtest_source())[0]).expect("genesis");
+        let verdict = |block: &bitcoin::Block, is_segwit| {
+            let kind = check_witnesses(&serialize(block), is_segwit, &mut [[0; 32]; 2]);
+            kind.map_err(|fault| fault.kind)
+        };
+        assert_eq!(verdict(&block, true), Ok(()));
+        let mut spends = block.txdata[0].clone();
+        spends.input[0].previous_output = bitcoin::OutPoint {
+            txid: block.txdata[0].compute_txid(),
+            vout: 0,
+        };
+        block.txdata.push(spends);
+        assert_eq!(verdict(&block, true), Ok(()));
+        for index in [0, 1] {
+            let mut block = block.clone();
+            block.txdata[index].input[0].witness = bitcoin::Witness::from_slice(&[[0u8; 32]]);
+            for is_segwit in [true, false] {
+                let found = verdict(&block, is_segwit);
+                assert_eq!(found, Err(FaultKind::UnexpectedWitness), "{index}");
+            }
+        }
+        // As miners wrote it before segwit: a commitment, and no salt in the coinbase's witness.
+        let commitment = [&[0x6a, 0x24, 0xaa, 0x21, 0xa9, 0xed][..], &[7; 32]].concat();
+        let output = bitcoin::TxOut {
+            value: bitcoin::Amount::ZERO,
+            script_pubkey: commitment.into(),
+        };
+        block.txdata[0].output.push(output);
+        assert_eq!(verdict(&block, false), Ok(()));
+        assert_eq!(verdict(&block, true), Err(FaultKind::WitnessCommitment));
+    }
+
     /// Each rule that we check beyond the `bitcoin` crate has a block that breaks it alone.
     #[test]
     fn each_further_rule_has_a_block_that_breaks_it() {

@@ -96,7 +96,7 @@ pub struct AtArgs {
 /// `utxos`, `history`.
 #[derive(clap::Args, Debug)]
 pub struct ScriptArgs {
-    /// An address, addr(ADDRESS), raw(HEX), or the hex of a scriptPubKey
+    /// An address, addr(ADDRESS), pk(KEY), pkh(KEY), wpkh(KEY), raw(HEX), or the hex of a scriptPubKey
     #[arg(required = true, value_name = "SCRIPT")]
     pub scripts: Vec<String>,
 

@@ -59,7 +59,10 @@ impl Digest {
     ///
     /// # Errors
     /// [`crate::Error::Memory`].
-    pub fn new(fingerprints: Fingerprints, witnesses_from: Option<Height>) -> crate::Result<Digest> {
+    pub fn new(
+        fingerprints: Fingerprints,
+        witnesses_from: Option<Height>,
+    ) -> crate::Result<Digest> {
         Ok(Digest {
             ops: Buffer::new("block", COIN_CHANGES_MAX)?,
             txids: Region::new("block", BLOCK_TXS_MAX as usize)?,

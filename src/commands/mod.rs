@@ -24,7 +24,7 @@ use crate::args::{Args, AtArgs, Command, ScriptArgs};
 use anyhow::Result;
 use bitcoin::ScriptBuf;
 use blkdex::index::Index;
-use blkdex::query::{QUERY_CACHE_BYTES, View};
+use blkdex::query::{QUERY_CACHE_BYTES, View, expect_indexed};
 use blkdex::script;
 use people::Show;
 use std::io::Write;
@@ -82,8 +82,15 @@ impl Ask<'_> {
     ) -> Result<ExitCode> {
         let index = Index::open(&self.args.index, QUERY_CACHE_BYTES)?;
         let mut view = View::new(&index, self.at.at, self.at.location())?;
-        let parse = |text: &String| script::parse(text, view.network());
-        let scripts: Vec<ScriptBuf> = args.scripts.iter().map(parse).collect::<Result<_, _>>()?;
+        let parse = |text: &String| {
+            let script = script::parse(text, view.network())?;
+            expect_indexed(&script).map(|()| script)
+        };
+        let scripts: Vec<ScriptBuf> = args
+            .scripts
+            .iter()
+            .map(parse)
+            .collect::<blkdex::Result<_>>()?;
         for (number, script) in scripts.iter().enumerate() {
             if number > 0 && !self.args.json {
                 writeln!(out)?;

@@ -39,7 +39,7 @@ pub use answers::{
 };
 pub use block::BlockName;
 pub use fault::QueryFault;
-pub use payments::BALANCE_CHECKED_MAX;
+pub use payments::{BALANCE_CHECKED_MAX, expect_indexed};
 
 use crate::datadir::{Location, NetworkName};
 use crate::index::Index;
