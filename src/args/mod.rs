@@ -211,10 +211,16 @@ mod tests {
                 .location,
             Location::BlocksDir("b".into())
         );
+        for name in ["mainnet", "bitcoin", "testnet", "testnet3", "testnet4"] {
+            assert!(
+                import(&format!("--datadir d --network {name}")).is_some(),
+                "{name}"
+            );
+        }
         for bad in [
             "",
             "--datadir d --blocks-dir b",
-            "--datadir d --network mainnet",
+            "--datadir d --network litecoin",
             "--datadir d --signet-challenge 5",
             "--datadir d --commit-every 0",
             "--datadir d --until -1",

@@ -2,6 +2,7 @@
 //!
 //! Invariant: what is said goes to stdout only if the export itself does not.
 
+use super::place;
 use super::progress::Reporter;
 use super::signals;
 use super::words::grouped;
@@ -40,6 +41,7 @@ pub fn run(what: &ExportWhat, index: &Path, json: bool, out: &mut impl Write) ->
         ExportWhat::Utxos(args) => &args.common,
         ExportWhat::Balances(args) => &args.common,
     };
+    place::say_of_closed(&common.at, index);
     let to = common.destination();
     let stop = signals::caught()?;
     let mut reporter = Reporter::new(common.quiet);

@@ -11,6 +11,7 @@ mod import;
 mod ledger;
 mod memory;
 mod people;
+mod place;
 mod progress;
 mod rebuild;
 mod signals;
@@ -68,6 +69,7 @@ impl Ask<'_> {
         question: impl FnOnce(&mut View<'_>) -> blkdex::Result<T>,
     ) -> Result<ExitCode> {
         let index = Index::open(&self.args.index, QUERY_CACHE_BYTES)?;
+        place::say_of_index(self.at, &index);
         let mut view = View::new(&index, self.at.at, self.at.location())?;
         self.print(out, &question(&mut view)?)?;
         Ok(ExitCode::SUCCESS)
@@ -81,6 +83,7 @@ impl Ask<'_> {
         question: impl Fn(&mut View<'_>, &ScriptBuf) -> blkdex::Result<T>,
     ) -> Result<ExitCode> {
         let index = Index::open(&self.args.index, QUERY_CACHE_BYTES)?;
+        place::say_of_index(self.at, &index);
         let mut view = View::new(&index, self.at.at, self.at.location())?;
         let parse = |text: &String| {
             let script = script::parse(text, view.network())?;

@@ -3,6 +3,7 @@
 //! Invariant: exit code 0 only if nothing that Core is known to say differs.
 
 use super::columns::print_fields;
+use super::place;
 use super::progress::Reporter;
 use super::signals;
 use super::words::grouped;
@@ -22,6 +23,7 @@ use std::process::ExitCode;
 /// Runs it.
 pub fn run(args: &VerifyArgs, index: &Path, json: bool, out: &mut impl Write) -> Result<ExitCode> {
     let expect = args.expect.as_deref().map(read_expected).transpose()?;
+    place::say_of_closed(&args.at, index);
     let is_expecting = expect.is_some();
     let options = Options {
         at: args.at.at,

@@ -80,7 +80,13 @@ impl fmt::Display for NetworkName {
 impl FromStr for NetworkName {
     type Err = Error;
 
+    /// By its name, or by one of those that other programs have for it.
     fn from_str(name: &str) -> Result<Self> {
+        let name = match name {
+            "mainnet" | "bitcoin" => "main",
+            "testnet" | "testnet3" => "test",
+            name => name,
+        };
         NetworkName::ALL
             .into_iter()
             .find(|network| network.as_str() == name)
@@ -164,7 +170,17 @@ mod tests {
                 name
             );
         }
-        assert!("mainnet".parse::<NetworkName>().is_err());
+        for (other, name) in [
+            ("mainnet", NetworkName::Main),
+            ("bitcoin", NetworkName::Main),
+            ("testnet", NetworkName::Test),
+            ("testnet3", NetworkName::Test),
+        ] {
+            assert_eq!(other.parse::<NetworkName>().expect("known"), name);
+        }
+        for bad in ["", "Main", "testnet5", "litecoin"] {
+            assert!(bad.parse::<NetworkName>().is_err(), "{bad}");
+        }
     }
 
     #[test]
