@@ -114,6 +114,16 @@ pub enum Error {
         /// The index file.
         path: PathBuf,
     },
+    /// There is no such file.
+    #[error(
+        "there is no index {0} yet: `blkdex import --index {0} --datadir DIR` makes one, \
+         DIR being bitcoind's datadir",
+        path.display()
+    )]
+    NoIndex {
+        /// The index file.
+        path: PathBuf,
+    },
     /// A writer was killed; a reader cannot repair.
     #[error(
         "the index {} was left open by a killed import: run `blkdex import` again, which repairs it in a moment",
@@ -375,6 +385,89 @@ pub enum Error {
     NoBlockFiles {
         /// The folder that was searched.
         dir: PathBuf,
+    },
+
+    /// No block file of that network, but of others.
+    #[error("no blk*.dat of {wanted} in {}, which holds {}", dir.display(), list_names(found))]
+    NetworkNotThere {
+        /// The folder that was searched.
+        dir: PathBuf,
+        /// The network asked for.
+        wanted: NetworkName,
+        /// The networks that have block files there.
+        found: Vec<NetworkName>,
+    },
+
+    /// The block files are of another network than the index.
+    #[error("{} holds blocks of {found}, not of {expected}", dir.display())]
+    FilesOfOtherNetwork {
+        /// Their folder.
+        dir: PathBuf,
+        /// The network of the first block there.
+        found: NetworkName,
+        /// The network asked for.
+        expected: NetworkName,
+    },
+
+    /// Only block files of a signet with another magic are there.
+    #[error(
+        "{} holds the blocks of {}", dir.display(),
+        match is_known {
+            false => "a custom signet: give its challenge with --signet-challenge HEX",
+            true => "another signet than the one that is asked for",
+        }
+    )]
+    CustomSignet {
+        /// Folder of the block files.
+        dir: PathBuf,
+        /// Whether the magic of the one that is wanted was known.
+        is_known: bool,
+    },
+
+    /// There are no block files where the user and `bitcoin.conf` say.
+    #[error(
+        "no blk*.dat in {}, though {setting}, and none there; \
+         give the folder of the blk files to --blocks-dir",
+        dir.display()
+    )]
+    ConfLeadsNowhere {
+        /// The datadir.
+        dir: PathBuf,
+        /// What its `bitcoin.conf` says.
+        setting: crate::datadir::Setting,
+    },
+
+    /// There are no block files, and `bitcoin.conf` might say where they are.
+    #[error(
+        "no blk*.dat in {}; its bitcoin.conf may say where they are, but {why}: \
+         give the folder of the blk files to --blocks-dir",
+        dir.display()
+    )]
+    ConfUnreadable {
+        /// The datadir.
+        dir: PathBuf,
+        /// Why it could not be read.
+        why: String,
+    },
+
+    /// The files are another chain's.
+    #[error(
+        "{} begins with a block of {}: blkdex reads Bitcoin's own networks only", path.display(),
+        match name {
+            Some(name) => (*name).to_string(),
+            None => format!(
+                "another chain, whose genesis block is {}",
+                bitcoin::BlockHash::from_byte_array(*hash)
+            ),
+        }
+    )]
+    OtherChain {
+        /// The first block file.
+        path: PathBuf,
+        /// The chain, if it is a known one.
+        name: Option<&'static str>,
+        /// Hash of the first block, in internal byte order.
+        hash: [u8; 32],
     },
 
     /// Block files of several networks lie in their folders below `dir`.

@@ -113,8 +113,9 @@ pub fn import(
         is_first_pass = false;
         follow(&mut index, &datadir, &chain, tell)?;
         let first = index.next_height();
-        let bip34_height = datadir.network().bip34_height;
-        let mut batch = Batch::new(&index, &sizes, bip34_height, options.checks_witness)?;
+        let network = datadir.network();
+        let witnesses_from = options.checks_witness.then_some(network.segwit_height);
+        let mut batch = Batch::new(&index, &sizes, network.bip34_height, witnesses_from)?;
         batch.stages = std::mem::take(&mut summary.stages);
         let end = Import {
             options,

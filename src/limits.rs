@@ -141,6 +141,10 @@ pub const UNDO_BYTES_MAX: u32 = 5 + BLOCK_INPUTS_MAX * (3 + COMPRESSED_COIN_BYTE
 /// Largest file `verify --expect` takes. What Core prints is under 2,000 bytes; this is for a
 /// wrong file given by mistake.
 pub const EXPECT_BYTES_MAX: u64 = 1 << 20;
+
+/// So much of a `bitcoin.conf` is read. They have a few hundred lines at most.
+pub const CONF_BYTES_MAX: u64 = 1 << 20;
+
 /// Largest offset in a block file. Headers keep offsets in 32 bits; Bitcoin Core's files end at
 /// 128 MiB (`node/blockstorage.h`: `MAX_BLOCKFILE_SIZE`).
 pub const BLOCK_FILE_BYTES_MAX: u64 = u32::MAX as u64;

@@ -56,7 +56,11 @@ fn one_line(error: &anyhow::Error) -> String {
 fn exit_code(error: &anyhow::Error) -> ExitCode {
     match error.downcast_ref::<Error>() {
         Some(
-            Error::Query(QueryFault::NotAScript { .. } | QueryFault::AddressOfOtherNetwork { .. })
+            Error::Query(
+                QueryFault::NotAScript { .. }
+                | QueryFault::NeverIndexed { .. }
+                | QueryFault::AddressOfOtherNetwork { .. },
+            )
             | Error::BudgetTooSmall { .. }
             | Error::TableTooLarge { .. }
             | Error::ExpectHeight { .. }

@@ -76,7 +76,8 @@ impl Sorter {
         })
     }
 
-    /// Takes a record; its key, all of it in the first of `pieces`, occurs once.
+    /// Takes a record with its key, which is all in the first of `pieces`. Records of one key come back
+    /// in any order.
     ///
     /// # Errors
     /// [`Error::Io`] if the temporary file cannot be written.

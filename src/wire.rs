@@ -62,6 +62,9 @@ pub enum FaultKind {
     /// The witnesses do not hash to the coinbase's commitment (BIP 141, "bad-witness-merkle-match").
     #[error("its witnesses do not match the commitment in its coinbase")]
     WitnessCommitment,
+    /// A transaction has a witness, yet the coinbase commits to none (BIP 141, "unexpected-witness").
+    #[error("a transaction has a witness, but the coinbase does not commit to witnesses")]
+    UnexpectedWitness,
 }
 
 /// What is wrong, and at which byte of the block.
@@ -583,22 +586,38 @@ pub fn check_block(bytes: &[u8]) -> Result<(), Fault> {
     check_merkle_root(&mut txids, block.header)
 }
 
-/// Checks the witness commitment of a block whose coinbase carries one; `wtxids` is scratch space.
+/// Checks a block's witnesses (BIP 141; Bitcoin Core, `validation.cpp`: `CheckWitnessMalleation`): from
+/// segwit on they match the commitment in the coinbase. Where there is none, and before segwit, when
+/// blocks carried commitments that did not count yet, no transaction has a witness. `wtxids` is scratch
+/// space.
 ///
 /// # Errors
-/// [`FaultKind::WitnessCommitment`] (BIP 141), or what [`Block::next_tx`] finds.
-pub fn check_witness_commitment(bytes: &[u8], wtxids: &mut [Hash32]) -> Result<(), Fault> {
-    const COMMITMENT_HEADER: [u8; 6] = [0x6a, 0x24, 0xaa, 0x21, 0xa9, 0xed];
+/// [`FaultKind::WitnessCommitment`], [`FaultKind::UnexpectedWitness`], or what [`Block::next_tx`] finds.
+pub fn check_witnesses(bytes: &[u8], is_segwit: bool, wtxids: &mut [Hash32]) -> Result<(), Fault> {
     let mut block = Block::read(bytes)?;
     let Some(coinbase) = block.next_tx()? else {
         return Ok(());
     };
-    let carries = |output: &Output<'_>| {
-        output.script.len() >= 38 && output.script.starts_with(&COMMITMENT_HEADER)
-    };
-    let Some(commitment) = coinbase.outputs().filter(carries).last() else {
-        return Ok(());
-    };
+    match commitment_of(&coinbase).filter(|_| is_segwit) {
+        Some(commitment) => check_commitment(block, &coinbase, commitment, wtxids),
+        None => check_no_witness(block, coinbase),
+    }
+}
+
+/// The commitment to the block's witnesses: in the last output that looks like one.
+fn commitment_of<'a>(coinbase: &Tx<'a>) -> Option<&'a Hash32> {
+    const HEADER: [u8; 6] = [0x6a, 0x24, 0xaa, 0x21, 0xa9, 0xed];
+    let behind_header = |output: Output<'a>| output.script.strip_prefix(&HEADER)?.first_chunk();
+    coinbase.outputs().filter_map(behind_header).last()
+}
+
+/// Checks the witnesses behind the coinbase, and its own, against what it commits to.
+fn check_commitment(
+    mut block: Block<'_>,
+    coinbase: &Tx<'_>,
+    commitment: &Hash32,
+    wtxids: &mut [Hash32],
+) -> Result<(), Fault> {
     let fault = Fault {
         kind: FaultKind::WitnessCommitment,
         offset_bytes: coinbase.offset_bytes,
@@ -612,17 +631,29 @@ pub fn check_witness_commitment(bytes: &[u8], wtxids: &mut [Hash32]) -> Result<(
         wtxids[count] = tx.wtxid();
         count += 1;
     }
-    let expected: Hash32 = commitment.script[6..38]
-        .try_into()
-        .expect("length checked above");
     let mut salted = [0; 64];
     salted[..32].copy_from_slice(&merkle_root(&mut wtxids[..count]).0);
     salted[32..].copy_from_slice(reserved);
-    if sha256d::Hash::hash(&salted).to_byte_array() == expected {
-        Ok(())
-    } else {
-        Err(fault)
+    match sha256d::Hash::hash(&salted).as_byte_array() == commitment {
+        true => Ok(()),
+        false => Err(fault),
     }
+}
+
+/// Checks that neither the coinbase nor what follows it has a witness.
+fn check_no_witness<'a>(mut block: Block<'a>, coinbase: Tx<'a>) -> Result<(), Fault> {
+    let mut next = Some(coinbase);
+    while let Some(tx) = next {
+        // The flag without a witness was refused when the transaction was read.
+        if tx.is_segwit {
+            return Err(Fault {
+                kind: FaultKind::UnexpectedWitness,
+                offset_bytes: tx.offset_bytes,
+            });
+        }
+        next = block.next_tx()?;
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -738,9 +769,13 @@ mod tests {
             verdict => assert_eq!(verdict.is_ok(), model.check_merkle_root()),
         }
         let mut wtxids = vec![[0; 32]; txs.len()];
-        // Theirs also refuses witnesses without a commitment, which need not be.
-        let commits = check_witness_commitment(bytes, &mut wtxids).is_ok();
-        assert!(commits || !model.check_witness_commitment());
+        let commits = check_witnesses(bytes, true, &mut wtxids).is_ok();
+        let mut inputs = model.txdata.iter().flat_map(|tx| &tx.input);
+        let has_witness = inputs.any(|input| !input.witness.is_empty());
+        // Theirs asks nothing of a block without witnesses, Core that a commitment be salted.
+        assert!(commits == model.check_witness_commitment() || !has_witness);
+        let before = check_witnesses(bytes, false, &mut wtxids);
+        assert_eq!(before.is_ok(), !has_witness);
         true
     }
 
@@ -750,7 +785,7 @@ mod tests {
             assert!(assert_same(&bytes));
             check_block(&bytes).expect("a real block");
             let mut wtxids = vec![[0; 32]; bytes.len() / 60];
-            check_witness_commitment(&bytes, &mut wtxids).expect("a real block");
+            check_witnesses(&bytes, true, &mut wtxids).expect("a real block");
         }
     }
 
@@ -850,6 +885,41 @@ mod tests {
         let long_one = [&block[..80], &[0xfd, 1, 0], &block[81..]].concat();
         let fault = walk(&long_one).err().expect("not canonical");
         assert_eq!(fault.kind, FaultKind::NonCanonicalSize);
+    }
+
+    #[test]
+    fn a_witness_without_a_commitment_is_refused() {
+        let mut block: bitcoin::Block =
+            deserialize(&blocks_of(&regtest_source())[0]).expect("genesis");
+        let verdict = |block: &bitcoin::Block, is_segwit| {
+            let kind = check_witnesses(&serialize(block), is_segwit, &mut [[0; 32]; 2]);
+            kind.map_err(|fault| fault.kind)
+        };
+        assert_eq!(verdict(&block, true), Ok(()));
+        let mut spends = block.txdata[0].clone();
+        spends.input[0].previous_output = bitcoin::OutPoint {
+            txid: block.txdata[0].compute_txid(),
+            vout: 0,
+        };
+        block.txdata.push(spends);
+        assert_eq!(verdict(&block, true), Ok(()));
+        for index in [0, 1] {
+            let mut block = block.clone();
+            block.txdata[index].input[0].witness = bitcoin::Witness::from_slice(&[[0u8; 32]]);
+            for is_segwit in [true, false] {
+                let found = verdict(&block, is_segwit);
+                assert_eq!(found, Err(FaultKind::UnexpectedWitness), "{index}");
+            }
+        }
+        // As miners wrote it before segwit: a commitment, and no salt in the coinbase's witness.
+        let commitment = [&[0x6a, 0x24, 0xaa, 0x21, 0xa9, 0xed][..], &[7; 32]].concat();
+        let output = bitcoin::TxOut {
+            value: bitcoin::Amount::ZERO,
+            script_pubkey: commitment.into(),
+        };
+        block.txdata[0].output.push(output);
+        assert_eq!(verdict(&block, false), Ok(()));
+        assert_eq!(verdict(&block, true), Err(FaultKind::WitnessCommitment));
     }
 
     /// Each rule that we check beyond the `bitcoin` crate has a block that breaks it alone.

@@ -141,8 +141,7 @@ fn balances_equal_the_model_at_every_height() {
         for script in truth.scripts() {
             let sums = truth.balance(script, height);
             let history = truth.history(script, height);
-            let receipts = history.iter().filter(|event| event.input_index.is_none());
-            let heights: Vec<u32> = receipts.clone().map(|event| event.height).collect();
+            let heights: Vec<u32> = history.iter().map(|event| event.height).collect();
             if sums.balance_sat > 0 {
                 let first = truth
                     .outputs
@@ -201,8 +200,11 @@ fn balances_equal_cores() {
             None => assert_eq!(balance_sat, 0),
         }
         if let (Some(line), Some(history)) = (line, expected["histories"].get(script)) {
-            let heights = history["funding"].as_array().unwrap().iter();
-            let heights: Vec<u64> = heights.map(|entry| entry[2].as_u64().unwrap()).collect();
+            let heights = |list: &str, at: usize| -> Vec<u64> {
+                let entries = history[list].as_array().unwrap().iter();
+                entries.map(|entry| entry[at].as_u64().unwrap()).collect()
+            };
+            let heights = [heights("funding", 2), heights("spending", 3)].concat();
             assert_eq!(line["first_height"].as_u64(), heights.iter().min().copied());
             assert_eq!(line["last_height"].as_u64(), heights.iter().max().copied());
         }

@@ -54,7 +54,7 @@ fn every_height_equals_core(name: &str) {
         let number = |field: &str| core[field].as_u64().unwrap();
         assert_eq!(stats.txouts, number("txouts"), "{name} at {height}");
         assert_eq!(stats.bogosize, number("bogosize"));
-        assert_eq!(stats.total_amount_sat, number("total_amount_sat"));
+        assert_eq!(stats.total_amount_sat, number("total_amount_sat").into());
     }
     let at_tip = Options {
         hash_serialized: true,

@@ -110,7 +110,7 @@ pub struct AtArgs {
 /// `utxos`, `history`.
 #[derive(clap::Args, Debug)]
 pub struct ScriptArgs {
-    /// An address, addr(ADDRESS), raw(HEX), or the hex of a scriptPubKey
+    /// An address, addr(ADDRESS), pk(KEY), pkh(KEY), wpkh(KEY), raw(HEX), or the hex of a scriptPubKey
     #[arg(required = true, value_name = "SCRIPT")]
     pub scripts: Vec<String>,
 
@@ -234,10 +234,16 @@ mod tests {
                 .location,
             Location::BlocksDir("b".into())
         );
+        for name in ["mainnet", "bitcoin", "testnet", "testnet3", "testnet4"] {
+            assert!(
+                import(&format!("--datadir d --network {name}")).is_some(),
+                "{name}"
+            );
+        }
         for bad in [
             "",
             "--datadir d --blocks-dir b",
-            "--datadir d --network mainnet",
+            "--datadir d --network litecoin",
             "--datadir d --signet-challenge 5",
             "--datadir d --commit-every 0",
             "--datadir d --until -1",

@@ -22,7 +22,8 @@ pub struct VerifyArgs {
     #[arg(long)]
     pub hash_serialized: bool,
 
-    /// Compare with what `bitcoin-cli gettxoutsetinfo` printed into this file, at its height
+    /// Compare with what `bitcoin-cli gettxoutsetinfo` printed into this file, or the node's RPC
+    /// replied, at its height; - is stdin
     #[arg(long, value_name = "FILE")]
     pub expect: Option<PathBuf>,
 

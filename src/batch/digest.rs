@@ -11,10 +11,10 @@ use crate::fingerprint::lanes::Lanes;
 use crate::fingerprint::{outpoint_of_hash, script_of_hash};
 use crate::index::blocks::TxMarks;
 use crate::limits::{BLOCK_TXS_MAX, COIN_CHANGES_MAX, SCRIPT_BYTES_MAX};
-use crate::position::Txo;
+use crate::position::{Height, Txo};
 use crate::region::{Buffer, Region};
 use crate::runs::row::{CoinRow, FundingRow, TxidRow};
-use crate::wire::{Block, Fault, Hash32, check_merkle_root, check_witness_commitment};
+use crate::wire::{Block, Fault, Hash32, check_merkle_root, check_witnesses};
 
 /// Whether no input can ever spend this script (Bitcoin Core, `script/script.h`:
 /// `CScript::IsUnspendable`).
@@ -46,7 +46,7 @@ pub struct Digest {
     txs_most: usize,
     marks: TxMarks,
     hashing: Hashing,
-    checks_witness: bool,
+    witnesses_from: Option<Height>,
 }
 
 impl Digest {
@@ -54,18 +54,22 @@ impl Digest {
     pub const BYTES: usize =
         COIN_CHANGES_MAX * size_of::<CoinRow>() + BLOCK_TXS_MAX as usize * size_of::<Hash32>();
 
-    /// With room for the largest block. `checks_witness`: also check witness commitments.
+    /// With room for the largest block. `witnesses_from`: witnesses are checked too, and commitments
+    /// count from this height on.
     ///
     /// # Errors
     /// [`crate::Error::Memory`].
-    pub fn new(fingerprints: Fingerprints, checks_witness: bool) -> crate::Result<Digest> {
+    pub fn new(
+        fingerprints: Fingerprints,
+        witnesses_from: Option<Height>,
+    ) -> crate::Result<Digest> {
         Ok(Digest {
             ops: Buffer::new("block", COIN_CHANGES_MAX)?,
             txids: Region::new("block", BLOCK_TXS_MAX as usize)?,
             txs_most: 0,
             marks: TxMarks::new(),
             hashing: Hashing::new(fingerprints),
-            checks_witness,
+            witnesses_from,
         })
     }
 
@@ -90,7 +94,7 @@ impl Digest {
         self.marks.bytes()
     }
 
-    /// Digests the block whose first output is `first_txo`, and appends its rows. The outputs of the
+    /// Digests the block at `height`, whose first output is `first_txo`, and appends its rows. The outputs of the
     /// genesis block (`first_txo` 0) are no coins (Bitcoin Core, `validation.cpp`: `ConnectBlock`).
     ///
     /// # Errors
@@ -98,6 +102,7 @@ impl Digest {
     pub fn digest(
         &mut self,
         bytes: &[u8],
+        height: Height,
         first_txo: Txo,
         rows: &mut Shares<'_>,
     ) -> Result<BlockCounts, Fault> {
@@ -142,8 +147,8 @@ impl Digest {
         self.hashing.finish(&mut self.ops, rows.funding.filled());
         self.txs_most = self.txs_most.max(counts.txs as usize);
         check_merkle_root(&mut self.txids[..counts.txs as usize], block.header)?;
-        if self.checks_witness {
-            check_witness_commitment(bytes, &mut self.txids)?;
+        if let Some(from) = self.witnesses_from {
+            check_witnesses(bytes, height >= from, &mut self.txids)?;
         }
         Ok(counts)
     }

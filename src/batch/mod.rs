@@ -128,7 +128,8 @@ impl Batch {
     /// Bytes for pages being written, and for those of the runs that spends are looked up in.
     pub const PAGES_BYTES: usize = Staging::BYTES + (COIN_SPILLS_MAX + 16) * COINS_PAGE_BYTES;
 
-    /// An empty batch above the tip of `index`, with an empty table.
+    /// An empty batch above the tip of `index`, with an empty table. `witnesses_from`: as for
+    /// [`Digest::new`].
     ///
     /// # Errors
     /// [`crate::Error::Memory`].
@@ -136,7 +137,7 @@ impl Batch {
         index: &Index,
         sizes: &Sizes,
         bip34_height: u32,
-        checks_witness: bool,
+        witnesses_from: Option<Height>,
     ) -> Result<Batch> {
         let mut batch = Batch {
             table: Table::new(sizes.table_slots)?,
@@ -147,7 +148,7 @@ impl Batch {
             pending: Pending::new(sizes.pending_rows)?,
             deletes: Buffer::new("coin deletes", sizes.deletes_rows)?,
             segment_bytes: sizes.segment_bytes,
-            digest: Digest::new(index.fingerprints(), checks_witness)?,
+            digest: Digest::new(index.fingerprints(), witnesses_from)?,
             pairs: Pairs::new()?,
             coinbases: Coinbases::new()?,
             staging: Staging::new()?,
@@ -245,9 +246,10 @@ impl Batch {
         self.stages.enter(Stage::ParseAndHash);
         let before = self.rows.counts();
         let first_txo = self.next_txo;
+        let height = self.last.map_or(Height(0), |(height, _)| height.next());
         let digested = self
             .digest
-            .digest(bytes, first_txo, &mut self.rows.shares());
+            .digest(bytes, height, first_txo, &mut self.rows.shares());
         let counts = match digested {
             Ok(counts) => counts,
             Err(fault) => {
@@ -258,7 +260,6 @@ impl Batch {
         self.stages.enter(Stage::Table);
         self.next_txo = Txo(first_txo.0 + counts.outputs);
         self.coinbases.add(first_txo, counts.coinbase_outputs);
-        let height = self.last.map_or(Height(0), |(height, _)| height.next());
         let overwritten = match self.apply(index, height, first_txo, counts)? {
             Ok(overwritten) => overwritten,
             Err(bad) => return Ok(Some(bad)),

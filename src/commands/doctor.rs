@@ -3,6 +3,7 @@
 //! Invariant: exit code 0 only where an import would work.
 
 use super::columns::print_fields;
+use super::place;
 use super::progress::{Reporter, oversize};
 use super::words::grouped;
 use crate::args::DoctorArgs;
@@ -14,8 +15,10 @@ use std::process::ExitCode;
 
 /// Runs it.
 pub fn run(args: &DoctorArgs, index: &Path, json: bool, out: &mut impl Write) -> Result<ExitCode> {
+    let source = args.source.get();
+    place::say_of_source(&source);
     let options = Options {
-        source: args.source.get(),
+        source,
         index: index.to_owned(),
         memory_bytes: args.memory.bytes(),
         deep: args.deep,

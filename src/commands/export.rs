@@ -2,6 +2,7 @@
 //!
 //! Invariant: what is said goes to stdout only if the export itself does not.
 
+use super::place;
 use super::progress::Reporter;
 use super::signals;
 use super::words::grouped;
@@ -10,12 +11,29 @@ use anyhow::Result;
 use bitcoin::BlockHash;
 use bitcoin::hashes::Hash;
 use blkdex::export::{BalancesOptions, Destination, UtxosOptions, export_balances, export_utxos};
+use blkdex::position::Height;
 use blkdex::utxo::Watch;
 use blkdex::verify::amount::bitcoins;
-use serde_json::json;
 use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
+
+/// `export utxos --json`. A sum is wider than what a `serde_json::Value` holds.
+#[derive(serde::Serialize)]
+struct UtxosAnswer {
+    height: Height,
+    hash: BlockHash,
+    coins: u64,
+    total_amount_sat: u128,
+}
+
+/// `export balances --json`.
+#[derive(serde::Serialize)]
+struct BalancesAnswer {
+    height: Height,
+    scripts: u64,
+    balance_sat: u128,
+}
 
 /// Runs it.
 pub fn run(what: &ExportWhat, index: &Path, json: bool, out: &mut impl Write) -> Result<ExitCode> {
@@ -23,6 +41,7 @@ pub fn run(what: &ExportWhat, index: &Path, json: bool, out: &mut impl Write) ->
         ExportWhat::Utxos(args) => &args.common,
         ExportWhat::Balances(args) => &args.common,
     };
+    place::say_of_closed(&common.at, index);
     let to = common.destination();
     let stop = signals::caught()?;
     let mut reporter = Reporter::new(common.quiet);
@@ -47,11 +66,13 @@ pub fn run(what: &ExportWhat, index: &Path, json: bool, out: &mut impl Write) ->
                     written.height,
                     bitcoins(written.total_amount_sat)
                 );
-                let object = json!({
-                    "height": written.height.0, "hash": hash.to_string(), "coins": written.coins,
-                    "total_amount_sat": written.total_amount_sat,
-                });
-                (words, object)
+                let object = UtxosAnswer {
+                    height: written.height,
+                    hash,
+                    coins: written.coins,
+                    total_amount_sat: written.total_amount_sat,
+                };
+                (words, serde_json::to_string(&object))
             })
         }
         ExportWhat::Balances(args) => {
@@ -70,17 +91,18 @@ pub fn run(what: &ExportWhat, index: &Path, json: bool, out: &mut impl Write) ->
                     written.height,
                     bitcoins(written.balance_sat)
                 );
-                let object = json!({
-                    "height": written.height.0, "scripts": written.scripts,
-                    "balance_sat": written.balance_sat,
-                });
-                (words, object)
+                let object = BalancesAnswer {
+                    height: written.height,
+                    scripts: written.scripts,
+                    balance_sat: written.balance_sat,
+                };
+                (words, serde_json::to_string(&object))
             })
         }
     };
     reporter.finish();
     let (words, object) = said?;
-    let said = if json { object.to_string() } else { words };
+    let said = if json { object? } else { words };
     match to {
         Destination::Stdout if common.quiet => {}
         Destination::Stdout => eprintln!("{said}"),

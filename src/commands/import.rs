@@ -3,6 +3,7 @@
 //! Invariant: signals only set a flag; the import ends itself, after a commit.
 
 use super::ledger::Scribe;
+use super::place;
 use super::progress::Reporter;
 use super::signals::{self, INTERRUPTED};
 use super::summary;
@@ -15,7 +16,9 @@ use std::process::ExitCode;
 
 /// Runs it.
 pub fn run(args: &ImportArgs, index: &Path, json: bool, out: &mut impl Write) -> Result<ExitCode> {
-    let options = args.how.options(args.source.get(), index);
+    let source = args.source.get();
+    place::say_of_source(&source);
+    let options = args.how.options(source, index);
     let stop = signals::caught()?;
     let mut scribe = Scribe::new(&args.how, &stop)?;
     let mut reporter = Reporter::new(args.how.quiet);

@@ -12,6 +12,7 @@ mod ledger;
 mod manual;
 mod memory;
 mod people;
+mod place;
 mod progress;
 mod rebuild;
 mod signals;
@@ -25,7 +26,7 @@ use crate::args::{Args, AtArgs, Command, ScriptArgs};
 use anyhow::Result;
 use bitcoin::ScriptBuf;
 use blkdex::index::Index;
-use blkdex::query::{QUERY_CACHE_BYTES, View};
+use blkdex::query::{QUERY_CACHE_BYTES, View, expect_indexed};
 use blkdex::script;
 use people::Show;
 use std::io::Write;
@@ -70,6 +71,7 @@ impl Ask<'_> {
         question: impl FnOnce(&mut View<'_>) -> blkdex::Result<T>,
     ) -> Result<ExitCode> {
         let index = Index::open(&self.args.index, QUERY_CACHE_BYTES)?;
+        place::say_of_index(self.at, &index);
         let mut view = View::new(&index, self.at.at, self.at.location())?;
         self.print(out, &question(&mut view)?)?;
         Ok(ExitCode::SUCCESS)
@@ -83,9 +85,17 @@ impl Ask<'_> {
         question: impl Fn(&mut View<'_>, &ScriptBuf) -> blkdex::Result<T>,
     ) -> Result<ExitCode> {
         let index = Index::open(&self.args.index, QUERY_CACHE_BYTES)?;
+        place::say_of_index(self.at, &index);
         let mut view = View::new(&index, self.at.at, self.at.location())?;
-        let parse = |text: &String| script::parse(text, view.network());
-        let scripts: Vec<ScriptBuf> = args.scripts.iter().map(parse).collect::<Result<_, _>>()?;
+        let parse = |text: &String| {
+            let script = script::parse(text, view.network())?;
+            expect_indexed(&script).map(|()| script)
+        };
+        let scripts: Vec<ScriptBuf> = args
+            .scripts
+            .iter()
+            .map(parse)
+            .collect::<blkdex::Result<_>>()?;
         for (number, script) in scripts.iter().enumerate() {
             if number > 0 && !self.args.json {
                 writeln!(out)?;

@@ -11,7 +11,7 @@ use blkdex::query::{
     Balance, BlockInfo, EventKind, History, InputInfo, OutputInfo, OutputOfTx, Status, TxInfo,
     Utxos,
 };
-use blkdex::verify::amount::bitcoins;
+use blkdex::verify::amount::{bitcoins, signed_bitcoins};
 use std::io::{Result, Write};
 
 /// An answer that can be printed.
@@ -173,9 +173,9 @@ impl Show for OutputInfo {
 
 impl Show for TxInfo {
     fn show(&self, out: &mut impl Write) -> Result<()> {
-        let fee = match self.coinbase {
-            true => "none, a coinbase".into(),
-            false => format!("{} BTC", bitcoins(self.fee_sat)),
+        let fee = match self.fee_sat {
+            None => "none, a coinbase".into(),
+            Some(fee_sat) => format!("{} BTC", signed_bitcoins(fee_sat)),
         };
         print_fields(
             out,
@@ -218,7 +218,7 @@ impl Show for BlockInfo {
                 ("outputs", grouped(self.outputs)),
                 ("sent", format!("{} BTC", bitcoins(self.sent_sat))),
                 ("coinbase", format!("{} BTC", bitcoins(self.coinbase_sat))),
-                ("fees", format!("{} BTC", bitcoins(self.fees_sat))),
+                ("fees", format!("{} BTC", signed_bitcoins(self.fees_sat))),
             ],
         )
     }

@@ -3,12 +3,14 @@
 //! Invariant: the old index stays usable until the last moment.
 
 use super::ledger::Scribe;
+use super::place;
 use super::progress::Reporter;
 use super::signals::{self, INTERRUPTED};
 use super::summary;
 use crate::args::RebuildArgs;
 use crate::guard::guarded;
-use anyhow::{Context, Result};
+use anyhow::Result;
+use blkdex::Error;
 use blkdex::datadir::{Location, Source};
 use blkdex::index::Index;
 use blkdex::query::QUERY_CACHE_BYTES;
@@ -23,9 +25,9 @@ use std::process::ExitCode;
 pub fn run(args: &RebuildArgs, index: &Path, json: bool, out: &mut impl Write) -> Result<ExitCode> {
     let source = match args.source() {
         Some(source) => source,
-        None => guarded(index, || remembered(args, index))
-            .context("the index does not say where the block files are: give --datadir")?,
+        None => guarded(index, || remembered(args, index)).map_err(without_source)?,
     };
+    place::say_of_source(&source);
     let options = args.how.options(source, index);
     let stop = signals::caught()?;
     let mut scribe = Scribe::new(&args.how, &stop)?;
@@ -46,6 +48,14 @@ pub fn run(args: &RebuildArgs, index: &Path, json: bool, out: &mut impl Write) -
     reporter.borrow_mut().finish();
     scribe.finish()?;
     show(&done?, index, json, out)
+}
+
+/// Of an index that is not there, what makes one is all that helps.
+fn without_source(error: anyhow::Error) -> anyhow::Error {
+    match error.downcast_ref() {
+        Some(Error::NoIndex { .. }) => error,
+        _ => error.context("the index does not say where the block files are: give --datadir"),
+    }
 }
 
 /// The block files as the old index remembers them.

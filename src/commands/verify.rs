@@ -3,15 +3,18 @@
 //! Invariant: exit code 0 only if nothing that Core is known to say differs.
 
 use super::columns::print_fields;
+use super::place;
 use super::progress::Reporter;
 use super::signals;
 use super::words::grouped;
 use crate::args::VerifyArgs;
 use anyhow::Result;
+use blkdex::Error;
 use blkdex::utxo::Watch;
 use blkdex::verify::amount::bitcoins;
 use blkdex::verify::expect::Expected;
 use blkdex::verify::proof::{Options, Verified, verify};
+use serde::Serialize;
 use serde_json::json;
 use std::io::{self, Write};
 use std::path::Path;
@@ -19,7 +22,9 @@ use std::process::ExitCode;
 
 /// Runs it.
 pub fn run(args: &VerifyArgs, index: &Path, json: bool, out: &mut impl Write) -> Result<ExitCode> {
-    let expect = args.expect.as_deref().map(Expected::read).transpose()?;
+    let expect = args.expect.as_deref().map(read_expected).transpose()?;
+    place::say_of_closed(&args.at, index);
+    let is_expecting = expect.is_some();
     let options = Options {
         at: args.at.at,
         location: args.at.location(),
@@ -36,38 +41,116 @@ pub fn run(args: &VerifyArgs, index: &Path, json: bool, out: &mut impl Write) ->
     };
     let verified = verify(index, &options, &mut watch);
     reporter.finish();
-    match json {
-        true => writeln!(out, "{}", to_json(&verified?))?,
-        false => show(&verified?, out)?,
+    match (&verified, json) {
+        (Ok(verified), true) => print_json(out, &Answer::new(verified))?,
+        (Ok(verified), false) => show(verified, out)?,
+        (Err(error), true) => {
+            if let Some(answer) = Differing::new(error, is_expecting) {
+                print_json(out, &answer)?;
+            }
+        }
+        (Err(_), false) => {}
     }
+    verified?;
     Ok(ExitCode::SUCCESS)
 }
 
-fn to_json(verified: &Verified) -> serde_json::Value {
-    let stats = &verified.stats;
-    let undo = verified
-        .undo
-        .map(|undo| json!({"blocks": undo.blocks, "inputs": undo.inputs, "without": undo.without}));
-    let known: Vec<u32> = verified
-        .known_blocks
-        .iter()
-        .map(|height| height.0)
-        .collect();
-    json!({
-        "height": stats.height,
-        "hash": stats.hash.to_string(),
-        "txouts": stats.txouts,
-        "bogosize": stats.bogosize,
-        "total_amount_sat": stats.total_amount_sat,
-        "transactions": stats.transactions,
-        "muhash": stats.muhash.map(|hash| hash.to_string()),
-        "hash_serialized_3": stats.hash_serialized.map(|hash| hash.to_string()),
-        "known_blocks": known,
-        "known_set": verified.known_set,
-        "equals_expected": verified.equals_expected.then_some(true),
-        "undo": undo,
-        "elapsed_seconds": verified.seconds,
-    })
+/// What the node said, out of a file or, for `-`, from stdin.
+fn read_expected(path: &Path) -> blkdex::Result<Expected> {
+    match path == Path::new("-") {
+        true => Expected::read_from(io::stdin().lock(), Path::new("stdin")),
+        false => Expected::read(path),
+    }
+}
+
+fn print_json(out: &mut impl Write, answer: &impl Serialize) -> Result<()> {
+    writeln!(out, "{}", serde_json::to_string(answer)?)?;
+    // An error may follow, which is to be read behind it.
+    Ok(out.flush()?)
+}
+
+/// `verify --json`, if nothing differs.
+#[derive(Serialize)]
+struct Answer {
+    height: u32,
+    hash: String,
+    txouts: u64,
+    bogosize: u64,
+    total_amount_sat: u128,
+    transactions: Option<u64>,
+    muhash: Option<String>,
+    hash_serialized_3: Option<String>,
+    known_blocks: Vec<u32>,
+    known_set: bool,
+    /// `None`: nothing was given to compare with.
+    equals_expected: Option<bool>,
+    first_difference: Option<Difference>,
+    undo: Option<serde_json::Value>,
+    elapsed_seconds: f64,
+}
+
+impl Answer {
+    fn new(verified: &Verified) -> Answer {
+        let stats = &verified.stats;
+        let undo = verified.undo.map(
+            |undo| json!({"blocks": undo.blocks, "inputs": undo.inputs, "without": undo.without}),
+        );
+        let known = verified.known_blocks.iter().map(|height| height.0);
+        Answer {
+            height: stats.height,
+            hash: stats.hash.to_string(),
+            txouts: stats.txouts,
+            bogosize: stats.bogosize,
+            total_amount_sat: stats.total_amount_sat,
+            transactions: stats.transactions,
+            muhash: stats.muhash.map(|hash| hash.to_string()),
+            hash_serialized_3: stats.hash_serialized.map(|hash| hash.to_string()),
+            known_blocks: known.collect(),
+            known_set: verified.known_set,
+            equals_expected: verified.equals_expected.then_some(true),
+            first_difference: None,
+            undo,
+            elapsed_seconds: verified.seconds,
+        }
+    }
+}
+
+/// `verify --json`, if something differs; an error says the same on stderr.
+#[derive(Serialize)]
+struct Differing {
+    height: u32,
+    equals_expected: Option<bool>,
+    first_difference: Difference,
+}
+
+#[derive(Serialize)]
+struct Difference {
+    field: &'static str,
+    expected: String,
+    found: String,
+}
+
+impl Differing {
+    fn new(error: &Error, is_expecting: bool) -> Option<Differing> {
+        let Error::Differs {
+            height,
+            field,
+            found,
+            expected,
+        } = error
+        else {
+            return None;
+        };
+        Some(Differing {
+            height: height.0,
+            equals_expected: is_expecting.then_some(false),
+            first_difference: Difference {
+                field,
+                expected: expected.clone(),
+                found: found.clone(),
+            },
+        })
+    }
 }
 
 fn show(verified: &Verified, out: &mut impl Write) -> io::Result<()> {

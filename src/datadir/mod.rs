@@ -6,6 +6,9 @@
 //! | file | purpose |
 //! | --- | --- |
 //! | `network` | the five networks and their constants |
+//! | `find` | the folder that they lie in |
+//! | `conf` | what `bitcoin.conf` says of that |
+//! | `foreign` | files of other chains |
 //! | `files` | listing the block files, reading the key |
 //! | `xor` | the obfuscation |
 //! | `records` | the records in a file |
@@ -20,7 +23,7 @@
 //! | `undo` | the undo files beside them |
 //! | `sigbus` | a failing disk under a map: the last words |
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use crate::error::io_error;
@@ -31,8 +34,11 @@ use crate::{Error, Result};
 mod arena;
 mod best;
 mod claimed;
+mod conf;
 mod end;
 mod files;
+mod find;
+mod foreign;
 mod headers;
 mod leftovers;
 mod network;
@@ -47,8 +53,10 @@ mod xor;
 
 pub use arena::NODE_BYTES;
 pub use claimed::claimed_height;
+pub use conf::Setting;
 pub use end::{ChainEnd, EndState, Spot};
 pub use files::{BlockFile, block_file_path};
+pub use find::{Found, Wanted, find};
 pub use headers::{Aside, Best, ChainBlock, Counts, HeaderTree, Inserted, NodeId, Root};
 pub use leftovers::{Leftover, LeftoverKind, LeftoversOfFile, leftovers_of};
 pub use network::{Network, NetworkName};
@@ -79,6 +87,41 @@ pub struct Source {
     pub signet_challenge: Option<Vec<u8>>,
 }
 
+impl Source {
+    /// The folder of the block files, and how it was found.
+    ///
+    /// # Errors
+    /// Those of [`find()`]; [`Error::ChallengeWithoutSignet`].
+    pub fn find(&self) -> Result<Found> {
+        let signet = &self.networks()[NetworkName::Signet as usize];
+        let wanted = match (self.wanted()?, &self.signet_challenge) {
+            (_, Some(_)) => Wanted::Known(signet),
+            (Some(name), None) => Wanted::Named(name),
+            (None, None) => Wanted::Any,
+        };
+        find(&self.location, wanted)
+    }
+
+    /// The network asked for; a challenge asks for signet.
+    fn wanted(&self) -> Result<Option<NetworkName>> {
+        match (self.network, &self.signet_challenge) {
+            (None, Some(_)) => Ok(Some(NetworkName::Signet)),
+            (Some(network), Some(_)) if network != NetworkName::Signet => {
+                Err(Error::ChallengeWithoutSignet { network })
+            }
+            (network, _) => Ok(network),
+        }
+    }
+
+    /// All networks, with the signet of the challenge.
+    fn networks(&self) -> [Network; 5] {
+        NetworkName::ALL.map(|name| match &self.signet_challenge {
+            Some(challenge) if name == NetworkName::Signet => Network::custom_signet(challenge),
+            _ => Network::new(name),
+        })
+    }
+}
+
 /// The block files of one network.
 #[derive(Clone, Debug)]
 pub struct Datadir {
@@ -106,19 +149,17 @@ impl Datadir {
     /// # Errors
     /// As [`Datadir::open`] else.
     pub fn open_with_gaps(source: &Source) -> Result<(Datadir, Option<Error>)> {
-        let wanted = wanted_network(source)?;
-        let networks = NetworkName::ALL.map(|name| match &source.signet_challenge {
-            Some(challenge) if name == NetworkName::Signet => Network::custom_signet(challenge),
-            _ => Network::new(name),
-        });
-        let blocks_dir = find_blocks_dir(&source.location, wanted)?;
+        let (wanted, networks) = (source.wanted()?, source.networks());
+        let blocks_dir = source.find()?.blocks_dir;
         // The index remembers it, and is asked from other folders.
         let blocks_dir = std::path::absolute(&blocks_dir).map_err(io_error("find", &blocks_dir))?;
         let files = files::list(&blocks_dir)?;
         let missing = files::check_numbers(&blocks_dir, &files).err();
         let xor_key = files::read_xor_key(&blocks_dir)?;
         let mut reader = RecordReader::new(networks.to_vec(), xor_key);
-        let Some(first) = first_record(&mut reader, &blocks_dir, &files)? else {
+        let first = first_record(&mut reader, &blocks_dir, &files)?;
+        foreign::refuse(&blocks_dir, &files, xor_key, &networks, first.as_ref())?;
+        let Some(first) = first else {
             return Err(Error::NoRecords {
                 dir: blocks_dir,
                 network: wanted,
@@ -193,8 +234,8 @@ impl BlockReader {
     ///
     /// # Errors
     /// No block files of `network` there; a bad `xor.dat`.
-    pub fn for_pieces(location: &Location, network: NetworkName) -> Result<BlockReader> {
-        let blocks_dir = find_blocks_dir(location, Some(network))?;
+    pub fn for_pieces(location: &Location, network: &Network) -> Result<BlockReader> {
+        let blocks_dir = find(location, Wanted::Known(network))?.blocks_dir;
         let xor_key = files::read_xor_key(&blocks_dir)?;
         BlockReader::of_folder(blocks_dir, xor_key, None)
     }
@@ -203,50 +244,11 @@ impl BlockReader {
     ///
     /// # Errors
     /// No block files of `network` there, or one is missing; a bad `xor.dat`.
-    pub fn for_all(location: &Location, network: NetworkName) -> Result<BlockReader> {
-        let blocks_dir = find_blocks_dir(location, Some(network))?;
+    pub fn for_all(location: &Location, network: &Network) -> Result<BlockReader> {
+        let blocks_dir = find(location, Wanted::Known(network))?.blocks_dir;
         let xor_key = files::read_xor_key(&blocks_dir)?;
         let last = files::list(&blocks_dir)?.last().map(|file| file.number);
         BlockReader::of_folder(blocks_dir, xor_key, last)
-    }
-}
-
-/// The network asked for; a challenge asks for signet.
-fn wanted_network(source: &Source) -> Result<Option<NetworkName>> {
-    match (source.network, &source.signet_challenge) {
-        (None, Some(_)) => Ok(Some(NetworkName::Signet)),
-        (Some(network), Some(_)) if network != NetworkName::Signet => {
-            Err(Error::ChallengeWithoutSignet { network })
-        }
-        (network, _) => Ok(network),
-    }
-}
-
-/// The folder of the block files. `-blocksdir` has the same folders below it as a datadir.
-fn find_blocks_dir(location: &Location, wanted: Option<NetworkName>) -> Result<PathBuf> {
-    let (Location::Datadir(dir) | Location::BlocksDir(dir)) = location;
-    fs::read_dir(dir).map_err(io_error("open", dir))?;
-    if matches!(location, Location::BlocksDir(_)) && files::has_block_files(dir)? {
-        return Ok(dir.clone());
-    }
-    let blocks_dir = |name: NetworkName| dir.join(name.folder()).join("blocks");
-    let mut found = Vec::new();
-    for name in NetworkName::ALL {
-        if wanted.is_none_or(|wanted| wanted == name) && files::has_block_files(&blocks_dir(name))?
-        {
-            found.push(name);
-        }
-    }
-    match (found.as_slice(), wanted) {
-        ([name], _) => Ok(blocks_dir(*name)),
-        ([], Some(name)) => Err(Error::NoBlockFiles {
-            dir: blocks_dir(name),
-        }),
-        ([], None) => Err(Error::NoBlockFiles { dir: dir.clone() }),
-        _ => Err(Error::SeveralNetworks {
-            dir: dir.clone(),
-            found,
-        }),
     }
 }
 
@@ -269,6 +271,7 @@ fn first_record(
 mod tests {
     use super::testing::{folder_with, regtest_source};
     use super::*;
+    use std::fs;
 
     fn open(location: Location, network: Option<NetworkName>) -> Result<Datadir> {
         Datadir::open(&Source {
@@ -321,7 +324,7 @@ mod tests {
             unreachable!()
         };
         let missing = open(Location::Datadir(data.clone()), Some(NetworkName::Main));
-        assert!(matches!(missing, Err(Error::NoBlockFiles { .. })));
+        assert!(matches!(missing, Err(Error::NetworkNotThere { .. })));
         let other = open(
             Location::BlocksDir(data.join("regtest/blocks")),
             Some(NetworkName::Main),

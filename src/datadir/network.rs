@@ -9,6 +9,7 @@ use bitcoin::Target;
 use bitcoin::hashes::{Hash, sha256d};
 use bitcoin::params::Params;
 
+use crate::position::Height;
 use crate::{Error, Result};
 
 /// A network, as `bitcoin-cli getblockchaininfo` calls its `chain`, except that testnet3 is `test`
@@ -79,7 +80,13 @@ impl fmt::Display for NetworkName {
 impl FromStr for NetworkName {
     type Err = Error;
 
+    /// By its name, or by one of those that other programs have for it.
     fn from_str(name: &str) -> Result<Self> {
+        let name = match name {
+            "mainnet" | "bitcoin" => "main",
+            "testnet" | "testnet3" => "test",
+            name => name,
+        };
         NetworkName::ALL
             .into_iter()
             .find(|network| network.as_str() == name)
@@ -103,6 +110,9 @@ pub struct Network {
     /// From this height on coinbases name their height, so that no txid comes twice (BIP 34).
     /// `u32::MAX` for regtest: its chains need not follow BIP 34 (`-testactivationheight`).
     pub bip34_height: u32,
+    /// From this height on coinbases commit to the witnesses of their block (BIP 141; Bitcoin Core,
+    /// `kernel/chainparams.cpp`: `SegwitHeight`). Miners wrote commitments months before they counted.
+    pub segwit_height: Height,
 }
 
 impl Network {
@@ -122,6 +132,12 @@ impl Network {
                 NetworkName::Testnet4 | NetworkName::Signet => 1,
                 NetworkName::Regtest => u32::MAX,
             },
+            segwit_height: Height(match name {
+                NetworkName::Main => 481_824,
+                NetworkName::Test => 834_624,
+                NetworkName::Testnet4 | NetworkName::Signet => 1,
+                NetworkName::Regtest => 0,
+            }),
         }
     }
 
@@ -154,7 +170,17 @@ mod tests {
                 name
             );
         }
-        assert!("mainnet".parse::<NetworkName>().is_err());
+        for (other, name) in [
+            ("mainnet", NetworkName::Main),
+            ("bitcoin", NetworkName::Main),
+            ("testnet", NetworkName::Test),
+            ("testnet3", NetworkName::Test),
+        ] {
+            assert_eq!(other.parse::<NetworkName>().expect("known"), name);
+        }
+        for bad in ["", "Main", "testnet5", "litecoin"] {
+            assert!(bad.parse::<NetworkName>().is_err(), "{bad}");
+        }
     }
 
     #[test]

@@ -9,9 +9,9 @@ use super::{Deep, WrongBlock};
 use crate::Result;
 use crate::datadir::{BlockReader, ChainBlock, Datadir, HeaderTree};
 use crate::limits::{BLOCK_TXS_MAX, PLACES_LISTED_MAX};
-use crate::position::Height;
+use crate::position::{Height, Place};
 use crate::region::Region;
-use crate::wire::{Block, Fault, Hash32, check_merkle_root, check_witness_commitment};
+use crate::wire::{Block, Fault, Hash32, check_merkle_root, check_witnesses};
 use std::time::Instant;
 
 /// What a look at many blocks has counted.
@@ -33,31 +33,38 @@ pub struct Tally {
 pub(super) struct Checker {
     reader: BlockReader,
     txids: Region<Hash32>,
-    checks_witness: bool,
+    segwit_height: Height,
     pub(super) tally: Tally,
 }
 
 impl Checker {
-    pub(super) fn new(datadir: &Datadir, checks_witness: bool) -> Result<Checker> {
+    pub(super) fn new(datadir: &Datadir) -> Result<Checker> {
         Ok(Checker {
             reader: BlockReader::new(datadir)?,
             txids: Region::new("block", BLOCK_TXS_MAX as usize)?,
-            checks_witness,
+            segwit_height: datadir.network().segwit_height,
             tally: Tally::default(),
         })
     }
 
-    /// What is wrong with the block, in words.
-    pub(super) fn check(&mut self, place: crate::position::Place) -> Option<String> {
+    /// What is wrong with the block, its witnesses aside, in words.
+    pub(super) fn check(&mut self, place: Place) -> Option<String> {
+        self.check_at(place, None)
+    }
+
+    /// The same, with the witnesses of the block if its height is given.
+    fn check_at(&mut self, place: Place, height: Option<Height>) -> Option<String> {
         let bytes = match self.reader.read(place) {
             Ok(bytes) => bytes,
             Err(error) => return Some(error.to_string()),
         };
         self.tally.blocks += 1;
         self.tally.bytes += bytes.len() as u64;
-        let checked = match check(bytes, &mut self.txids, &mut self.tally) {
-            Ok(()) if self.checks_witness => check_witness_commitment(bytes, &mut self.txids),
-            other => other,
+        let checked = match (check(bytes, &mut self.txids, &mut self.tally), height) {
+            (Ok(()), Some(height)) => {
+                check_witnesses(bytes, height >= self.segwit_height, &mut self.txids)
+            }
+            (checked, _) => checked,
         };
         checked.err().map(|fault| fault.to_string())
     }
@@ -84,12 +91,12 @@ pub(super) fn check_all(
     checks_witness: bool,
     tell: &mut dyn FnMut(Height, u64),
 ) -> Result<Deep> {
-    let mut checker = Checker::new(datadir, checks_witness)?;
+    let mut checker = Checker::new(datadir)?;
     let began = Instant::now();
     let mut suspects = Vec::new();
     let mut suspects_count = 0;
     for block in tree.best_chain() {
-        if let Some(fault) = checker.check(block.place) {
+        if let Some(fault) = checker.check_at(block.place, checks_witness.then_some(block.height)) {
             suspects_count += 1;
             if suspects.len() < PLACES_LISTED_MAX {
                 suspects.push((block, fault));
@@ -101,7 +108,12 @@ pub(super) fn check_all(
     let tally = checker.tally;
     let listed = suspects
         .into_iter()
-        .map(|(block, fault)| describe(&mut checker, tree, block, fault))
+        .map(|(block, fault)| {
+            let height = checks_witness.then_some(block.height);
+            let mut copies = tree.copies(block.node);
+            let has_good_copy = copies.any(|copy| checker.check_at(copy, height).is_none());
+            describe(block, fault, has_good_copy)
+        })
         .collect();
     Ok(Deep {
         seconds,
@@ -112,18 +124,12 @@ pub(super) fn check_all(
     })
 }
 
-fn describe(
-    checker: &mut Checker,
-    tree: &HeaderTree<'_>,
-    block: ChainBlock,
-    fault: String,
-) -> WrongBlock {
-    let mut copies = tree.copies(block.node);
+fn describe(block: ChainBlock, fault: String, has_good_copy: bool) -> WrongBlock {
     WrongBlock {
         height: block.height,
         file: block.place.file,
         offset_bytes: block.place.offset_bytes,
         fault,
-        has_good_copy: copies.any(|copy| checker.check(copy).is_none()),
+        has_good_copy,
     }
 }

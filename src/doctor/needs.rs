@@ -75,7 +75,7 @@ pub(super) struct Sample {
 /// Checks a few stretches of the chain, about 64 MB in all, and measures how long that takes.
 pub(super) fn sample(datadir: &Datadir, tree: &HeaderTree<'_>) -> Result<Sample> {
     let total = total_bytes(tree, None).1;
-    let mut checker = Checker::new(datadir, false)?;
+    let mut checker = Checker::new(datadir)?;
     let every = (total / SAMPLE_STRETCHES).max(STRETCH_BYTES);
     let mut passed = 0;
     let mut chosen: Vec<Place> = Vec::new();

@@ -2,16 +2,19 @@
 //!
 //! Invariant: the balances add up to what all coins are worth.
 //!
-//! Three steps, none of which reads at random: the coins, as a stream, are sorted by the fingerprints of
+//! Four steps, none of which reads at random: the coins, as a stream, are sorted by the fingerprints of
 //! their scripts; `funding`, which is in that order, is merged alongside, for it alone knows of outputs
-//! that are spent already; what comes of that is sorted by the position of each script's first output,
-//! or by wealth.
+//! that are spent already; these outputs are sorted by position, and `spending`, which is in that order,
+//! tells when they were spent; what comes of all that is sorted by the position of each script's first
+//! output, or by wealth.
 //!
-//! Memory: the coins' stream, 8 bytes a block, and two sorters that share the rest; temporary files
-//! beside the index take about 70 bytes a coin and 80 a script if that does not do.
+//! Memory: the coins' stream, 8 bytes a block, and three sorters that share the rest; temporary files
+//! beside the index take about 70 bytes a coin, 80 a script and 40 for each output that a script which
+//! owns something ever received, if that does not do.
 
 use super::Lines;
 use super::destination::{Destination, Out};
+use super::entries::{Entries, Entry};
 use super::ranking::Ranking;
 use super::utxos::push_script;
 use crate::datadir::{Location, catch_sigbus};
@@ -25,14 +28,14 @@ use crate::runs::gather::{Gather, buffer_for};
 use crate::runs::page::NO_NEXT;
 use crate::runs::policy::overlap;
 use crate::runs::read::RunPages;
-use crate::runs::row::{FundingRow, Relation, Row, SpendingRow};
+use crate::runs::row::{FundingRow, POSITION_BITS, Relation, Row, SpendingRow};
 use crate::sorter::{Sorted, Sorter};
 use crate::system::folder_of;
-use crate::utxo::{Heights, Progress, UtxoSet, Watch, Work, spent_rows};
+use crate::utxo::{Heights, Progress, Spent, UtxoSet, Watch, Work, spent_rows};
 use crate::{Error, Result};
 use byteorder::{BigEndian, ByteOrder, LittleEndian};
 use std::fmt::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// What to export.
 #[derive(Clone, Debug)]
@@ -59,7 +62,7 @@ pub struct BalancesWritten {
     /// Scripts.
     pub scripts: u64,
     /// What they own together.
-    pub balance_sat: u64,
+    pub balance_sat: u128,
 }
 
 /// A coin: fingerprint of its script (10 bytes), txo (8; both big-endian), then amount (8), script.
@@ -69,9 +72,8 @@ const COIN_FINGERPRINT_BYTES: usize = SCRIPT_BITS as usize / 8;
 const UNUSED_BITS: u32 = 128 - SCRIPT_BITS;
 const _: () = assert!(COIN_FINGERPRINT_BYTES + 8 == COIN_KEY_BYTES);
 
-/// A script: rank (poverty, or first txo), first txo (8 bytes each, big-endian), then balance, unspent, last txo (8), script.
-const SCRIPT_KEY_BYTES: usize = 16;
-const SCRIPT_BYTES: usize = SCRIPT_KEY_BYTES + 24;
+/// A receipt: txo (8 bytes, big-endian), then the place of its script.
+const RECEIPT_KEY_BYTES: usize = 8;
 
 /// Writes balances.
 ///
@@ -94,23 +96,30 @@ pub fn export_balances(
         let spent_bytes = spent_rows * size_of::<SpendingRow>();
         let rows_bytes = spent_bytes.max(funding_rows * size_of::<FundingRow>());
         let fixed = Heights::bytes(set.height()) + rows_bytes;
-        let left = left_when_reading(options.memory_bytes, fixed + 2 * SORTER_BYTES_MIN)? - fixed;
-        let mut coins = Sorter::new(COIN_KEY_BYTES, left / 2, dir)?;
+        let least = fixed + 3 * SORTER_BYTES_MIN;
+        let share = (left_when_reading(options.memory_bytes, least)? - fixed) / 3;
+        let mut coins = Sorter::new(COIN_KEY_BYTES, share, dir)?;
         {
             let mut buffer = Region::new("spent outputs", spent_rows)?;
             sort_coins(&mut set, &mut buffer, &mut coins, watch)?;
         }
-        let mut scripts = Sorter::new(SCRIPT_KEY_BYTES, left / 2, dir)?;
-        let mut buffer = Region::new("receipts", funding_rows)?;
-        add_up(
-            &set,
-            coins.finish()?,
-            &mut buffer,
-            options.top,
-            &mut scripts,
-            watch,
-        )?;
-        write_scripts(&set, scripts.finish()?, options, out)
+        let mut entries = Entries::new(options.top.is_some(), share, dir)?;
+        let mut receipts = Sorter::new(RECEIPT_KEY_BYTES, share, dir)?;
+        {
+            let mut buffer = Region::new("receipts", funding_rows)?;
+            let mut adding = Adding {
+                set: &set,
+                received: Received::open(&set, &mut buffer)?,
+                ranking: Ranking::new(options.top),
+                entries: &mut entries,
+                receipts: &mut receipts,
+            };
+            adding.run(coins.finish()?, watch)?;
+        }
+        let mut buffer = Region::new("spent outputs", spent_rows)?;
+        let spent = Spent::open(set.snapshot(), set.height(), set.end(), &mut buffer)?;
+        add_spends(receipts.finish()?, spent, &mut entries)?;
+        write_scripts(&set, entries, options, out)
     })
 }
 
@@ -131,86 +140,94 @@ fn sort_coins(
 }
 
 /// What a script owns.
-struct Owner {
+#[derive(Default)]
+pub(super) struct Owner {
     fingerprint: u128,
-    balance_sat: u64,
-    unspent: u64,
-    script: Vec<u8>,
+    pub balance_sat: u128,
+    pub unspent: u64,
+    pub script: Vec<u8>,
 }
 
-/// Adds up the coins of each script, and finds its first and last receipt.
-fn add_up(
-    set: &UtxoSet<'_>,
-    mut coins: Sorted,
-    buffer: &mut [FundingRow],
-    top: Option<u64>,
-    scripts: &mut Sorter,
-    watch: &mut Watch<'_>,
-) -> Result<()> {
-    let mut receipts = Receipts::open(set, buffer)?;
-    let mut ranking = Ranking::new(top);
-    let mut owner = Owner {
-        fingerprint: 0,
-        balance_sat: 0,
-        unspent: 0,
-        script: Vec::new(),
-    };
-    let mut done = 0;
-    loop {
-        let record = coins.next_record()?;
-        let fingerprint = record.map(|record| BigEndian::read_u128(record) >> UNUSED_BITS);
-        if fingerprint != Some(owner.fingerprint) && owner.balance_sat > 0 {
-            let (first, last) = receipts.of(owner.fingerprint)?;
-            if ranking.may_have_place(owner.balance_sat, first) {
-                push_owner(scripts, &owner, first, last, top.is_some())?;
+/// Adds up the coins of each script, and finds what it ever received.
+struct Adding<'a, 'b> {
+    set: &'a UtxoSet<'a>,
+    received: Received<'b>,
+    ranking: Ranking,
+    entries: &'a mut Entries,
+    receipts: &'a mut Sorter,
+}
+
+impl Adding<'_, '_> {
+    fn run(&mut self, mut coins: Sorted, watch: &mut Watch<'_>) -> Result<()> {
+        let mut owner = Owner::default();
+        let mut done = 0;
+        loop {
+            let record = coins.next_record()?;
+            let fingerprint = record.map(|record| BigEndian::read_u128(record) >> UNUSED_BITS);
+            if fingerprint != Some(owner.fingerprint) && owner.balance_sat > 0 {
+                self.close(&owner)?;
+            }
+            let (Some(record), Some(fingerprint)) = (record, fingerprint) else {
+                return Ok(());
+            };
+            let script = &record[COIN_BYTES..];
+            if fingerprint != owner.fingerprint || owner.unspent == 0 {
+                owner.fingerprint = fingerprint;
+                (owner.balance_sat, owner.unspent) = (0, 0);
+                owner.script.clear();
+                owner.script.extend_from_slice(script);
+            } else if owner.script != script {
+                let path = self.set.snapshot().index().store().path().to_owned();
+                return Err(Error::SameFingerprint { path });
+            }
+            let amount_sat = LittleEndian::read_u64(&record[COIN_KEY_BYTES..]);
+            owner.balance_sat += u128::from(amount_sat);
+            owner.unspent += 1;
+            done += 1;
+            if done % 4096 == 0 {
+                watch.went_on(&Progress {
+                    work: Work::Sorting,
+                    height: self.set.height(),
+                    last: self.set.height(),
+                    done,
+                    all: self.set.row().coins,
+                })?;
             }
         }
-        let (Some(record), Some(fingerprint)) = (record, fingerprint) else {
+    }
+
+    /// All coins of the owner are added up.
+    fn close(&mut self, owner: &Owner) -> Result<()> {
+        let first = self.received.first_of(owner.fingerprint)?;
+        if !self.ranking.may_have_place(owner.balance_sat, first) {
             return Ok(());
-        };
-        let script = &record[COIN_BYTES..];
-        if fingerprint != owner.fingerprint || owner.unspent == 0 {
-            owner.fingerprint = fingerprint;
-            (owner.balance_sat, owner.unspent) = (0, 0);
-            owner.script.clear();
-            owner.script.extend_from_slice(script);
-        } else if owner.script != script {
-            let path = set.snapshot().index().store().path().to_owned();
-            return Err(Error::SameFingerprint { path });
         }
-        owner.balance_sat += LittleEndian::read_u64(&record[COIN_KEY_BYTES..]);
-        owner.unspent += 1;
-        done += 1;
-        if done % 4096 == 0 {
-            watch.went_on(&Progress {
-                work: Work::Sorting,
-                height: set.height(),
-                last: set.height(),
-                done,
-                all: set.row().coins,
-            })?;
+        let place = self.entries.place(owner.balance_sat, first);
+        let mut last = first;
+        let mut next = Some(first);
+        while let Some(txo) = next {
+            last = txo;
+            self.receipts.push(&[&txo.0.to_be_bytes(), place.bytes()])?;
+            next = self.received.next_of(owner.fingerprint)?;
         }
+        self.entries.push_owner(&place, owner, last)
     }
 }
 
-fn push_owner(
-    scripts: &mut Sorter,
-    owner: &Owner,
-    first: Txo,
-    last: Txo,
-    by_wealth: bool,
-) -> Result<()> {
-    let mut head = [0; SCRIPT_BYTES];
-    let rank = if by_wealth {
-        !owner.balance_sat
-    } else {
-        first.0
-    };
-    BigEndian::write_u64(&mut head, rank);
-    BigEndian::write_u64(&mut head[8..], first.0);
-    let numbers = [owner.balance_sat, owner.unspent, last.0];
-    LittleEndian::write_u64_into(&numbers, &mut head[SCRIPT_KEY_BYTES..]);
-    scripts.push(&[&head, &owner.script])
+/// Tells the scripts' entries when what they received was spent.
+fn add_spends(mut receipts: Sorted, mut spent: Spent<'_>, entries: &mut Entries) -> Result<()> {
+    let mut next = spent.next_gone()?;
+    while let Some(record) = receipts.next_record()? {
+        let (txo, place) = record.split_at(RECEIPT_KEY_BYTES);
+        let txo = Txo(BigEndian::read_u64(txo));
+        while next.is_some_and(|(gone, _)| gone < txo) {
+            next = spent.next_gone()?;
+        }
+        if let Some((_, spender)) = next.filter(|(gone, _)| *gone == txo) {
+            entries.push_spend(place, spender)?;
+        }
+    }
+    Ok(())
 }
 
 fn funding_rows(set: &UtxoSet<'_>) -> usize {
@@ -219,22 +236,22 @@ fn funding_rows(set: &UtxoSet<'_>) -> usize {
 }
 
 /// What scripts received, in the order of their fingerprints.
-struct Receipts<'b> {
+struct Received<'b> {
     gather: Gather<'b, FundingRow>,
     pages: Vec<RunPages>,
     at: usize,
     is_last: bool,
     end: Txo,
-    path: std::path::PathBuf,
+    path: PathBuf,
 }
 
-impl<'b> Receipts<'b> {
-    fn open(set: &UtxoSet<'_>, buffer: &'b mut [FundingRow]) -> Result<Receipts<'b>> {
+impl<'b> Received<'b> {
+    fn open(set: &UtxoSet<'_>, buffer: &'b mut [FundingRow]) -> Result<Received<'b>> {
         let index = set.snapshot().index();
         let runs = index.catalogue().of(Relation::Funding).into_iter();
         let runs = runs.filter(|run| run.from <= set.height()).collect();
         let gather = Gather::new(runs, true, buffer);
-        Ok(Receipts {
+        Ok(Received {
             pages: gather.open(index.store())?,
             gather,
             at: 0,
@@ -244,39 +261,41 @@ impl<'b> Receipts<'b> {
         })
     }
 
-    /// The first and the last output that paid the script; fingerprints are asked for in order.
-    fn of(&mut self, fingerprint: u128) -> Result<(Txo, Txo)> {
-        let mut found = None;
+    /// The first output that paid the script; fingerprints are asked for in order.
+    fn first_of(&mut self, fingerprint: u128) -> Result<Txo> {
+        self.next_of(fingerprint)?.ok_or_else(|| Error::NotAnIndex {
+            path: self.path.clone(),
+            why: "it has a coin that no script received",
+        })
+    }
+
+    /// The next output that paid it, up to the height.
+    fn next_of(&mut self, fingerprint: u128) -> Result<Option<Txo>> {
         loop {
             let Some(row) = self.gather.rows().get(self.at) else {
                 if self.is_last {
-                    break;
+                    return Ok(None);
                 }
                 let (_, end) = self.gather.next(&self.pages)?;
                 self.is_last = end == NO_NEXT;
                 self.at = 0;
                 continue;
             };
-            let (of, txo) = (row.key() >> crate::runs::row::POSITION_BITS, row.txo());
+            let (of, txo) = (row.key() >> POSITION_BITS, row.txo());
             if of > fingerprint {
-                break;
-            }
-            if of == fingerprint && txo < self.end {
-                let (first, _) = found.unwrap_or((txo, txo));
-                found = Some((first, txo));
+                return Ok(None);
             }
             self.at += 1;
+            if of == fingerprint && txo < self.end {
+                return Ok(Some(txo));
+            }
         }
-        found.ok_or_else(|| Error::NotAnIndex {
-            path: self.path.clone(),
-            why: "it has a coin that no script received",
-        })
     }
 }
 
 fn write_scripts(
     set: &UtxoSet<'_>,
-    mut scripts: Sorted,
+    entries: Entries,
     options: &BalancesOptions,
     out: &mut Out<'_>,
 ) -> Result<BalancesWritten> {
@@ -290,23 +309,17 @@ fn write_scripts(
         out.write(b"script,address,balance_sat,unspent,first_height,last_height\n")?;
     }
     let mut line = String::new();
+    let mut entries = entries.finish()?;
     while written.scripts < options.top.unwrap_or(u64::MAX) {
-        let Some(record) = scripts.next_record()? else {
+        let Some(entry) = entries.next_entry()? else {
             break;
         };
-        let first = Txo(BigEndian::read_u64(&record[8..]));
-        let mut numbers = [0; 3];
-        LittleEndian::read_u64_into(&record[SCRIPT_KEY_BYTES..SCRIPT_BYTES], &mut numbers);
-        let [balance_sat, unspent, last] = numbers;
-        let (first, last) = (heights.of(first), heights.of(Txo(last)));
-        let script = &record[SCRIPT_BYTES..];
         line.clear();
-        let numbers = (balance_sat, unspent, first, last);
-        push_line(&mut line, options.lines, script, set, numbers)
+        push_line(&mut line, options.lines, &entry, set, &heights)
             .expect("a String takes everything");
         out.write(line.as_bytes())?;
         written.scripts += 1;
-        written.balance_sat += balance_sat;
+        written.balance_sat += entry.balance_sat;
     }
     Ok(written)
 }
@@ -314,14 +327,16 @@ fn write_scripts(
 fn push_line(
     line: &mut String,
     lines: Lines,
-    script: &[u8],
+    entry: &Entry<'_>,
     set: &UtxoSet<'_>,
-    (balance_sat, unspent, first, last): (u64, u64, Height, Height),
+    heights: &Heights,
 ) -> std::fmt::Result {
     if lines == Lines::Jsonl {
         line.push('{');
     }
-    push_script(line, lines, script, set.network())?;
+    push_script(line, lines, entry.script, set.network())?;
+    let (balance_sat, unspent) = (entry.balance_sat, entry.unspent);
+    let (first, last) = (heights.of(entry.first), heights.of(entry.last));
     match lines {
         Lines::Csv => writeln!(line, ",{balance_sat},{unspent},{first},{last}"),
         Lines::Jsonl => writeln!(

@@ -8,10 +8,12 @@
 //! | `destination.rs` | where it goes |
 //! | `utxos.rs` | every coin: Core's snapshot, CSV, JSON lines |
 //! | `balances.rs` | every script that owns something, or the richest |
+//! | `entries.rs` | their lines, being sorted |
 //! | `ranking.rs` | which scripts cannot be among the richest |
 
 mod balances;
 mod destination;
+mod entries;
 mod ranking;
 mod utxos;
 

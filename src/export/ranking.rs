@@ -2,7 +2,7 @@
 //!
 //! Invariant: never drops one of the N richest; among equals the one that received first is richer.
 //!
-//! Memory: 16 bytes for each of up to [`RANKED_MAX`] places; with more, nothing is dropped.
+//! Memory: 32 bytes for each of up to [`RANKED_MAX`] places; with more, nothing is dropped.
 
 use crate::limits::RANKED_MAX;
 use crate::position::Txo;
@@ -13,7 +13,7 @@ use std::collections::BinaryHeap;
 pub(super) struct Ranking {
     places: usize,
     /// The poorest of the richest on top.
-    richest: BinaryHeap<Reverse<(u64, Reverse<Txo>)>>,
+    richest: BinaryHeap<Reverse<(u128, Reverse<Txo>)>>,
 }
 
 impl Ranking {
@@ -27,7 +27,7 @@ impl Ranking {
     }
 
     /// Whether this one may be among the richest, as far as is known.
-    pub fn may_have_place(&mut self, balance_sat: u64, first: Txo) -> bool {
+    pub fn may_have_place(&mut self, balance_sat: u128, first: Txo) -> bool {
         if self.places > RANKED_MAX {
             return true;
         }

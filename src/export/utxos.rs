@@ -53,7 +53,7 @@ pub struct UtxosWritten {
     /// Coins.
     pub coins: u64,
     /// What they are worth together.
-    pub total_amount_sat: u64,
+    pub total_amount_sat: u128,
 }
 
 /// Writes every coin.
@@ -97,7 +97,7 @@ fn write_snapshot(
     let mut written = nothing_yet(set);
     set.each_coin(&mut buffer, watch, |_, coin| {
         written.coins += 1;
-        written.total_amount_sat += coin.amount_sat;
+        written.total_amount_sat += u128::from(coin.amount_sat);
         sorter.push(coin)
     })?;
     let header = Header {
@@ -134,7 +134,7 @@ fn write_lines(
     }
     set.each_coin(&mut buffer, watch, |_, coin| {
         written.coins += 1;
-        written.total_amount_sat += coin.amount_sat;
+        written.total_amount_sat += u128::from(coin.amount_sat);
         line.clear();
         push_coin(&mut line, lines, coin, network).expect("a String takes everything");
         out.write(line.as_bytes())

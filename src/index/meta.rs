@@ -7,7 +7,7 @@
 //! (XXH3-64 of the other fields), and, from the first commit on,
 //! `tip` and `settled` (u32).
 
-use crate::datadir::Datadir;
+use crate::datadir::{Datadir, Network};
 use crate::position::Height;
 use crate::store::Store;
 use crate::{Error, Result};
@@ -54,6 +54,17 @@ impl Meta {
             tip: None,
             settled: None,
         }
+    }
+
+    /// The network whose blocks these are; of signets the very one.
+    ///
+    /// # Errors
+    /// [`Error::UnknownNetwork`].
+    pub fn network(&self) -> Result<Network> {
+        Ok(Network {
+            magic: self.magic,
+            ..Network::new(self.network.parse()?)
+        })
     }
 
     /// Reads it; `None` if the file has none.

@@ -32,6 +32,7 @@ use blocks::{BLOCKS, BlockRow, HASHES, OFFSETS, POSITIONS, encode_place};
 use meta::Meta;
 use redb::{ReadableTable, TableHandle};
 use snapshot::Snapshot;
+use std::io::ErrorKind;
 use std::path::Path;
 
 /// An open index.
@@ -94,9 +95,16 @@ impl Index {
     /// Opens an index for reading. Several processes may at once, but not beside an import.
     ///
     /// # Errors
-    /// As [`Index::open_or_create`], and [`Error::NeedsRecovery`] after an import was killed.
+    /// As [`Index::open_or_create`]; [`Error::NoIndex`], and [`Error::NeedsRecovery`] after an import was
+    /// killed.
     pub fn open(path: &Path, cache_bytes: usize) -> Result<Index> {
-        let store = Store::open_read_only(path, cache_bytes)?;
+        let store = match Store::open_read_only(path, cache_bytes) {
+            Err(Error::Io { source, .. }) if source.kind() == ErrorKind::NotFound => {
+                let path = path.to_owned();
+                return Err(Error::NoIndex { path });
+            }
+            opened => opened?,
+        };
         let Some(meta) = Meta::load(&store)? else {
             refuse_foreign_tables(&store)?;
             // Its first import was killed before it wrote anything.

@@ -1,6 +1,7 @@
 //! What is answered; serialized, these are the JSON that the program prints.
 //!
-//! Invariant: amounts are satoshis, times are Unix seconds, hashes are written as Bitcoin Core does.
+//! Invariant: amounts are satoshis, times are Unix seconds, hashes are written as Bitcoin Core does. An
+//! amount of one transaction's outputs fits 64 bits; what is added up beyond that has 128.
 
 use crate::datadir::ChainEnd;
 use crate::index::left_out::LeftOut;
@@ -66,11 +67,11 @@ pub struct Balance {
     /// The height asked about.
     pub height: Height,
     /// Sum of all outputs that ever paid it.
-    pub received_sat: u64,
+    pub received_sat: u128,
     /// Sum of those that were spent.
-    pub sent_sat: u64,
+    pub sent_sat: u128,
     /// Sum of those that are unspent.
-    pub balance_sat: u64,
+    pub balance_sat: u128,
     /// Outputs that ever paid it.
     pub outputs: u64,
     /// How many were spent.
@@ -91,7 +92,7 @@ pub struct Utxos {
     /// The height asked about.
     pub height: Height,
     /// Their sum.
-    pub total_sat: u64,
+    pub total_sat: u128,
     /// In chain order.
     pub utxos: Vec<Utxo>,
 }
@@ -150,7 +151,7 @@ pub struct Event {
     /// Which input spent it.
     pub input_index: Option<u32>,
     /// The script's balance afterwards.
-    pub balance_sat: u64,
+    pub balance_sat: u128,
 }
 
 /// The input that spent an output.
@@ -208,8 +209,9 @@ pub struct TxInfo {
     pub weight: u64,
     /// Whether it is a coinbase; then it has no inputs here, and no fee.
     pub coinbase: bool,
-    /// What its inputs have more than its outputs.
-    pub fee_sat: u64,
+    /// What its inputs have more than its outputs: below zero where a chain that nobody validated pays
+    /// more than it spends. A coinbase has none.
+    pub fee_sat: Option<i128>,
     /// What it spends.
     pub inputs: Vec<InputInfo>,
     /// What it makes.
@@ -278,9 +280,9 @@ pub struct BlockInfo {
     /// Outputs.
     pub outputs: u64,
     /// Sum of the outputs, without the coinbase's.
-    pub sent_sat: u64,
+    pub sent_sat: u128,
     /// Sum of the coinbase's outputs.
     pub coinbase_sat: u64,
-    /// Sum of the transactions' fees.
-    pub fees_sat: u64,
+    /// Sum of the transactions' fees, which may be below zero like each of them.
+    pub fees_sat: i128,
 }

@@ -31,7 +31,7 @@ struct Walked {
     outputs: u64,
     weight: u64,
     coinbase_sat: u64,
-    sent_sat: u64,
+    sent_sat: u128,
     wanted: Vec<Wanted>,
 }
 
@@ -47,11 +47,12 @@ impl View<'_> {
         let block = files.block(snapshot, height)?;
         let walked = walk(files.bytes(&block)?, block.row.first_txo);
         let walked = walked.map_err(|fault| block.fault(fault))?;
-        let mut amounts_sat = vec![0; walked.wanted.len()];
+        let mut amounts_sat = vec![0u64; walked.wanted.len()];
         self.prevouts(&walked.wanted, |at, output| {
             amounts_sat[at] = output.amount_sat;
         })?;
-        Ok(info(&block, &walked, amounts_sat.iter().sum()))
+        let spent_sat = amounts_sat.into_iter().map(u128::from).sum();
+        Ok(info(&block, &walked, spent_sat))
     }
 
     /// Height of the block, which is at most the height asked about.
@@ -75,11 +76,12 @@ fn walk(bytes: &[u8], first_txo: Txo) -> std::result::Result<Walked, Fault> {
     let mut walked = Walked::default();
     let mut block = Block::read(bytes)?;
     while let Some(tx) = block.next_tx()? {
+        // More than 21 million bitcoin in one transaction were refused when it was read.
         let amount_sat: u64 = tx.outputs().map(|output| output.amount_sat).sum();
         if walked.txs == 0 {
             walked.coinbase_sat = amount_sat;
         } else {
-            walked.sent_sat += amount_sat;
+            walked.sent_sat += u128::from(amount_sat);
             let spender = Txo(first_txo.0 + walked.outputs);
             walked.wanted.extend(tx.inputs().map(|input| Wanted {
                 outpoint: outpoint_of(input.outpoint),
@@ -93,7 +95,7 @@ fn walk(bytes: &[u8], first_txo: Txo) -> std::result::Result<Walked, Fault> {
     Ok(walked)
 }
 
-fn info(block: &AtPlace, walked: &Walked, spent_sat: u64) -> BlockInfo {
+fn info(block: &AtPlace, walked: &Walked, spent_sat: u128) -> BlockInfo {
     let header: Header = deserialize(&block.row.header).expect("any 80 bytes are a header");
     BlockInfo {
         height: block.height,
@@ -113,6 +115,6 @@ fn info(block: &AtPlace, walked: &Walked, spent_sat: u64) -> BlockInfo {
         outputs: walked.outputs,
         sent_sat: walked.sent_sat,
         coinbase_sat: walked.coinbase_sat,
-        fees_sat: spent_sat.saturating_sub(walked.sent_sat),
+        fees_sat: spent_sat as i128 - walked.sent_sat as i128,
     }
 }

@@ -3,7 +3,7 @@
 //! Invariant: nothing is read from a place whose header is not that of the block in the index.
 
 use super::fault::QueryFault;
-use crate::datadir::{BlockReader, Location, NetworkName};
+use crate::datadir::{BlockReader, Location, Network};
 use crate::index::blocks::BlockRow;
 use crate::index::snapshot::Snapshot;
 use crate::limits::HEADER_BYTES;
@@ -50,7 +50,7 @@ impl AtPlace {
 
 impl BlockFiles {
     /// The block files of `network` at `location`.
-    pub fn open(location: &Location, network: NetworkName) -> Result<BlockFiles> {
+    pub fn open(location: &Location, network: &Network) -> Result<BlockFiles> {
         let reader = BlockReader::for_pieces(location, network);
         Ok(BlockFiles {
             reader: QueryFault::block_files(reader)?,

@@ -12,15 +12,24 @@ use bitcoin::{BlockHash, OutPoint, Txid};
 #[non_exhaustive]
 pub enum QueryFault {
     /// The text stands for no script.
-    #[error(
-        "'{text}' is no script ({why}): give an address, addr(ADDRESS), raw(HEX), \
-         or the hex of a scriptPubKey"
-    )]
+    #[error("'{text}' is no script: {why}")]
     NotAScript {
         /// What was given.
         text: String,
-        /// Why not.
+        /// Why not, and what to write instead.
         why: String,
+    },
+    /// Outputs with such a script can never be spent; they are in no UTXO set, and not in the index.
+    #[error(
+        "{} are not indexed, since nothing can spend them: of their amounts nothing is known by script; \
+         `blkdex tx TXID` and `blkdex outpoint TXID:VOUT` show them",
+        if *is_op_return { "OP_RETURN outputs".into() } else { format!("scripts of {bytes} bytes") }
+    )]
+    NeverIndexed {
+        /// Whether that is because it begins with OP_RETURN; else it is too long.
+        is_op_return: bool,
+        /// Its length.
+        bytes: usize,
     },
     /// The address belongs to other networks than the index.
     #[error(

@@ -81,15 +81,15 @@ fn receive(found: &Located) -> (Order, Event) {
 
 /// Fills in the balances. What a transaction overwrote is lost just before its own events.
 fn run_balance(events: &mut [(Order, Event)], overwritten: &[(Txo, u64)]) {
-    let mut balance_sat = 0;
+    let mut balance_sat = 0u128;
     let mut lost = overwritten.iter().peekable();
     for ((tx, _, _), event) in events {
         while let Some((_, amount_sat)) = lost.next_if(|(overwriter, _)| overwriter <= tx) {
-            balance_sat -= amount_sat;
+            balance_sat -= u128::from(*amount_sat);
         }
         match event.kind {
-            EventKind::Receive => balance_sat += event.amount_sat,
-            EventKind::Spend => balance_sat -= event.amount_sat,
+            EventKind::Receive => balance_sat += u128::from(event.amount_sat),
+            EventKind::Spend => balance_sat -= u128::from(event.amount_sat),
         }
         event.balance_sat = balance_sat;
     }

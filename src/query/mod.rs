@@ -39,7 +39,7 @@ pub use answers::{
 };
 pub use block::BlockName;
 pub use fault::QueryFault;
-pub use payments::BALANCE_CHECKED_MAX;
+pub use payments::{BALANCE_CHECKED_MAX, expect_indexed};
 
 use crate::datadir::{Location, NetworkName};
 use crate::index::Index;
@@ -116,7 +116,10 @@ impl<'i> View<'i> {
     fn parts(&mut self) -> Result<(&Snapshot<'i>, &mut BlockFiles)> {
         let files = match &mut self.files {
             Some(files) => files,
-            none => none.insert(BlockFiles::open(&self.location, self.network)?),
+            none => {
+                let network = self.snapshot.index().meta().network()?;
+                none.insert(BlockFiles::open(&self.location, &network)?)
+            }
         };
         Ok((&self.snapshot, files))
     }

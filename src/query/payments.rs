@@ -7,6 +7,7 @@ use super::View;
 use super::answers::{Balance, Utxo, Utxos};
 use super::blocks::Found;
 use super::fault::QueryFault;
+use crate::batch::digest::is_unspendable;
 use crate::position::{Height, Txo};
 use crate::runs::row::{FundingRow, keys_from};
 use crate::script::address_of;
@@ -75,12 +76,13 @@ impl View<'_> {
         };
         let mut spent: Vec<(Txo, u64)> = Vec::new();
         for payment in payments {
-            balance.received_sat += payment.amount_sat;
+            let amount_sat = u128::from(payment.amount_sat);
+            balance.received_sat += amount_sat;
             match payment.spender {
                 Some(spender) => spent.push((spender, payment.amount_sat)),
                 None => {
                     balance.unspent += 1;
-                    balance.balance_sat += payment.amount_sat;
+                    balance.balance_sat += amount_sat;
                 }
             }
         }
@@ -91,7 +93,7 @@ impl View<'_> {
             // A coinbase spends nothing: as a spender it overwrote (BIP 30).
             if self.snapshot.block(height)?.first_txo != spender {
                 balance.spends += 1;
-                balance.sent_sat += amount_sat;
+                balance.sent_sat += u128::from(amount_sat);
             }
         }
         Ok(balance)
@@ -116,13 +118,14 @@ impl View<'_> {
             script: script.to_owned(),
             address: address_of(script, self.network),
             height: self.at,
-            total_sat: utxos.iter().map(|utxo| utxo.amount_sat).sum(),
+            total_sat: utxos.iter().map(|utxo| u128::from(utxo.amount_sat)).sum(),
             utxos,
         })
     }
 
     /// All outputs whose scripts have the fingerprint of this one, in chain order.
     pub(super) fn payments(&self, script: &Script) -> Result<Vec<Payment>> {
+        expect_indexed(script)?;
         let fingerprint = self
             .snapshot
             .index()
@@ -153,6 +156,20 @@ impl View<'_> {
             Ok(())
         })?;
         Ok(located)
+    }
+}
+
+/// Refuses a script that no index has anything of: an answer would look like zero.
+///
+/// # Errors
+/// [`QueryFault::NeverIndexed`].
+pub fn expect_indexed(script: &Script) -> Result<()> {
+    match is_unspendable(script.as_bytes()) {
+        true => Err(Error::Query(QueryFault::NeverIndexed {
+            is_op_return: script.is_op_return(),
+            bytes: script.len(),
+        })),
+        false => Ok(()),
     }
 }
 

@@ -33,9 +33,12 @@ impl View<'_> {
             inputs[at].address = address_of(&inputs[at].script, network);
         })?;
         if !info.coinbase {
-            let sent_sat: u64 = info.outputs.iter().map(|output| output.amount_sat).sum();
-            let spent_sat: u64 = info.inputs.iter().map(|input| input.amount_sat).sum();
-            info.fee_sat = spent_sat.saturating_sub(sent_sat);
+            let spent_sat = info.inputs.iter().map(|input| i128::from(input.amount_sat));
+            let sent_sat = info
+                .outputs
+                .iter()
+                .map(|output| i128::from(output.amount_sat));
+            info.fee_sat = Some(spent_sat.sum::<i128>() - sent_sat.sum::<i128>());
         }
         self.fill_spenders(first_txo, &mut info)?;
         Ok(info)
@@ -89,7 +92,7 @@ fn read(found: &Found<'_>, network: NetworkName) -> TxInfo {
         size: tx.bytes.len(),
         weight: tx.weight(),
         coinbase: is_coinbase,
-        fee_sat: 0,
+        fee_sat: None,
         inputs: inputs.collect(),
         outputs: outputs.collect(),
     }

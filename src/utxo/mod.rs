@@ -73,14 +73,14 @@ impl<'i> UtxoSet<'i> {
             return Err(Error::Query(QueryFault::AboveTip { wanted: at, tip }));
         }
         let meta = index.meta();
-        let network = meta.network.parse()?;
+        let network = meta.network()?;
         let imported = Location::BlocksDir(meta.blocks_dir.clone());
-        let reader = BlockReader::for_all(location.unwrap_or(&imported), network);
+        let reader = BlockReader::for_all(location.unwrap_or(&imported), &network);
         let snapshot = index.snapshot()?;
         Ok(UtxoSet {
             row: snapshot.block(at)?,
             snapshot,
-            network,
+            network: network.name,
             at,
             reader: QueryFault::block_files(reader)?,
         })

@@ -12,7 +12,8 @@ use serde_json::value::RawValue;
 use super::Uint256;
 use super::amount::parse_bitcoins;
 use super::stats::{Difference, Stats};
-use crate::error::{Error, Result};
+use super::text::decode;
+use crate::error::{Error, Result, io_error};
 use crate::limits::EXPECT_BYTES_MAX;
 
 /// What Core printed. It has one of the two hashes, and no `transactions` where it answered from
@@ -25,33 +26,35 @@ type Fields = BTreeMap<String, Box<RawValue>>;
 impl Expected {
     /// Reads the file that `bitcoin-cli` printed into. Errors name the file.
     pub fn read(path: &Path) -> Result<Expected> {
-        let io = |source| Error::Io {
-            action: "read",
-            path: path.into(),
-            source,
-        };
-        let mut text = String::new();
-        let file = File::open(path).map_err(io)?;
-        file.take(EXPECT_BYTES_MAX + 1)
-            .read_to_string(&mut text)
-            .map_err(io)?;
-        let parsed = match text.len() as u64 > EXPECT_BYTES_MAX {
-            true => Err(fault(
+        let file = File::open(path).map_err(io_error("read", path))?;
+        Expected::read_from(file, path)
+    }
+
+    /// Reads all that `source` gives; errors call it `name`.
+    pub fn read_from(source: impl Read, name: &Path) -> Result<Expected> {
+        let mut bytes = Vec::new();
+        source
+            .take(EXPECT_BYTES_MAX + 1)
+            .read_to_end(&mut bytes)
+            .map_err(io_error("read", name))?;
+        let parsed = match (decode(&bytes), bytes.len() as u64 > EXPECT_BYTES_MAX) {
+            (_, true) => Err(fault(
                 "file",
                 format!("is over the limit of {EXPECT_BYTES_MAX} bytes"),
             )),
-            false => Expected::parse(&text),
+            (Some(text), false) => Expected::parse(&text),
+            (None, false) => Err(fault("file", "is no text".into())),
         };
         parsed.map_err(|source| Error::InFile {
-            path: path.into(),
+            path: name.into(),
             source: Box::new(source),
         })
     }
 
-    /// Reads the text that `bitcoin-cli` printed. Fields that are not compared are not looked at.
+    /// Reads the text that `bitcoin-cli` printed, or what the node replied to the RPC call. Fields that
+    /// are not compared are not looked at.
     pub fn parse(text: &str) -> Result<Expected> {
-        let fields: Fields = serde_json::from_str(text)
-            .map_err(|error| fault("file", format!("is not a JSON object ({error})")))?;
+        let fields = fields_of(text)?;
         let height = required("height", whole(&fields, "height")?)?;
         let stats = Stats {
             height: u32::try_from(height).map_err(|_| fault("height", "is too large".into()))?,
@@ -96,6 +99,27 @@ impl Expected {
     }
 }
 
+/// The fields of the answer; those of an RPC reply are one level down.
+fn fields_of(text: &str) -> Result<Fields> {
+    let read = |text: &str| serde_json::from_str::<Fields>(text);
+    let not_json = |error| {
+        let advice = "give what `bitcoin-cli gettxoutsetinfo muhash` prints";
+        fault("file", format!("is not a JSON object ({error}); {advice}"))
+    };
+    let fields = read(text).map_err(not_json)?;
+    let Some(result) = fields
+        .get("result")
+        .filter(|_| !fields.contains_key("height"))
+    else {
+        return Ok(fields);
+    };
+    if result.get() == "null" {
+        let error = fields.get("error").map_or("null", |error| error.get());
+        return Err(fault("result", format!("is null, the error {error}")));
+    }
+    read(result.get()).map_err(not_json)
+}
+
 fn fault(field: &'static str, fault: String) -> Error {
     Error::Expect { field, fault }
 }
@@ -123,7 +147,7 @@ fn hash(fields: &Fields, field: &'static str) -> Result<Option<Uint256>> {
         .map_err(|_| fault(field, format!("is {}, not 64 hex digits", raw.get())))
 }
 
-fn amount(fields: &Fields, field: &'static str) -> Result<Option<u64>> {
+fn amount(fields: &Fields, field: &'static str) -> Result<Option<u128>> {
     let Some(raw) = fields.get(field) else {
         return Ok(None);
     };
@@ -221,6 +245,26 @@ mod tests {
         }
         assert!(Expected::parse("").is_err());
         assert!(Expected::parse("[]").is_err());
+    }
+
+    #[test]
+    fn an_rpc_reply_is_understood_and_one_without_a_result_named() {
+        for reply in [
+            format!("{{\"result\":{PRINTED},\"error\":null,\"id\":1}}"),
+            format!("{{\"jsonrpc\":\"2.0\",\"result\":{PRINTED},\"id\":1}}"),
+        ] {
+            assert_eq!(Expected::parse(&reply).expect("a reply").0, found());
+        }
+        let failed = r#"{"result":null,"error":{"code":-28,"message":"Loading"},"id":1}"#;
+        let error = Expected::parse(failed).expect_err("no result").to_string();
+        assert_eq!(
+            error,
+            "not the output of gettxoutsetinfo: result is null, \
+             the error {\"code\":-28,\"message\":\"Loading\"}"
+        );
+        for bad in [r#"{"result":5}"#, r#"{"result":{}}"#, "{}"] {
+            assert!(Expected::parse(bad).is_err(), "{bad}");
+        }
     }
 
     #[test]

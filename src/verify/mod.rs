@@ -9,6 +9,7 @@
 //! | `recompute.rs` | the numbers and hashes of the set at a height |
 //! | `coin.rs`, `muhash.rs`, `serialized.rs` | a coin's bytes, and the two hashes over them |
 //! | `stats.rs`, `expect.rs`, `assumeutxo.rs` | numbers of a set; what Core says of them |
+//! | `text.rs` | text in UTF-8 and UTF-16 |
 //! | `compress.rs`, `cursor.rs`, `snapshot/` | Core's short form of outputs, and its snapshots |
 //! | `undo/` | what Core's undo files say was spent |
 //! | `amount.rs` | amounts as Core prints them |
@@ -25,6 +26,7 @@ pub mod recompute;
 pub mod serialized;
 pub mod snapshot;
 pub mod stats;
+mod text;
 pub mod undo;
 
 #[cfg(test)]

@@ -152,7 +152,7 @@ pub fn recompute(
     set.each_coin(&mut buffer, watch, |_: Txo, coin| {
         stats.txouts += 1;
         stats.bogosize += coin.bogosize();
-        stats.total_amount_sat += coin.amount_sat;
+        stats.total_amount_sat += u128::from(coin.amount_sat);
         transactions += u64::from(previous.replace(coin.txid) != Some(coin.txid));
         if let Some(muhash) = &mut muhash {
             muhash.insert(coin);

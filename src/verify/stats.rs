@@ -18,7 +18,7 @@ pub struct Stats {
     /// Core's measure of their size.
     pub bogosize: u64,
     /// What they are worth together.
-    pub total_amount_sat: u64,
+    pub total_amount_sat: u128,
     /// Transactions that have a coin, if they were counted.
     pub transactions: Option<u64>,
     /// MuHash3072, if it was computed.

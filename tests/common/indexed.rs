@@ -80,8 +80,8 @@ impl Indexed {
 pub fn truth_about(index: &Index) -> Truth {
     let snapshot = index.snapshot().unwrap();
     let location = Location::BlocksDir(index.meta().blocks_dir.clone());
-    let network = index.meta().network.parse().unwrap();
-    let mut reader = BlockReader::for_pieces(&location, network).unwrap();
+    let network = index.meta().network().unwrap();
+    let mut reader = BlockReader::for_pieces(&location, &network).unwrap();
     let mut truth = Truth::default();
     for height in 0..=index.tip().unwrap().0.0 {
         let place = snapshot.place(Height(height)).unwrap();

@@ -2,7 +2,7 @@
 #![no_main]
 
 use bitcoin::hashes::Hash;
-use blkdex::wire::{Block, check_block, check_witness_commitment};
+use blkdex::wire::{Block, check_block, check_witnesses};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {
@@ -21,7 +21,7 @@ fuzz_target!(|bytes: &[u8]| {
         }
     }
     let mut scratch = vec![[0; 32]; ids.len()];
-    let _ = check_witness_commitment(bytes, &mut scratch);
+    let _ = check_witnesses(bytes, true, &mut scratch);
     let parsed: bitcoin::Block = bitcoin::consensus::deserialize(bytes).unwrap();
     assert_eq!(parsed.txdata.len(), ids.len());
     for (tx, (txid, wtxid)) in parsed.txdata.iter().zip(&ids) {

@@ -1,0 +1,38 @@
+//! Where block files are read from, said if that is not where the user pointed.
+//!
+//! Invariant: what cannot be found is no fault here; the work that needs it says so.
+
+use crate::args::AtArgs;
+use blkdex::datadir::{Found, Source, Wanted, find};
+use blkdex::index::Index;
+use blkdex::query::QUERY_CACHE_BYTES;
+use std::path::Path;
+
+/// Says it for an import, if a setting was followed.
+pub fn say_of_source(source: &Source) {
+    say(source.find());
+}
+
+/// Says it for a question to an index that is open.
+pub fn say_of_index(at: &AtArgs, index: &Index) {
+    if let (Some(location), Ok(network)) = (at.location(), index.meta().network()) {
+        say(find(&location, Wanted::Known(&network)));
+    }
+}
+
+/// The same for an index that is not open.
+pub fn say_of_closed(at: &AtArgs, index: &Path) {
+    if at.location().is_some()
+        && let Ok(index) = Index::open(index, QUERY_CACHE_BYTES)
+    {
+        say_of_index(at, &index);
+    }
+}
+
+fn say(found: blkdex::Result<Found>) {
+    if let Ok(found) = found
+        && found.followed.is_some()
+    {
+        eprintln!("{found}");
+    }
+}

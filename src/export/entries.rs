@@ -1,0 +1,151 @@
+//! The lines of `export balances` on their way through the sorter: what a script owns, and when it spent.
+//!
+//! Invariant: entries come back in the order of their places, each with the last event of its script.
+//!
+//! Memory: a sorter's.
+//!
+//! A record: place, event (8 bytes, big-endian). The event is the transaction that spent something, or,
+//! behind all of these, [`OWNER`]; then follow balance (16 bytes), unspent, txo of the last receipt (8
+//! each, little-endian), script. A place: the complement of the balance (16 bytes), so that the richest
+//! come first, and the txo of the first receipt (8; both big-endian); without the balance where all
+//! scripts are wanted.
+
+use super::balances::Owner;
+use crate::Result;
+use crate::position::Txo;
+use crate::sorter::{Sorted, Sorter};
+use byteorder::{BigEndian, ByteOrder, LittleEndian};
+use std::path::Path;
+
+/// Stands where an event would: no position of an output is so high.
+const OWNER: u64 = u64::MAX;
+
+const WEALTH_BYTES: usize = 16;
+const PLACE_BYTES_MAX: usize = WEALTH_BYTES + 8;
+const NUMBERS_BYTES: usize = 32;
+
+/// Where an entry stands among all.
+pub(super) struct Place {
+    bytes: [u8; PLACE_BYTES_MAX],
+    from: usize,
+}
+
+impl Place {
+    /// As it is sorted.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes[self.from..]
+    }
+}
+
+/// Takes entries and spends in any order.
+pub(super) struct Entries {
+    sorter: Sorter,
+    by_wealth: bool,
+}
+
+impl Entries {
+    /// The richest first, or in the order of first receipts.
+    ///
+    /// # Errors
+    /// [`crate::Error::Memory`].
+    pub fn new(by_wealth: bool, bytes: usize, dir: &Path) -> Result<Entries> {
+        let sorter = Sorter::new(place_bytes(by_wealth) + 8, bytes, dir)?;
+        Ok(Entries { sorter, by_wealth })
+    }
+
+    /// The place of a script.
+    pub fn place(&self, balance_sat: u128, first: Txo) -> Place {
+        let mut bytes = [0; PLACE_BYTES_MAX];
+        BigEndian::write_u128(&mut bytes, !balance_sat);
+        BigEndian::write_u64(&mut bytes[WEALTH_BYTES..], first.0);
+        let from = PLACE_BYTES_MAX - place_bytes(self.by_wealth);
+        Place { bytes, from }
+    }
+
+    /// Takes what a script owns, which received something last in `last`.
+    pub fn push_owner(&mut self, place: &Place, owner: &Owner, last: Txo) -> Result<()> {
+        let mut numbers = [0; NUMBERS_BYTES];
+        LittleEndian::write_u128(&mut numbers, owner.balance_sat);
+        LittleEndian::write_u64(&mut numbers[16..], owner.unspent);
+        LittleEndian::write_u64(&mut numbers[24..], last.0);
+        self.push(place.bytes(), OWNER, &[&numbers, &owner.script])
+    }
+
+    /// Takes that the script at this place spent something.
+    pub fn push_spend(&mut self, place: &[u8], spender: Txo) -> Result<()> {
+        self.push(place, spender.0, &[&[], &[]])
+    }
+
+    fn push(&mut self, place: &[u8], event: u64, [numbers, script]: &[&[u8]; 2]) -> Result<()> {
+        let mut key = [0; PLACE_BYTES_MAX + 8];
+        key[..place.len()].copy_from_slice(place);
+        BigEndian::write_u64(&mut key[place.len()..], event);
+        self.sorter
+            .push(&[&key[..place.len() + 8], numbers, script])
+    }
+
+    /// All entries in order.
+    ///
+    /// # Errors
+    /// Those of [`Sorter::finish`].
+    pub fn finish(self) -> Result<InOrder> {
+        Ok(InOrder {
+            sorted: self.sorter.finish()?,
+            place_bytes: place_bytes(self.by_wealth),
+            record: Vec::new(),
+        })
+    }
+}
+
+fn place_bytes(by_wealth: bool) -> usize {
+    if by_wealth { PLACE_BYTES_MAX } else { 8 }
+}
+
+/// What a script owns.
+pub(super) struct Entry<'a> {
+    pub balance_sat: u128,
+    pub unspent: u64,
+    /// What it received first.
+    pub first: Txo,
+    /// What it received last, or the transaction that spent something of it, if that came later.
+    pub last: Txo,
+    pub script: &'a [u8],
+}
+
+/// Gives entries back in order.
+pub(super) struct InOrder {
+    sorted: Sorted,
+    place_bytes: usize,
+    record: Vec<u8>,
+}
+
+impl InOrder {
+    /// The next entry.
+    ///
+    /// # Errors
+    /// Those of [`Sorted::next_record`].
+    pub fn next_entry(&mut self) -> Result<Option<Entry<'_>>> {
+        let key_bytes = self.place_bytes + 8;
+        let mut last_spend = Txo(0);
+        while let Some(record) = self.sorted.next_record()? {
+            let event = BigEndian::read_u64(&record[self.place_bytes..]);
+            if event != OWNER {
+                last_spend = Txo(event);
+                continue;
+            }
+            self.record.clear();
+            self.record.extend_from_slice(record);
+            let (key, rest) = self.record.split_at(key_bytes);
+            let (numbers, script) = rest.split_at(NUMBERS_BYTES);
+            let last_receipt = Txo(LittleEndian::read_u64(&numbers[24..]));
+            return Ok(Some(Entry {
+                balance_sat: LittleEndian::read_u128(numbers),
+                unspent: LittleEndian::read_u64(&numbers[16..]),
+                first: Txo(BigEndian::read_u64(&key[self.place_bytes - 8..])),
+                last: last_receipt.max(last_spend),
+                script,
+            }));
+        }
+        Ok(None)
+    }
+}

@@ -1,0 +1,56 @@
+//! What a node said, in the forms in which people have it.
+
+use crate::common::indexed::{Indexed, data};
+use crate::{blkdex, case, with_stdin};
+use serde_json::Value;
+
+#[test]
+fn what_a_node_said_is_taken_from_files_and_stdin_in_all_its_forms() {
+    let Some(folder) = case("expect-forms") else {
+        return;
+    };
+    let indexed = Indexed::of(&data(), 10_000);
+    let out = indexed.folder.path().join("said");
+    for name in ["exp1.json", "e_rpc.json"] {
+        let text = std::fs::read_to_string(folder.join(name)).unwrap();
+        let units = text.encode_utf16().flat_map(u16::to_le_bytes);
+        let wide: Vec<u8> = [0xff, 0xfe].into_iter().chain(units).collect();
+        let marked = [b"\xef\xbb\xbf", text.as_bytes()].concat();
+        for bytes in [text.as_bytes(), &wide, &marked] {
+            std::fs::write(&out, bytes).unwrap();
+            let args = ["verify", "--quiet", "--expect", out.to_str().unwrap()];
+            let (code, out, err) = blkdex(&indexed.path, &args);
+            assert_eq!(code, Some(0), "{err}");
+            assert!(out.contains("equal to what the node said"), "{out}");
+            let args = ["--json", "verify", "--quiet", "--expect", "-"];
+            let (code, out, err) = with_stdin(&indexed.path, &args, bytes);
+            assert_eq!((code, err.as_str()), (Some(0), ""));
+            let answer: Value = serde_json::from_str(&out).unwrap();
+            assert_eq!(answer["equals_expected"], true);
+            assert_eq!(answer["first_difference"], Value::Null);
+        }
+        let wrong = text.replace("127884", "127885");
+        let args = ["--json", "verify", "--quiet", "--expect", "-"];
+        let (code, out, err) = with_stdin(&indexed.path, &args, wrong.as_bytes());
+        assert_eq!(code, Some(1));
+        assert!(
+            err.contains("bogosize is 127884, but Bitcoin Core says 127885"),
+            "{err}"
+        );
+        let answer: Value = serde_json::from_str(&out).unwrap();
+        assert_eq!(answer["equals_expected"], false);
+        let difference = serde_json::json!(
+            {"field": "bogosize", "expected": "127885", "found": "127884"});
+        assert_eq!(answer["first_difference"], difference);
+        let (code, out, err) = with_stdin(&indexed.path, &args[1..], b"4a73");
+        assert_eq!((code, out.as_str()), (Some(1), ""));
+        assert!(
+            err.contains("stdin: not the output of gettxoutsetinfo"),
+            "{err}"
+        );
+        assert!(
+            err.contains("`bitcoin-cli gettxoutsetinfo muhash`"),
+            "{err}"
+        );
+    }
+}

@@ -1,0 +1,72 @@
+//! Questions as people ask them: where the block files are, what names a script, what a node said;
+//! and numbers that leave 64 bits.
+//!
+//! Invariant: what cannot be answered is refused with what to write instead, and that works as printed.
+#![allow(clippy::unwrap_used, missing_docs)]
+
+#[path = "../common/mod.rs"]
+mod common;
+mod expect;
+mod numbers;
+mod places;
+mod scripts;
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+/// A folder of `../shared/cases`; `None`, with a printed line, where it is missing.
+fn case(name: &str) -> Option<PathBuf> {
+    common::indexed::fixture(&format!("../cases/{name}"))
+}
+
+/// Exit code, stdout and stderr of the program.
+fn blkdex(index: &Path, args: &[&str]) -> (Option<i32>, String, String) {
+    with_stdin(index, args, b"")
+}
+
+fn with_stdin(index: &Path, args: &[&str], stdin: &[u8]) -> (Option<i32>, String, String) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_blkdex"));
+    command.env("BLKDEX_INDEX", index).args(args);
+    let pipes = command.stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut child = pipes.stderr(Stdio::piped()).spawn().unwrap();
+    // It may end without reading.
+    let _ = child.stdin.take().unwrap().write_all(stdin);
+    told(child.wait_with_output().unwrap())
+}
+
+fn told(output: Output) -> (Option<i32>, String, String) {
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (
+        output.status.code(),
+        text(output.stdout),
+        text(output.stderr),
+    )
+}
+
+/// What it prints, if it succeeds without a word on stderr.
+fn answer(index: &Path, args: &[&str]) -> String {
+    let (code, out, err) = blkdex(index, args);
+    assert_eq!((code, err.as_str()), (Some(0), ""), "{args:?}");
+    out
+}
+
+/// What it says on stderr, if it fails with that code and prints nothing.
+fn refusal(index: &Path, code: i32, args: &[&str]) -> String {
+    let (found, out, err) = blkdex(index, args);
+    assert_eq!((found, out.as_str()), (Some(code), ""), "{args:?}: {err}");
+    assert_eq!(err.lines().count(), 1, "{err}");
+    err
+}
+
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let to = to.join(entry.file_name());
+        match entry.path().is_dir() {
+            true => copy(&entry.path(), &to),
+            false => std::fs::write(to, std::fs::read(entry.path()).unwrap()).unwrap(),
+        }
+    }
+}
