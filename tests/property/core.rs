@@ -1,0 +1,113 @@
+//! Bitcoin Core's own engine as a judge: fed with the blocks in the order of the files.
+//!
+//! Invariant: one process for all chains; it takes a command a line and answers each with a line.
+
+use std::cell::RefCell;
+use std::fmt::Write as _;
+use std::io::{BufRead, BufReader, Write};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+
+use bitcoin::BlockHash;
+
+use super::judge::{self, Said};
+use super::steps::Run;
+
+/// See the module documentation.
+pub struct Core(RefCell<Process>);
+
+struct Process {
+    child: Child,
+    to: ChildStdin,
+    from: BufReader<ChildStdout>,
+}
+
+impl Core {
+    /// Starts it.
+    pub fn start() -> Core {
+        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/property/core.py");
+        let mut child = Command::new("python3")
+            .arg(script)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let (to, from) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
+        let from = BufReader::new(from);
+        Core(RefCell::new(Process { child, to, from }))
+    }
+
+    fn ask(&self, line: &str) -> String {
+        let mut process = self.0.borrow_mut();
+        writeln!(process.to, "{line}").unwrap();
+        let mut answer = String::new();
+        process.from.read_line(&mut answer).unwrap();
+        assert!(answer.ends_with('\n'), "Core's engine has ended");
+        answer.trim_end().to_owned()
+    }
+
+    fn tip(&self) -> (u32, BlockHash) {
+        let answer = self.ask("tip");
+        let (height, hash) = answer.split_once(' ').unwrap();
+        (height.parse().unwrap(), hash.parse().unwrap())
+    }
+
+    /// Plays the scenario on Core too: after each step its tip is that of a new index over our files,
+    /// and at the end that of a new index over its own.
+    pub fn judge(&self, run: &mut Run) -> Result<(), String> {
+        let folder = tempfile::tempdir_in(run.folder).unwrap();
+        self.ask(&format!("begin {}", folder.path().display()));
+        let result = self.play(run);
+        let tip = self.tip();
+        self.ask("end");
+        result?;
+        let options = judge::options(folder.path(), folder.path().join("index.redb"));
+        compare(&judge::import_said(&options), tip)
+            .map_err(|words| format!("Core's own files: {words}"))
+    }
+
+    fn play(&self, run: &mut Run) -> Result<(), String> {
+        for step in &run.scenario.steps {
+            let before = run.waiting.clone();
+            let said = run.change(step);
+            run.log.push(format!("{step:?}: {said}"));
+            for hash in before[run.waiting.len()..].iter().rev() {
+                self.feed(run, *hash)?;
+            }
+            run.disk.flush();
+            let tip = self.tip();
+            let (new, _) = run.import_and_judge()?;
+            compare(&new, tip)?;
+        }
+        Ok(())
+    }
+
+    /// A block that is valid, and all below it too, is one that Core takes.
+    fn feed(&self, run: &Run, hash: BlockHash) -> Result<(), String> {
+        let mut line = "block ".to_owned();
+        for byte in run.tree.chain.bytes(hash) {
+            write!(line, "{byte:02x}").unwrap();
+        }
+        let is_known = run.tree.chain.height(hash) == 0;
+        match self.ask(&line).as_str() {
+            "refused" if !run.tree.bad.contains(&hash) && !is_known => {
+                Err(format!("Core refuses {hash}, which was meant to be valid"))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Drop for Core {
+    fn drop(&mut self) {
+        let process = self.0.get_mut();
+        process.child.kill().ok();
+        process.child.wait().ok();
+    }
+}
+
+fn compare(said: &Said, core: (u32, BlockHash)) -> Result<(), String> {
+    match said {
+        Said::Tip { height, hash, .. } if (*height, *hash) == core => Ok(()),
+        _ => Err(format!("Core's tip is {core:?}, but a new index: {said:?}")),
+    }
+}

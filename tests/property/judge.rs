@@ -1,0 +1,236 @@
+//! What an import and the doctor said, and whether it is what they had to say.
+//!
+//! Invariant: nothing here knows how the index came about, only what it was before and what the files
+//! hold now.
+
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
+
+use bitcoin::BlockHash;
+use bitcoin::hashes::Hash;
+use blkdex::doctor::{self, Report, State};
+use blkdex::import::{Options, import};
+use blkdex::index::Index;
+use blkdex::report::{Event, Notice, Summary};
+
+use super::disk::Disk;
+use super::tree::Tree;
+use crate::common::trial::source;
+
+/// Why a chain ends where it does, as far as that can be told from what was said.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum End {
+    Complete,
+    BeingWritten,
+}
+
+/// What an import came to.
+#[derive(Clone, Debug)]
+pub enum Said {
+    /// It ended at this block.
+    Tip {
+        height: u32,
+        hash: BlockHash,
+        end: End,
+        is_behind: bool,
+    },
+    /// It refused: the kind of error, and its words.
+    Refused { kind: String, words: String },
+}
+
+/// An index before an import.
+#[derive(Clone, Copy, Debug)]
+pub struct Before {
+    pub tip: BlockHash,
+    pub settled: u32,
+}
+
+/// What an import with little memory is to do.
+pub fn options(datadir: &Path, index: PathBuf) -> Options {
+    Options {
+        source: source(datadir.to_owned()),
+        index,
+        memory_bytes: 128 << 20,
+        table_bytes: None,
+        segment_bytes: None,
+        until: None,
+        commit_every: 10_000,
+        invalid: Vec::new(),
+        checks_witness: true,
+        ledger: Default::default(),
+    }
+}
+
+/// Imports, and listens.
+pub fn import_said(options: &Options) -> Said {
+    let mut notices = Vec::new();
+    let result = import(options, &AtomicBool::new(false), &mut |event| {
+        if let Event::Notice(notice) = event {
+            notices.push(notice);
+        }
+    });
+    match result {
+        Ok(summary) => {
+            let (height, hash) = summary.tip.expect("an import that is done has a tip");
+            Said::Tip {
+                height: height.0,
+                hash: BlockHash::from_byte_array(hash),
+                end: end_of(&summary, &notices),
+                is_behind: notices.iter().any(|n| matches!(n, Notice::Behind { .. })),
+            }
+        }
+        Err(error) => {
+            let debug = format!("{error:?}");
+            let kind = debug.split(|c: char| !c.is_alphanumeric()).next();
+            Said::Refused {
+                kind: kind.unwrap_or_default().to_owned(),
+                words: error.to_string(),
+            }
+        }
+    }
+}
+
+fn end_of(_summary: &Summary, notices: &[Notice]) -> End {
+    let is_whole = |notice: &Notice| !matches!(notice, Notice::NotWhole { .. });
+    match notices.iter().all(is_whole) {
+        true => End::Complete,
+        false => End::BeingWritten,
+    }
+}
+
+/// The index as it is; `None` if it has no block yet.
+pub fn before(index: &Path) -> Option<Before> {
+    if !index.exists() {
+        return None;
+    }
+    let index = Index::open(index, 16 << 20).unwrap();
+    index.tip().map(|(_, row)| Before {
+        tip: BlockHash::from_byte_array(row.hash),
+        settled: index.meta().settled.unwrap_or_default().0,
+    })
+}
+
+/// What a new index has to come to, given what the files hold. It may refuse only if something is
+/// wrong with them, and is complete only if nothing is missing below a valid block.
+pub fn judge_new(tree: &Tree, disk: &Disk, new: &Said) -> Result<(), String> {
+    let there: HashSet<_> = disk.intact().into_iter().collect();
+    let is_connected =
+        |hash: &BlockHash| tree.path(*hash).iter().all(|block| there.contains(block));
+    let valid = there.iter().filter(|hash| !tree.bad.contains(*hash));
+    let highest = |hashes: &mut dyn Iterator<Item = &BlockHash>| {
+        hashes.map(|hash| tree.chain.height(*hash)).max()
+    };
+    let best = highest(&mut valid.clone().filter(|hash| is_connected(hash)));
+    let above = highest(&mut valid.clone());
+    match new {
+        Said::Refused { kind, words } if disk.is_whole() && kind != "InvalidSettledBlock" => Err(
+            format!("nothing is wrong with the files, but: {kind}: {words}"),
+        ),
+        Said::Tip { .. } if disk.has_bad_bodies() => Ok(()),
+        Said::Tip { height, hash, .. } if best != Some(*height) || !is_connected(hash) => Err(
+            format!("ends at {height} {hash}, the best chain at {best:?}"),
+        ),
+        Said::Tip {
+            end: End::Complete,
+            height,
+            ..
+        } if above > Some(*height) => Err(format!(
+            "is complete at {height}, but a valid block of height {above:?} is there"
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// What a kept index has to come to, given what a new one came to on the same files.
+pub fn judge_kept(
+    tree: &Tree,
+    before: Option<Before>,
+    new: &Said,
+    kept: &Said,
+) -> Result<(), String> {
+    let wanted = wanted(tree, before, new);
+    let is_same = match (&wanted, kept) {
+        (Said::Refused { kind: a, .. }, Said::Refused { kind: b, .. }) => a == b,
+        (
+            Said::Tip {
+                hash: a,
+                end: a_end,
+                is_behind: a_behind,
+                ..
+            },
+            Said::Tip {
+                hash: b,
+                end: b_end,
+                is_behind: b_behind,
+                ..
+            },
+        ) => (a, a_end, a_behind) == (b, b_end, b_behind),
+        _ => false,
+    };
+    match is_same {
+        true => Ok(()),
+        false => Err(format!(
+            "kept index: {kept:?}\n  wanted: {wanted:?}\n  before: {before:?}"
+        )),
+    }
+}
+
+fn wanted(tree: &Tree, before: Option<Before>, new: &Said) -> Said {
+    let (
+        Some(before),
+        Said::Tip {
+            height, hash, end, ..
+        },
+    ) = (before, new)
+    else {
+        return new.clone();
+    };
+    let fork = tree.last_common(before.tip, *hash);
+    if fork == *height {
+        // Files that end on the index's own chain leave it as it is.
+        return Said::Tip {
+            height: tree.chain.height(before.tip),
+            hash: before.tip,
+            end: *end,
+            is_behind: *hash != before.tip,
+        };
+    }
+    match fork < before.settled {
+        true => Said::Refused {
+            kind: "ForkTooDeep".to_owned(),
+            words: format!("it leaves at {fork}"),
+        },
+        false => new.clone(),
+    }
+}
+
+/// What the doctor says before an import.
+pub fn diagnose(index: &Options, is_deep: bool) -> Report {
+    let asked = doctor::Options {
+        source: index.source.clone(),
+        index: index.index.clone(),
+        memory_bytes: index.memory_bytes,
+        deep: is_deep,
+        checks_witness: true,
+    };
+    doctor::examine(&asked, &mut |_| {}).unwrap()
+}
+
+/// Whether the doctor, asked before the import, foresaw what it said. That a block breaks the rules of
+/// spending no doctor sees.
+pub fn judge_doctor(report: &Report, said: &Said) -> Result<(), String> {
+    let state = report.chain.as_ref().map(|chain| chain.state);
+    let is_complete = state == Some(State::Complete);
+    let agrees = match said {
+        Said::Refused { kind, .. } => !report.works || kind == "InvalidSettledBlock",
+        Said::Tip { end, .. } => report.works && is_complete == (*end == End::Complete),
+    };
+    match agrees {
+        true => Ok(()),
+        false => Err(format!(
+            "the doctor: works {}, {state:?}, problems {:?}, warnings {:?}\n  the import: {said:?}",
+            report.works, report.problems, report.warnings
+        )),
+    }
+}
