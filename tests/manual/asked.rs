@@ -119,6 +119,22 @@ impl Asked<'_> {
             Layout::default(),
         );
         self.ask("doctor", "doctor --datadir gap --index other.redb -q");
+        self.unfinished(&chain);
+    }
+
+    /// Chains that do not end because all of them is there, and blocks that are left out.
+    fn unfinished(&mut self, chain: &Chain) {
+        let invalid = chain.best()[5];
+        for (datadir, more) in [
+            ("damaged", String::new()),
+            ("gap", String::new()),
+            ("gap", format!(" --invalid {invalid}")),
+        ] {
+            let files = format!("--datadir {datadir} --index {datadir}.redb -q");
+            self.ask("import", &format!("import {files}{more}"));
+            self.ask("doctor", &format!("doctor {files}"));
+            self.ask("status", &format!("status --index {datadir}.redb"));
+        }
     }
 
     fn verify(&mut self) {
