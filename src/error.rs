@@ -88,6 +88,14 @@ pub enum Error {
         /// What is wrong.
         fault: Fault,
     },
+    /// An import cannot go on, but what is below can be had.
+    #[error("{source}; the same command with `--until {until}` imports what is below")]
+    StopsAbove {
+        /// Why it cannot.
+        source: Box<Error>,
+        /// The last block that it could import.
+        until: Height,
+    },
     /// A settled block breaks the rules.
     #[error("block {height} ({}), which is settled: {fault}; is the datadir whole? `--invalid HASH` excludes a block by hand", bitcoin::BlockHash::from_byte_array(*hash))]
     InvalidSettledBlock {

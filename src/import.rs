@@ -433,10 +433,17 @@ impl Import<'_, '_> {
             }));
             return Ok(Some(End::NotWhole(place)));
         }
-        Err(Error::BadBlock {
+        let bad = Error::BadBlock {
             place,
             height,
             fault,
+        };
+        Err(match height.0.checked_sub(1) {
+            Some(until) => Error::StopsAbove {
+                source: Box::new(bad),
+                until: Height(until),
+            },
+            None => bad,
         })
     }
 }

@@ -324,10 +324,7 @@ fn a_block_that_is_not_whole_yet_waits_for_the_next_import() {
                 check(&trial.options.index, &Truth::of(&chain, best[129]).unwrap());
             }
             overwrite(&trial, &chain, tip, from, &rest);
-            let outcome = trial.import();
-            assert!(outcome.chains[0].is_catch_up);
-            outcome.quietly();
-            trial.check(&chain);
+            trial.import_and_check(&chain);
         }
     }
 }
@@ -355,6 +352,17 @@ fn a_record_cut_short_waits_for_the_next_import() {
     }
 }
 
+/// Place and height of the block that an import cannot get past.
+fn bad_block(error: &Error) -> (Place, Height) {
+    if let Error::StopsAbove { source, until } = error
+        && let Error::BadBlock { place, height, .. } = **source
+    {
+        assert_eq!(until.next(), height);
+        return (place, height);
+    }
+    panic!("{error}");
+}
+
 #[test]
 fn a_damaged_settled_block_is_named_and_what_is_below_it_stays() {
     let chain = Chain::of_coinbases(130);
@@ -365,18 +373,15 @@ fn a_damaged_settled_block_is_named_and_what_is_below_it_stays() {
         let before = overwrite(&trial, &chain, best[height], 120, &[0xEE]);
         for _ in 0..2 {
             let error = trial.import().result.unwrap_err();
-            let Error::BadBlock {
-                place,
-                height: found,
-                ..
-            } = &error
-            else {
-                panic!("{error}");
-            };
+            let (place, found) = bad_block(&error);
             assert_eq!(found.0 as usize, height);
             let text = error.to_string();
-            let expected = format!("blk00000.dat at byte {}", place.offset_bytes);
-            assert!(text.contains(&expected), "{text}");
+            for words in [
+                format!("blk00000.dat at byte {}", place.offset_bytes),
+                format!("`--until {}` imports what is below", height - 1),
+            ] {
+                assert!(text.contains(&words), "{text}");
+            }
             let tip = best[height - 1];
             check(&trial.options.index, &Truth::of(&chain, tip).unwrap());
         }
@@ -393,16 +398,7 @@ fn a_damaged_young_block_with_others_on_it_is_an_error() {
     let trial = Trial::with(&chain, &best, plain());
     let before = overwrite(&trial, &chain, best[100], 120, &[0xEE]);
     let error = trial.import().result.unwrap_err();
-    assert!(
-        matches!(
-            error,
-            Error::BadBlock {
-                height: Height(100),
-                ..
-            }
-        ),
-        "{error}"
-    );
+    assert_eq!(bad_block(&error).1, Height(100));
     check(&trial.options.index, &Truth::of(&chain, best[99]).unwrap());
     overwrite(&trial, &chain, best[100], 120, &before);
     trial.import_and_check(&chain);

@@ -180,7 +180,10 @@ fn an_error_does_not_keep_the_block_it_names() {
     let trial = Trial::new(&chain);
     let before = Counted::now().live_bytes;
     let result = soak(&trial).result;
-    assert!(matches!(result, Err(Error::BadBlock { .. })), "{result:?}");
+    assert!(
+        matches!(result, Err(Error::StopsAbove { .. })),
+        "{result:?}"
+    );
     let kept = Counted::now().live_bytes.wrapping_sub(before) as i64;
     assert!(kept < 4096, "{kept} bytes are kept beside the error");
 }
