@@ -1,6 +1,6 @@
 //! The rules that keep an index correct, each with tests that fail without it.
 //!
-//! Numbers are those of the design's list: 1 and 2 in `table.rs`, 3 and 7 in `spends.rs`, 4 in
+//! Numbers are those of the design's list: 1 and 2 in `table.rs`, 3 and 7 in `spends.rs` and `young.rs`, 4 in
 //! `repeats.rs`, 5 and all of them together in `random.rs`, 6 in `forks.rs` and `steps.rs`.
 #![allow(clippy::unwrap_used)]
 
@@ -13,3 +13,4 @@ mod repeats;
 mod spends;
 mod steps;
 mod table;
+mod young;
