@@ -6,6 +6,7 @@ mod common;
 use bitcoin::consensus::encode::deserialize;
 use bitcoin::{Block, BlockHash};
 use common::chain::{Chain, Plan, SUBSIDY_SAT, Spoil};
+use common::coins::MATURITY_BLOCKS;
 use common::datadir::{Layout, MAGIC, write_datadir};
 use common::parts::{Kind, coinbase, heavy, output_of, owner, script, spend};
 use common::random::Options;
@@ -49,9 +50,9 @@ fn random_chains_are_sound_and_repeatable() {
 
 #[test]
 fn spoiled_blocks_are_wrong_in_one_way_and_off_the_best_chain() {
-    let mut chain = Chain::of_coinbases(3);
+    let mut chain = Chain::of_coins(3);
     let tip = chain.tip();
-    let pay = spend(&[chain.coin(tip)], &[(owner(9), SUBSIDY_SAT)]);
+    let pay = spend(&[chain.nth_coin(3)], &[(owner(9), SUBSIDY_SAT / 3)]);
     for spoil in [Spoil::MerkleRoot, Spoil::Work, Spoil::Commitment] {
         let plan = Plan {
             txs: vec![pay.clone()],
@@ -71,10 +72,10 @@ fn spoiled_blocks_are_wrong_in_one_way_and_off_the_best_chain() {
 
 #[test]
 fn impossible_spends_are_faults() {
-    let mut chain = Chain::of_coinbases(2);
+    let mut chain = Chain::of_coins(2);
     let tip = chain.tip();
-    let once = spend(&[chain.coin(tip)], &[(owner(1), 7)]);
-    let again = spend(&[chain.coin(tip)], &[(owner(2), 8)]);
+    let once = spend(&[chain.nth_coin(2)], &[(owner(1), 7)]);
+    let again = spend(&[chain.nth_coin(2)], &[(owner(2), 8)]);
     let next = spend(&[output_of(&once, 0)], &[(owner(3), 7)]);
     let twice = chain.mine_invalid(tip, &[once.clone(), again.clone()]);
     assert_eq!(
@@ -89,7 +90,45 @@ fn impossible_spends_are_faults() {
     chain.grow(&[once, next]);
     assert!(Truth::of(&chain, chain.tip()).is_ok());
     let later = chain.mine_invalid(chain.tip(), &[again]);
-    assert_eq!(Truth::of(&chain, later).err().unwrap().height, 4);
+    let fault = Truth::of(&chain, later).err().unwrap();
+    assert_eq!(fault.height, chain.height(later));
+}
+
+#[test]
+fn spends_of_young_coinbases_are_faults() {
+    let mut chain = Chain::of_coinbases(1);
+    let coin = chain.coin(chain.tip());
+    let pay = spend(&[coin], &[(owner(1), 7)]);
+    chain.mine_empty(chain.tip(), MATURITY_BLOCKS - 2);
+    let too_soon = chain.mine_invalid(chain.tip(), std::slice::from_ref(&pay));
+    let fault = Truth::of(&chain, too_soon).err().unwrap();
+    assert_eq!((fault.height, fault.outpoint), (MATURITY_BLOCKS, coin));
+    chain.grow(&[]);
+    chain.grow(&[pay]);
+    assert_eq!(Truth::of_best(&chain).height(), MATURITY_BLOCKS + 1);
+}
+
+#[test]
+fn random_chains_spend_coinbases_as_soon_as_may_be() {
+    let truth = Truth::of_best(&Chain::random(1, Options::default()));
+    let spent = truth.outputs.iter().filter(|output| output.coinbase);
+    let ages = spent.filter_map(|o| Some(o.gone?.height - o.height));
+    let soonest = ages.filter(|age| *age == MATURITY_BLOCKS).count();
+    assert!(soonest > 3, "{soonest}");
+}
+
+#[test]
+fn coins_made_to_be_spent_are_the_only_ones() {
+    let chain = Chain::of_coins(7);
+    let truth = Truth::of_best(&chain);
+    let coins: Vec<_> = truth.coins_at(truth.height());
+    let coins = coins.iter().map(|&number| &truth.outputs[number]);
+    let found: Vec<_> = coins.map(|coin| (coin.outpoint, &coin.script)).collect();
+    let owners: Vec<_> = (1..=7).map(owner).collect();
+    let wanted = (1..)
+        .zip(&owners)
+        .map(|(n, owner)| (chain.nth_coin(n), owner));
+    assert_eq!(found, wanted.collect::<Vec<_>>());
 }
 
 #[test]
@@ -134,8 +173,8 @@ fn random_coinbases_repeat_when_asked() {
 
 #[test]
 fn a_heavy_transaction_makes_a_block_of_any_weight() {
-    let mut chain = Chain::of_coinbases(1);
-    let coin = chain.coin(chain.tip());
+    let mut chain = Chain::of_coins(1);
+    let coin = chain.nth_coin(1);
     let fits = chain.mine(chain.tip(), &[heavy(coin, 3_990_000)]);
     assert!(chain.block(fits).weight().to_wu() < 4_000_000);
     let heavier = chain.mine_invalid(chain.tip(), &[heavy(coin, 4_000_000)]);

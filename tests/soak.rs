@@ -14,6 +14,7 @@ use blkdex::ledger::record::{Moment, Record};
 use blkdex::limits::BULK_BLOCKS_MIN;
 use blkdex::report::{Event, Notice, Summary};
 use common::chain::{Chain, SUBSIDY_SAT};
+use common::coins::MATURITY_BLOCKS;
 use common::parts::{heavy, owner, spend};
 use common::trial::Trial;
 use std::collections::VecDeque;
@@ -40,14 +41,14 @@ struct Held {
 /// One test at a time: they count the open files of the process.
 static ALONE: Mutex<()> = Mutex::new(());
 
-/// Every block spends the coinbase of an older one, from sixty blocks before, and pays four.
+/// Every block spends the coinbase of an older one, from a hundred blocks before, and pays four.
 fn chain() -> Chain {
     let mut chain = Chain::new();
     let mut coins = VecDeque::new();
     let mut tip = chain.tip();
     for number in 0..u64::from(BLOCKS) {
         let mut txs = Vec::new();
-        if coins.len() == 60 {
+        if coins.len() == MATURITY_BLOCKS as usize {
             let coin = coins.pop_front().unwrap();
             let pay = [1, 2, 3, 4].map(|part| (owner(4 * number + part), SUBSIDY_SAT / 4));
             txs.push(spend(&[coin], &pay));
@@ -172,9 +173,8 @@ fn a_block_kept_in_a_hundred_is_found_and_its_commit_stays() {
 fn an_error_does_not_keep_the_block_it_names() {
     const WEIGHT: usize = 400_000;
     let _alone = ALONE.lock();
-    let mut chain = Chain::new();
-    let first = chain.grow(&[]);
-    let large = chain.grow(&[heavy(chain.coin(first), WEIGHT)]);
+    let mut chain = Chain::of_coins(1);
+    let large = chain.grow(&[heavy(chain.nth_coin(1), WEIGHT)]);
     chain.mine_empty(large, 150);
     chain.damage(large, |bytes| bytes[WEIGHT / 8] ^= 1);
     let trial = Trial::new(&chain);

@@ -284,12 +284,14 @@ fn a_repeated_coinbase_counts_once_as_in_mainnets_91842() {
     repeat(&mut chain);
     chain.grow(&[]);
     // A third, after the second was spent.
+    chain.ripen();
     chain.grow(&[spend_legacy(&[chain.coin(first)], &[(owner(2), 5)])]);
     repeat(&mut chain);
     every_height_equals_the_model(&chain);
     let imported = imported_chain(&chain);
     let coins = |height| run(&imported, &options(Some(height))).unwrap().stats.txouts;
-    assert_eq!([1, 2, 3, 4, 5, 6].map(coins), [1, 2, 2, 3, 4, 5]);
+    let tip = chain.height(chain.tip());
+    assert_eq!([1, 2, 3, 4, tip - 1, tip].map(coins), [1, 2, 2, 3, 4, 5]);
 }
 
 fn undo(imported: &Imported) -> blkdex::Result<UndoReport> {

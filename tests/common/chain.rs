@@ -4,14 +4,13 @@
 //! transaction has a witness, the right commitment. Whether its spends are possible is the
 //! caller's business: mark it with [`Chain::mark_invalid`] where they are not.
 //!
-//! The subsidy is 50 BTC at every height and coinbases can be spent at once.
+//! The subsidy is 50 BTC at every height. A coinbase is spent a hundred blocks later at the soonest.
 //!
 //! ```ignore
-//! let mut chain = Chain::new();
-//! let first = chain.grow(&[]);
-//! let pay = spend(&[chain.coin(first)], &[(owner(1), 20_0000_0000), (owner(2), 30_0000_0000)]);
+//! let mut chain = Chain::of_coins(3);
+//! let pay = spend(&[chain.nth_coin(1)], &[(owner(1), 20), (owner(2), 30)]);
 //! let second = chain.grow(&[pay.clone()]);
-//! let twice = chain.mine_invalid(second, &[spend(&[chain.coin(first)], &[(owner(3), 1)])]);
+//! let twice = chain.mine_invalid(second, &[spend(&[chain.nth_coin(1)], &[(owner(3), 1)])]);
 //! ```
 
 use std::collections::{HashMap, HashSet};

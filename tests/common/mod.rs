@@ -5,6 +5,7 @@
 
 pub mod chain;
 pub mod check;
+pub mod coins;
 pub mod datadir;
 pub mod indexed;
 pub mod parts;

@@ -1,5 +1,7 @@
-//! Random chains: spends of coins of every age, also of the same block; all kinds of scripts;
-//! branches that stay behind and branches that win.
+//! Random chains: spends of coins of every age, also of the same block, and of coinbases as soon as may
+//! be; all kinds of scripts; branches that stay behind and branches that win.
+//!
+//! They begin with the blocks until the first coinbase can be spent; what is random comes then.
 //!
 //! Invariant: every block is possible, and the chain depends on seed and options alone.
 
@@ -8,14 +10,20 @@ use std::collections::HashSet;
 use bitcoin::{BlockHash, OutPoint, ScriptBuf, Transaction};
 
 use super::chain::{Chain, Plan, SUBSIDY_SAT};
+use super::coins::MATURITY_BLOCKS;
 use super::parts::{Kind, coinbase, script, spend, spend_legacy};
 use super::rng::Rng;
 use super::truth::Truth;
 
+/// Blocks that a random chain begins with: nothing can be spent yet.
+pub const OPENING_BLOCKS: u32 = MATURITY_BLOCKS;
+/// Coins of the first coinbase, for all to begin with.
+const FIRST_COINS: u64 = 60;
+
 /// What a random chain is made of.
 #[derive(Clone, Copy, Debug)]
 pub struct Options {
-    /// Blocks besides genesis, on all branches together.
+    /// Blocks after the opening, on all branches together.
     pub blocks: u32,
     /// At most so many transactions a block, coinbase aside.
     pub txs_max: u64,
@@ -54,8 +62,11 @@ impl Chain {
         };
         let mut chain = Chain::new();
         let mut truth = Truth::of_best(&chain);
-        for _ in 0..options.blocks {
-            let parent = maker.parent(&chain);
+        for number in 0..OPENING_BLOCKS + options.blocks {
+            let parent = match number < OPENING_BLOCKS {
+                true => chain.tip(),
+                false => maker.parent(&chain),
+            };
             follow(&mut truth, &chain, parent);
             let plan = maker.plan(&chain, parent, &truth);
             chain.mine_with(parent, plan);
@@ -105,7 +116,7 @@ impl Maker {
         let txs: Vec<_> = (0..self.rng.between(0, self.options.txs_max))
             .filter_map(|_| self.tx(truth, &mut fresh, &mut used))
             .collect();
-        let pay = vec![(self.script(), SUBSIDY_SAT - 1), (self.script(), 1)];
+        let pay = self.coinbase_outputs(chain.height(parent) == 0);
         let repeats = self.one_in(self.options.repeat_every) && chain.height(parent) > 0;
         // Without witnesses the block needs no commitment, so the coinbase may be given whole.
         let coinbase = if repeats {
@@ -120,6 +131,15 @@ impl Maker {
             coinbase,
             pay: Some(pay),
             spoil: None,
+        }
+    }
+
+    fn coinbase_outputs(&mut self, is_first: bool) -> Vec<(ScriptBuf, u64)> {
+        match is_first {
+            true => (0..FIRST_COINS)
+                .map(|_| (self.script(), SUBSIDY_SAT / FIRST_COINS))
+                .collect(),
+            false => vec![(self.script(), SUBSIDY_SAT - 1), (self.script(), 1)],
         }
     }
 
@@ -170,13 +190,21 @@ impl Maker {
         Some(tx)
     }
 
-    /// A coin that this block does not use yet; its age is log-uniform.
+    /// A coin that this block may spend and does not use yet; its age is log-uniform, but now and then it
+    /// is of the coinbase that may be spent from this block on.
     fn old_coin(&mut self, truth: &Truth, used: &HashSet<OutPoint>) -> Option<(OutPoint, u64)> {
         let count = truth.outputs.len();
-        let start = count - self.rng.log_uniform(count as u64) as usize;
+        let height = truth.height() + 1;
+        let start = match self.rng.below(8) {
+            0 => truth
+                .outputs
+                .partition_point(|output| output.height + MATURITY_BLOCKS < height),
+            _ => count - self.rng.log_uniform(count as u64) as usize,
+        };
         let free = |number: &usize| {
             let output = &truth.outputs[*number];
-            output.spendable && output.gone.is_none() && !used.contains(&output.outpoint)
+            let is_coin = output.spendable && output.gone.is_none();
+            is_coin && !output.is_young_at(height) && !used.contains(&output.outpoint)
         };
         let number = (start..count).chain((0..start).rev()).find(free)?;
         let output = &truth.outputs[number];

@@ -173,6 +173,15 @@ impl Outcome {
         self.result.unwrap()
     }
 
+    /// The summary of an import that had nothing to say but that blocks are left out, one of these first.
+    pub fn leaving_out(self, blocks: &[BlockHash]) -> Summary {
+        let [Notice::LeftOut { first, .. }] = &self.notices[..] else {
+            panic!("{:?}", self.notices);
+        };
+        assert!(blocks.contains(&first.hash), "{first:?}");
+        self.result.unwrap()
+    }
+
     /// The blocks found invalid, with what is wrong with them.
     pub fn invalid(&self) -> Vec<(Height, BlockHash, String)> {
         let invalid = self.notices.iter().filter_map(|notice| match notice {

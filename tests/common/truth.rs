@@ -2,14 +2,15 @@
 //!
 //! Invariant: the rules are the index's own. An output's number counts every output in chain order.
 //! OP_RETURN-leading scripts, scripts over 10,000 bytes and the genesis coinbase are never coins.
-//! A coinbase that repeats an unspent one overwrites it (BIP 30). Nothing is known of signatures,
-//! amounts or maturity.
+//! A coinbase that repeats an unspent one overwrites it (BIP 30), and none is spent before it has a
+//! hundred confirmations. Nothing is known of signatures or amounts.
 
 use std::collections::HashMap;
 
 use bitcoin::{Block, BlockHash, OutPoint, Script, ScriptBuf, Transaction, Txid};
 
 use super::chain::Chain;
+use super::coins::MATURITY_BLOCKS;
 
 /// An output that was ever made.
 #[derive(Clone, Debug, PartialEq)]
@@ -22,6 +23,14 @@ pub struct Output {
     /// Whether it ever was a coin.
     pub spendable: bool,
     pub gone: Option<Gone>,
+}
+
+impl Output {
+    /// Whether a block of this height may not spend it yet (Bitcoin Core, `consensus/tx_verify.cpp`:
+    /// `CheckTxInputs`).
+    pub fn is_young_at(&self, height: u32) -> bool {
+        self.coinbase && height - self.height < MATURITY_BLOCKS
+    }
 }
 
 /// How a coin ceased to be one.
@@ -64,7 +73,8 @@ pub struct Counts {
     pub coins: u64,
 }
 
-/// A spend of something that is no coin at that point: missing, spent before, or made later.
+/// A spend of something that is no coin at that point, being missing, spent before, or made later; or that
+/// is a coinbase's, and young.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Fault {
     pub height: u32,
@@ -140,6 +150,9 @@ impl Truth {
             };
             let number = self.coins.remove(&outpoint).ok_or(fault)?;
             let coin = &mut self.outputs[number];
+            if coin.is_young_at(height) {
+                return Err(fault);
+            }
             let input_index = Some(input_index);
             coin.gone = Some(Gone {
                 height,

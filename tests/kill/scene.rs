@@ -36,20 +36,20 @@ impl Scene {
         }
     }
 
-    /// Two commits, no merges: few calls.
+    /// Few commits, no merges: few calls.
     pub fn small() -> Scene {
         let options = Options {
-            blocks: 120,
+            blocks: 40,
             ..Options::default()
         };
-        Scene::of(&Chain::random(1, options), &["--commit-every", "60"])
+        Scene::of(&Chain::random(1, options), &["--commit-every", "80"])
     }
 
     /// A commit every few blocks, so that all relations merge, again and again, and a table so small
     /// that coins spill and spends miss.
     pub fn merging() -> Scene {
         let options = Options {
-            blocks: 260,
+            blocks: 160,
             txs_max: 6,
             ..Options::default()
         };
@@ -76,7 +76,7 @@ impl Scene {
     /// An index on a chain that is left by another, which is to be followed.
     pub fn forked() -> Scene {
         let options = Options {
-            blocks: 150,
+            blocks: 60,
             txs_max: 6,
             fork_every: 0,
             ..Options::default()

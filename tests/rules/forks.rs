@@ -49,7 +49,7 @@ fn reorganise(chain: &mut Chain, depth: u32) {
 }
 
 fn assert_rolls_back(slots: Option<usize>, is_stepwise: bool, depth: u32) {
-    let mut chain = chain(4, 160);
+    let mut chain = chain(4, 120);
     let tip = chain.height(chain.tip());
     let mut trial = Trial::with(&chain, &chain.best(), Layout::default());
     if let Some(slots) = slots {

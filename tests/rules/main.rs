@@ -1,8 +1,8 @@
 //! The rules that keep an index correct, each with tests that fail without it.
 //!
-//! Numbers are those of the design's list: 1 and 2 in `table.rs`, 3 and 7 in `spends.rs`, 4 in
-//! `repeats.rs`, 5 and all of them together in `random.rs`, 6 in `forks.rs`,
-//! `steps.rs` and `ends_of_chain.rs`.
+//! Numbers are those of the design's list: 1 and 2 in `table.rs`, 3 and 7 in `spends.rs` and `young.rs`, 4 in
+//! `repeats.rs`, 5 and all of them together in `random.rs`, 6 in `forks.rs`, `steps.rs` and
+//! `ends_of_chain.rs`.
 #![allow(clippy::unwrap_used)]
 
 #[path = "../common/mod.rs"]
@@ -15,3 +15,4 @@ mod repeats;
 mod spends;
 mod steps;
 mod table;
+mod young;

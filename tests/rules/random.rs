@@ -15,7 +15,7 @@ fn seeds() -> std::ops::Range<u64> {
 
 fn random_chain(rng: &mut Rng) -> Chain {
     let options = Options {
-        blocks: rng.between(20, 220) as u32,
+        blocks: rng.between(10, 150) as u32,
         txs_max: rng.between(1, 8),
         fork_every: rng.between(0, 10),
         repeat_every: rng.below(3) * 5,
@@ -67,7 +67,7 @@ fn interrupted_imports_of_growing_chains_end_as_fresh_ones_do() {
 #[test]
 fn an_interrupt_after_every_block_ends_as_a_fresh_import_does() {
     let options = Options {
-        blocks: 130,
+        blocks: 40,
         txs_max: 5,
         fork_every: 0,
         ..Options::default()

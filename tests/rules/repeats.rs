@@ -3,10 +3,12 @@
 use bitcoin::Transaction;
 
 use crate::common::chain::{Chain, Plan, SUBSIDY_SAT};
+use crate::common::datadir::Layout;
 use crate::common::parts::{Kind, coinbase, output_of, owner, script, spend_legacy};
 use crate::common::random::Options;
 use crate::common::trial::Trial;
 use crate::common::truth::Truth;
+use crate::spends::{YOUNG, assert_invalid};
 
 /// The same whenever it is made: two coins, one output that is none.
 fn same() -> Transaction {
@@ -111,6 +113,7 @@ fn after_an_overwrite_the_newer_coin_is_spent() {
         crowd(&mut chain, between);
         repeat(&mut chain, &[]);
         crowd(&mut chain, between);
+        chain.ripen();
         let take = |vout| spend_legacy(&[output_of(&same(), vout)], &[(owner(9), 1)]);
         chain.grow(&[take(0)]);
         assert_equal_everywhere(&chain);
@@ -128,22 +131,34 @@ fn a_spent_coinbase_may_come_again() {
     for round in 0..3 {
         repeat(&mut chain, &[]);
         crowd(&mut chain, round);
+        chain.ripen();
         chain.grow(&[take(0, u64::from(round))]);
     }
     assert_equal_everywhere(&chain);
 }
 
-/// The block that repeats a coinbase spends the coin that it makes, or so it must be read: the
-/// coinbase comes first (Bitcoin Core, `validation.cpp`: `ConnectBlock`).
+/// In the block that repeats a coinbase the older coin, which could be spent, is gone already: the
+/// coinbase comes first (Bitcoin Core, `validation.cpp`: `ConnectBlock`), and what it made is young.
 #[test]
 fn a_repeated_coinbase_comes_before_the_spends_of_its_block() {
-    let mut chain = Chain::of_coinbases(3);
-    repeat(&mut chain, &[]);
-    crowd(&mut chain, 3);
-    let take = spend_legacy(&[output_of(&same(), 0)], &[(owner(9), 1)]);
-    repeat(&mut chain, &[take]);
-    crowd(&mut chain, 3);
-    assert_equal_everywhere(&chain);
+    for between in [0, 3] {
+        let mut chain = Chain::of_coinbases(3);
+        repeat(&mut chain, &[]);
+        crowd(&mut chain, between);
+        chain.ripen();
+        let take = spend_legacy(&[output_of(&same(), 0)], &[(owner(9), 1)]);
+        let fork = chain.tip();
+        let bad = chain.grow_with(Plan {
+            coinbase: Some(same()),
+            txs: vec![take.clone()],
+            ..Plan::default()
+        });
+        chain.mark_invalid(bad);
+        assert_invalid(&chain, bad, &[YOUNG]);
+        // Without the repetition the coin is spent.
+        chain.mine(fork, &[take]);
+        Trial::with(&chain, &chain.best(), Layout::default()).import_and_check(&chain);
+    }
 }
 
 #[test]
@@ -153,6 +168,7 @@ fn an_overwritten_coin_is_not_spent() {
         repeat(&mut chain, &[]);
         crowd(&mut chain, between);
         repeat(&mut chain, &[]);
+        chain.ripen();
         let take = |to| spend_legacy(&[output_of(&same(), 0)], &[(owner(to), 1)]);
         chain.grow(&[take(1)]);
         crowd(&mut chain, between);
@@ -166,6 +182,34 @@ fn an_overwritten_coin_is_not_spent() {
             trial.check(&chain);
         }
     }
+}
+
+/// A transaction that is no coinbase and occurs twice breaks BIP 30 (Bitcoin Core, `validation.cpp`:
+/// "bad-txns-BIP30"). It takes coinbases that repeat to make one.
+#[test]
+fn a_repeated_transaction_is_invalid_while_the_first_is_unspent() {
+    let same = coinbase(5, &[(owner(1), SUBSIDY_SAT)]);
+    let again = |txs: &[Transaction]| Plan {
+        coinbase: Some(same.clone()),
+        txs: txs.to_vec(),
+        ..Plan::default()
+    };
+    let repeated = spend_legacy(&[output_of(&same, 0)], &[(owner(2), 7), (owner(3), 8)]);
+    let mut chain = Chain::of_coins(3);
+    chain.grow_with(again(&[]));
+    chain.ripen();
+    chain.grow(std::slice::from_ref(&repeated));
+    chain.grow_with(again(&[]));
+    chain.ripen();
+    let good = chain.tip();
+    let bad = chain.mine_invalid(good, &[repeated]);
+    assert_eq!(chain.tip(), good);
+    let trial = Trial::new(&chain);
+    let outcome = trial.import();
+    let invalid = outcome.invalid();
+    assert_eq!((invalid.len(), invalid[0].1), (1, bad));
+    assert!(invalid[0].2.contains("BIP 30"), "{}", invalid[0].2);
+    trial.check(&chain);
 }
 
 #[test]
@@ -200,7 +244,7 @@ fn random_repeats_give_the_same_answers_whatever_the_table() {
         let options = Options {
             repeat_every: 4,
             fork_every: 0,
-            blocks: 90,
+            blocks: 40,
             ..Options::default()
         };
         assert_equal_everywhere(&Chain::random(seed, options));

@@ -11,7 +11,7 @@ const RUNS_MAX: usize = 2 * 102 + 20;
 #[test]
 fn three_hundred_imports_of_a_block_each_stay_bounded() {
     let options = Options {
-        blocks: 300,
+        blocks: 200,
         txs_max: 3,
         fork_every: 0,
         ..Options::default()

@@ -26,7 +26,7 @@ const FILE_BYTES: u64 = 60_000;
 
 fn chain() -> Chain {
     let options = Options {
-        blocks: 220,
+        blocks: 120,
         fork_every: 0,
         ..Options::default()
     };
