@@ -7,6 +7,7 @@ use crate::datadir::NetworkName;
 use crate::position::{Height, Place};
 use crate::wire::Fault;
 use bitcoin::hashes::Hash;
+use bitcoin::hex::DisplayHex;
 use std::path::{Path, PathBuf};
 
 /// Everything that can go wrong outside of our own code.
@@ -98,16 +99,9 @@ pub enum Error {
         /// What is wrong, naming transaction and outpoint.
         fault: String,
     },
-    /// The disk has no room for what is to be written.
-    #[error("{} needs about {} MB more, {} MB are free on its disk", path.display(), needed_bytes / 1_000_000, free_bytes / 1_000_000)]
-    DiskTooSmall {
-        /// The file to be written.
-        path: PathBuf,
-        /// Bytes that it will still take, estimated.
-        needed_bytes: u64,
-        /// Bytes that are free.
-        free_bytes: u64,
-    },
+    /// Disk, memory or rights that the work needs are not there.
+    #[error("{0}")]
+    Lacks(crate::needs::lack::Lacks),
     /// Another process has the index open.
     #[error("the index {} is in use by another blkdex: wait for it to end", path.display())]
     IndexInUse {
@@ -442,6 +436,42 @@ pub enum Error {
         dir: PathBuf,
         /// The network asked for, if one was.
         network: Option<NetworkName>,
+    },
+
+    /// The block files bear the magic of another coin.
+    #[error(
+        "blk{file:05}.dat in {} is of {coin} (magic {}), not of a Bitcoin network: \
+         blkdex reads Bitcoin's block files only",
+        dir.display(),
+        magic.as_hex()
+    )]
+    OtherCoin {
+        /// Folder of the block files.
+        dir: PathBuf,
+        /// Number of the file.
+        file: u32,
+        /// What its blocks begin with.
+        magic: [u8; 4],
+        /// Whose that is.
+        coin: &'static str,
+    },
+
+    /// A block without a parent that is not the network's genesis block.
+    #[error(
+        "blk{file:05}.dat at byte {offset_bytes}: another chain's genesis block {found}, not {network}'s \
+         {expected}: these are the block files of another coin, or of a private network"
+    )]
+    OtherGenesis {
+        /// Number of the file.
+        file: u32,
+        /// Where the record begins.
+        offset_bytes: u64,
+        /// Hash of the block.
+        found: bitcoin::BlockHash,
+        /// The network whose magic it bears.
+        network: NetworkName,
+        /// Hash of that network's genesis block.
+        expected: bitcoin::BlockHash,
     },
 
     /// A block of another network.

@@ -15,7 +15,7 @@ use std::process::ExitCode;
 
 /// Runs it.
 pub fn run(args: &ImportArgs, index: &Path, json: bool, out: &mut impl Write) -> Result<ExitCode> {
-    let options = args.how.options(args.source.get(), index);
+    let options = args.how.options(args.source.get(), index, args.force);
     let stop = signals::caught()?;
     let mut scribe = Scribe::new(&args.how, &stop)?;
     let mut reporter = Reporter::new(args.how.quiet);

@@ -26,7 +26,7 @@ pub fn run(args: &RebuildArgs, index: &Path, json: bool, out: &mut impl Write) -
         None => guarded(index, || remembered(args, index))
             .context("the index does not say where the block files are: give --datadir")?,
     };
-    let options = args.how.options(source, index);
+    let options = args.how.options(source, index, args.force);
     let stop = signals::caught()?;
     let mut scribe = Scribe::new(&args.how, &stop)?;
     let reporter = RefCell::new(Reporter::new(args.how.quiet));

@@ -7,6 +7,7 @@
 //! | --- | --- |
 //! | `network` | the five networks and their constants |
 //! | `files` | listing the block files, reading the key |
+//! | `foreign` | block files of other coins |
 //! | `xor` | the obfuscation |
 //! | `records` | the records in a file |
 //! | `leftovers` | what lies between them |
@@ -33,6 +34,7 @@ mod best;
 mod claimed;
 mod end;
 mod files;
+mod foreign;
 mod headers;
 mod leftovers;
 mod network;
@@ -119,14 +121,16 @@ impl Datadir {
         let xor_key = files::read_xor_key(&blocks_dir)?;
         let mut reader = RecordReader::new(networks.to_vec(), xor_key);
         let Some(first) = first_record(&mut reader, &blocks_dir, &files)? else {
-            return Err(Error::NoRecords {
+            let other = foreign::other_coin(&blocks_dir, &files, xor_key)?;
+            return Err(other.unwrap_or(Error::NoRecords {
                 dir: blocks_dir,
                 network: wanted,
-            });
+            }));
         };
         let expected = wanted.unwrap_or(first.network);
         first.expect_network(expected)?;
         let network = networks[expected as usize].clone();
+        foreign::expect_genesis(&first, &network)?;
         let datadir = Datadir {
             network,
             networks: networks.to_vec(),
