@@ -7,6 +7,7 @@ use crate::datadir::NetworkName;
 use crate::position::{Height, Place};
 use crate::wire::Fault;
 use bitcoin::hashes::Hash;
+use bitcoin::hex::DisplayHex;
 use std::path::{Path, PathBuf};
 
 /// Everything that can go wrong outside of our own code.
@@ -106,16 +107,9 @@ pub enum Error {
         /// What is wrong, naming transaction and outpoint.
         fault: String,
     },
-    /// The disk has no room for what is to be written.
-    #[error("{} needs about {} MB more, {} MB are free on its disk", path.display(), needed_bytes / 1_000_000, free_bytes / 1_000_000)]
-    DiskTooSmall {
-        /// The file to be written.
-        path: PathBuf,
-        /// Bytes that it will still take, estimated.
-        needed_bytes: u64,
-        /// Bytes that are free.
-        free_bytes: u64,
-    },
+    /// Disk, memory or rights that the work needs are not there.
+    #[error("{0}")]
+    Lacks(crate::needs::lack::Lacks),
     /// Another process has the index open.
     #[error("the index {} is in use by another blkdex: wait for it to end", path.display())]
     IndexInUse {
@@ -458,26 +452,6 @@ pub enum Error {
         why: String,
     },
 
-    /// The files are another chain's.
-    #[error(
-        "{} begins with a block of {}: blkdex reads Bitcoin's own networks only", path.display(),
-        match name {
-            Some(name) => (*name).to_string(),
-            None => format!(
-                "another chain, whose genesis block is {}",
-                bitcoin::BlockHash::from_byte_array(*hash)
-            ),
-        }
-    )]
-    OtherChain {
-        /// The first block file.
-        path: PathBuf,
-        /// The chain, if it is a known one.
-        name: Option<&'static str>,
-        /// Hash of the first block, in internal byte order.
-        hash: [u8; 32],
-    },
-
     /// Block files of several networks lie in their folders below `dir`.
     #[error("{} holds {}; choose one with --network", dir.display(), list_names(found))]
     SeveralNetworks {
@@ -543,6 +517,42 @@ pub enum Error {
         dir: PathBuf,
         /// The network asked for, if one was.
         network: Option<NetworkName>,
+    },
+
+    /// The block files bear the magic of another coin.
+    #[error(
+        "blk{file:05}.dat in {} is of {coin} (magic {}), not of a Bitcoin network: \
+         blkdex reads Bitcoin's block files only",
+        dir.display(),
+        magic.as_hex()
+    )]
+    OtherCoin {
+        /// Folder of the block files.
+        dir: PathBuf,
+        /// Number of the file.
+        file: u32,
+        /// What its blocks begin with.
+        magic: [u8; 4],
+        /// Whose that is.
+        coin: &'static str,
+    },
+
+    /// A block without a parent that is not the network's genesis block.
+    #[error(
+        "blk{file:05}.dat at byte {offset_bytes}: another chain's genesis block {found}, not {network}'s \
+         {expected}: these are the block files of another coin, or of a private network"
+    )]
+    OtherGenesis {
+        /// Number of the file.
+        file: u32,
+        /// Where the record begins.
+        offset_bytes: u64,
+        /// Hash of the block.
+        found: bitcoin::BlockHash,
+        /// The network whose magic it bears.
+        network: NetworkName,
+        /// Hash of that network's genesis block.
+        expected: bitcoin::BlockHash,
     },
 
     /// A block of another network.

@@ -15,6 +15,9 @@ use crate::ledger::record::Moment;
 use crate::limits::{BULK_BLOCKS_MIN, PLACES_PER_READ};
 use crate::memory::{Plan, Sizes};
 use crate::merging::{Phase, finish_unfinished, merge};
+use crate::needs::lack::{Lack, Lacks};
+use crate::needs::sample::Sample;
+use crate::needs::{self, Ahead, Room};
 use crate::position::{Height, Place, Txo};
 use crate::report::{Event, Notice, Progress, Summary};
 use crate::runs::row::Relation;
@@ -48,6 +51,8 @@ pub struct Options {
     pub invalid: Vec<Hash32>,
     /// Whether to check witness commitments.
     pub checks_witness: bool,
+    /// Whether to go on where disk, memory or rights lack.
+    pub ignores_lacks: bool,
     /// What is asked of the ledger.
     pub ledger: Settings,
 }
@@ -82,6 +87,8 @@ pub fn import(
     };
     catch_sigbus();
     let mut datadir = Datadir::open(&options.source)?;
+    let rights = Lack::of_rights(&options.index).into_iter().collect();
+    refuse_lacks(options, rights, tell)?;
     let cache_bytes = plan.sizes.redb_cache_bytes;
     let mut index = Index::open_or_create(&options.index, cache_bytes, Meta::fresh(&datadir))?;
     let mut summary = Summary::new(&plan, &index);
@@ -110,6 +117,10 @@ pub fn import(
         tell(Event::Chain(&chain));
         refuse_gap(&chain, &datadir, options.until)?;
         say_what_lacks(&index, &chain, is_first_pass, &mut summary, tell)?;
+        if is_first_pass {
+            let lacks = lacks(options, &index, &datadir, &chain)?;
+            refuse_lacks(options, lacks, tell)?;
+        }
         is_first_pass = false;
         follow(&mut index, &datadir, &chain, tell)?;
         let first = index.next_height();
@@ -156,6 +167,52 @@ fn refuse_gap(chain: &Chain, datadir: &Datadir, until: Option<Height>) -> Result
         Some(refusal) if until.is_none_or(|until| until > chain.best) => Err(refusal),
         _ => Ok(()),
     }
+}
+
+/// What the blocks ahead need and is not there.
+fn lacks(options: &Options, index: &Index, datadir: &Datadir, chain: &Chain) -> Result<Vec<Lack>> {
+    let end = options
+        .until
+        .map_or(chain.best, |until| until.min(chain.best));
+    let first = chain.fork.map_or(Height(0), Height::next);
+    if first > end {
+        return Ok(Vec::new());
+    }
+    let places = || {
+        let mut places = Places::default();
+        (first.0..=end.0).map(move |height| places.get(index, Height(height)))
+    };
+    let mut bytes = chain.bytes;
+    if end < chain.best {
+        let sizes = places().map(|place| Ok(u64::from(place?.bytes)));
+        bytes = sizes.sum::<Result<u64>>()?;
+    }
+    let ahead = Ahead {
+        index: &options.index,
+        index_bytes: index.store().allocated_bytes()?,
+        coins: index.tip().map_or(0, |(_, row)| row.coins),
+        blocks: u64::from(end.0 + 1 - first.0),
+        bytes,
+        memory_bytes: options.memory_bytes,
+    };
+    needs::lacks(&ahead, Room::now(&options.index), || {
+        Sample::take(datadir, places(), bytes)
+    })
+}
+
+/// Ends an import that lacks something, unless it was told to go on.
+fn refuse_lacks(
+    options: &Options,
+    lacks: Vec<Lack>,
+    tell: &mut dyn FnMut(Event<'_>),
+) -> Result<()> {
+    if !lacks.is_empty() && !options.ignores_lacks {
+        return Err(Error::Lacks(Lacks(lacks)));
+    }
+    for lack in lacks {
+        tell(Event::Notice(Notice::Lack(lack)));
+    }
+    Ok(())
 }
 
 /// Says what is there and is not imported, unless that was said already.

@@ -38,6 +38,7 @@
 //! | [`verify`] | the UTXO set against Bitcoin Core's own hashes |
 //! | [`export`], [`sorter`] | coins and balances as files; sorting more than memory holds |
 //! | [`doctor`], [`system`] | what an import would meet; what the operating system is asked |
+//! | [`needs`] | disk, memory and time of an import, and whether they are there |
 //! | [`rebuild`] | a new index beside the old one, checked, then in its place |
 //! | [`memory`], [`machine`] | one number split into parts; what the kernel says |
 //! | [`ledger`] | what memory was used for, commit by commit |
@@ -64,6 +65,7 @@ pub mod machine;
 pub mod manual;
 pub mod memory;
 pub mod merging;
+pub mod needs;
 pub mod position;
 pub mod query;
 pub mod rebuild;

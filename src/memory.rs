@@ -164,6 +164,29 @@ impl Plan {
     }
 }
 
+/// The least budget, to a few MiB, whose table holds `coins`: the plan, asked the other way round.
+pub fn least_for_coins(coins: u64) -> usize {
+    let holds = |mebibytes: usize| {
+        let plan = Plan::new(mebibytes * MIB, None);
+        plan.is_ok_and(|plan| Table::coins_in(plan.sizes.table_slots) as u64 >= coins)
+    };
+    let (mut too_small, mut enough) = (BUDGET_BYTES_MIN / MIB - 1, BUDGET_BYTES_MIN / MIB);
+    while !holds(enough) && enough < BUDGET_MEBIBYTES_MAX {
+        (too_small, enough) = (enough, enough * 2);
+    }
+    while enough - too_small > 1 {
+        let middle = too_small + (enough - too_small) / 2;
+        match holds(middle) {
+            true => enough = middle,
+            false => too_small = middle,
+        }
+    }
+    enough * MIB
+}
+
+/// More than any machine has: 64 TiB.
+const BUDGET_MEBIBYTES_MAX: usize = 64 << 20;
+
 /// The table's share: all that is left for it, or less if so asked.
 fn table_share(most_bytes: usize, asked_bytes: Option<usize>) -> Result<usize> {
     match asked_bytes {
@@ -222,6 +245,25 @@ mod tests {
             "{refused}"
         );
         assert!(Plan::new(BUDGET_BYTES_MIN, None).is_ok());
+    }
+
+    #[test]
+    fn the_least_budget_for_coins_holds_them_and_little_less_does_not() {
+        let coins_of = |bytes| {
+            let plan = Plan::new(bytes, None).unwrap();
+            Table::coins_in(plan.sizes.table_slots) as u64
+        };
+        for coins in [0, 1000, 1_000_000, 37_600_000, 190_000_000, 5_000_000_000] {
+            let least = least_for_coins(coins);
+            assert!(coins_of(least) >= coins, "{coins}");
+            let less = least - 8 * MIB;
+            assert!(
+                less < BUDGET_BYTES_MIN || coins_of(less) < coins,
+                "{coins}: {least}"
+            );
+        }
+        assert_eq!(least_for_coins(0), BUDGET_BYTES_MIN);
+        assert!(least_for_coins(u64::MAX) >= BUDGET_MEBIBYTES_MAX * MIB);
     }
 
     #[test]

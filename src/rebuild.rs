@@ -4,7 +4,6 @@
 //! the new one, imported to the end, checked and safe on disk. A rebuild that was cut off is gone on
 //! with by the next.
 
-use crate::doctor;
 use crate::import::{self, import};
 use crate::index::Index;
 use crate::memory::READ_CACHE_BYTES;
@@ -37,7 +36,7 @@ pub fn new_path(index: &Path) -> PathBuf {
 /// Makes the index at `options.index` anew.
 ///
 /// # Errors
-/// [`Error::DiskTooSmall`]; [`Error::IndexInUse`]; those of the import and of the check. The old file
+/// [`Error::IndexInUse`]; those of the import and of the check. The old file
 /// is then as it was.
 pub fn rebuild(
     options: &import::Options,
@@ -51,7 +50,6 @@ pub fn rebuild(
         index: new_path(index),
         ..options.clone()
     };
-    check_disk(&options, hear)?;
     let summary = import(&options, stop, hear)?;
     if summary.interrupted {
         return Ok(Rebuilt {
@@ -78,32 +76,6 @@ fn refuse_used(path: &Path) -> Result<()> {
     match file.try_lock_shared() {
         Err(TryLockError::WouldBlock) => Err(Error::IndexInUse {
             path: path.to_owned(),
-        }),
-        _ => Ok(()),
-    }
-}
-
-/// Refuses to begin what the disk has no room for.
-fn check_disk(options: &import::Options, hear: &mut dyn FnMut(Event<'_>)) -> Result<()> {
-    let examined = doctor::examine(
-        &doctor::Options {
-            source: options.source.clone(),
-            index: options.index.clone(),
-            memory_bytes: options.memory_bytes,
-            deep: false,
-            checks_witness: false,
-        },
-        hear,
-    )?;
-    let Some(needs) = examined.needs else {
-        // The import says what is wrong.
-        return Ok(());
-    };
-    match needs.free_disk_bytes {
-        Some(free_bytes) if free_bytes < needs.disk_bytes => Err(Error::DiskTooSmall {
-            path: options.index.clone(),
-            needed_bytes: needs.disk_bytes,
-            free_bytes,
         }),
         _ => Ok(()),
     }

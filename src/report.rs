@@ -13,6 +13,7 @@ use crate::ledger::heap::Counted;
 use crate::ledger::record::Record;
 use crate::machine::Resident;
 use crate::memory::{Part, Plan};
+use crate::needs::lack::Lack;
 use crate::position::{Height, Place};
 use crate::runs::catalogue::Run;
 use crate::stages::Stages;
@@ -107,6 +108,8 @@ pub enum Notice {
         /// Number of the file that should have it.
         file: u32,
     },
+    /// Something that the import needs is not there; it goes on because it was told to.
+    Lack(Lack),
     /// Memory grows that should not.
     Memory(Alarm),
     /// The newest block is not whole yet.

@@ -72,7 +72,12 @@ impl Table {
 
     /// The most coins it takes.
     pub fn coins_max(&self) -> usize {
-        self.homes_max * TABLE_LOAD_MAX_PERCENT / 100
+        Table::coins_in(self.homes_max)
+    }
+
+    /// The most coins that so many home slots take.
+    pub const fn coins_in(slots: usize) -> usize {
+        slots * TABLE_LOAD_MAX_PERCENT / 100
     }
 
     /// Home slots at full size.

@@ -19,6 +19,10 @@ pub struct ImportArgs {
     #[command(flatten)]
     pub source: SourceArgs,
 
+    /// Go on where the disk, the memory or the rights do not seem to be enough
+    #[arg(long)]
+    pub force: bool,
+
     /// How to import
     #[command(flatten)]
     pub how: HowArgs,
@@ -103,6 +107,10 @@ pub struct RebuildArgs {
     #[arg(long, value_name = "HEX", value_parser = parse_hex)]
     pub signet_challenge: Option<Bytes>,
 
+    /// Go on where the disk, the memory or the rights do not seem to be enough
+    #[arg(long)]
+    pub force: bool,
+
     /// How to import
     #[command(flatten)]
     pub how: HowArgs,
@@ -162,8 +170,8 @@ pub struct ImportPlace {
 }
 
 impl HowArgs {
-    /// The import of `source` into `index`.
-    pub fn options(&self, source: Source, index: &Path) -> Options {
+    /// The import of `source` into `index`, also where something lacks if `ignores_lacks`.
+    pub fn options(&self, source: Source, index: &Path, ignores_lacks: bool) -> Options {
         Options {
             source,
             index: index.to_owned(),
@@ -178,6 +186,7 @@ impl HowArgs {
                 .map(|hash| hash.to_byte_array())
                 .collect(),
             checks_witness: self.check_witness,
+            ignores_lacks,
             ledger: self.ledger(),
         }
     }

@@ -18,7 +18,7 @@ use std::process::ExitCode;
 pub fn run(args: &ImportArgs, index: &Path, json: bool, out: &mut impl Write) -> Result<ExitCode> {
     let source = args.source.get();
     place::say_of_source(&source);
-    let options = args.how.options(source, index);
+    let options = args.how.options(source, index, args.force);
     let stop = signals::caught()?;
     let mut scribe = Scribe::new(&args.how, &stop)?;
     let mut reporter = Reporter::new(args.how.quiet);

@@ -306,6 +306,7 @@ fn describe(notice: &Notice) -> String {
             "warning: rev{file:05}.dat has nothing of block {height} ({}): the node has not connected it, or not yet",
             BlockHash::from_byte_array(*hash)
         ),
+        Notice::Lack(lack) => format!("warning: {lack}"),
         Notice::Memory(alarm) => format!("warning: {alarm}"),
         Notice::Moved => "the block files have moved: their positions were noted anew".into(),
         Notice::Invalid {

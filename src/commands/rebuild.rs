@@ -28,7 +28,7 @@ pub fn run(args: &RebuildArgs, index: &Path, json: bool, out: &mut impl Write) -
         None => guarded(index, || remembered(args, index)).map_err(without_source)?,
     };
     place::say_of_source(&source);
-    let options = args.how.options(source, index);
+    let options = args.how.options(source, index, args.force);
     let stop = signals::caught()?;
     let mut scribe = Scribe::new(&args.how, &stop)?;
     let reporter = RefCell::new(Reporter::new(args.how.quiet));

@@ -3,15 +3,15 @@
 //! Invariant: a claim is believed only of blocks that had to make one (BIP 34), or beside a chain whose
 //! last block claims the height that it has: regtest's need not.
 
-use super::{BlockReader, Datadir};
+use super::{BlockReader, Datadir, Network, NetworkName};
 use crate::position::{Height, Place};
 use crate::wire::Block;
 
 /// The height in the coinbase of the block at `place`; `None` if it cannot be read, or if blocks did not
 /// have to name their height then.
 pub fn claimed_height(datadir: &Datadir, place: Place) -> Option<Height> {
-    let height = height_in_coinbase(datadir, place)?;
-    (height.0 >= datadir.network().bip34_height).then_some(height)
+    let (version, height) = claim(datadir, place)?;
+    had_to_claim(datadir.network(), version, height).then_some(height)
 }
 
 /// The same beside a chain that ends at `tip` with a block at `tip_place`.
@@ -20,21 +20,32 @@ pub fn claimed_height_beside(
     place: Place,
     (tip, tip_place): (Height, Place),
 ) -> Option<Height> {
-    let tip_claims_its_own = height_in_coinbase(datadir, tip_place) == Some(tip);
-    match tip_claims_its_own {
-        true => height_in_coinbase(datadir, place),
+    let is_claiming = claim(datadir, tip_place).is_some_and(|(_, height)| height == tip);
+    match is_claiming {
+        true => claim(datadir, place).map(|(_, height)| height),
         false => claimed_height(datadir, place),
     }
 }
 
-fn height_in_coinbase(datadir: &Datadir, place: Place) -> Option<Height> {
+/// Version of a block, and the number that its coinbase begins with.
+fn claim(datadir: &Datadir, place: Place) -> Option<(i32, Height)> {
     let mut reader = BlockReader::new(datadir).ok()?;
-    let coinbase = Block::read(reader.read(place).ok()?)
-        .ok()?
-        .next_tx()
-        .ok()??;
-    pushed_height(coinbase.inputs().next()?.script_sig)
+    let bytes = reader.read(place).ok()?;
+    let version = i32::from_le_bytes(*bytes.first_chunk()?);
+    let coinbase = Block::read(bytes).ok()?.next_tx().ok()??;
+    let height = pushed_height(coinbase.inputs().next()?.script_sig)?;
+    Some((version, height))
 }
+
+/// Whether a block of that version had to name that height. Regtest's blocks have to from the first on,
+/// unless its node was told otherwise; those that a node makes do in any case.
+fn had_to_claim(network: &Network, version: i32, height: Height) -> bool {
+    let is_in_force = height.0 >= network.bip34_height || network.name == NetworkName::Regtest;
+    version >= BIP34_VERSION && is_in_force
+}
+
+/// Version of blocks that name their height (BIP 34).
+const BIP34_VERSION: i32 = 2;
 
 /// The number that a coinbase's script begins with, if it is written as BIP 34 asks for it (Bitcoin Core,
 /// `validation.cpp`: `ContextualCheckBlock`, "bad-cb-height"). Coinbases of 2009 begin with the block's
@@ -60,6 +71,22 @@ fn pushed_height(script: &[u8]) -> Option<Height> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_height_is_believed_only_where_and_when_it_had_to_be_named() {
+        let [main, regtest] = [NetworkName::Main, NetworkName::Regtest].map(Network::new);
+        for (network, version, height, believed) in [
+            (&main, 2, 227_931, true),
+            (&main, 1, 227_931, false),
+            (&main, 2, 227_930, false),
+            (&main, 0x2000_0000, 900_000, true),
+            (&regtest, 0x2000_0000, 1, true),
+            (&regtest, 1, 1, false),
+        ] {
+            let found = had_to_claim(network, version, Height(height));
+            assert_eq!(found, believed, "{} {version} {height}", network.name);
+        }
+    }
 
     #[test]
     fn heights_are_read_as_bip34_writes_them() {

@@ -199,6 +199,11 @@ impl fmt::Display for ChainEnd {
                 f,
                 "{left}, behind the last whole block: a block there is not whole yet, or damaged"
             ),
+            (_, Some(spot), _) if self.begins_at_a_genesis_block() => {
+                write!(f, "blk{:05}.dat at byte {}: ", spot.file, spot.offset_bytes)?;
+                write!(f, "another chain's genesis block, among these files: ")?;
+                self.describe_orphans(f)
+            }
             ([left, ..], Some(_), _) => {
                 write!(f, "{left}, where a block is missing: ")?;
                 self.describe_orphans(f)
@@ -214,6 +219,11 @@ impl fmt::Display for ChainEnd {
 }
 
 impl ChainEnd {
+    /// Whether the first orphan has no parent at all: it is where another chain begins.
+    fn begins_at_a_genesis_block(&self) -> bool {
+        self.first_missing_parent == Some(BlockHash::all_zeros())
+    }
+
     fn describe_end(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.height {
             Some(height) => write!(f, "the chain ends at height {height}"),
@@ -229,7 +239,8 @@ impl ChainEnd {
             "blocks lack"
         };
         write!(f, "{orphans} {lack} an ancestor")?;
-        if let Some(parent) = self.first_missing_parent {
+        let genesis = self.begins_at_a_genesis_block();
+        if let Some(parent) = self.first_missing_parent.filter(|_| !genesis) {
             write!(f, ", first {parent}")?;
         }
         write!(f, ", and ")?;

@@ -1,143 +1,144 @@
-//! Files of other chains, known by how they begin.
+//! Block files of other coins: programs made from Bitcoin Core write files that look like its own.
 //!
-//! Invariant: a genesis block that is damaged, but ours, is never called another chain's.
+//! Invariant: a coin is named only if the first bytes of a file are its magic; what has a Bitcoin network's
+//! magic is told by its genesis block.
 
-use super::block_file_path;
-use super::files::{self, BlockFile};
-use super::network::Network;
-use super::records::{FRAME_BYTES, Record};
-use super::xor::XorKey;
+use super::files::read_at;
+use super::records::{FRAME_BYTES, Record, hash_of};
+use super::{BlockFile, Network, XorKey, block_file_path};
 use crate::error::io_error;
-use crate::limits::HEADER_BYTES;
-use crate::{Error, Result, wire};
+use crate::limits::NETWORK_FILES_MAX;
+use crate::{Error, Result};
+use bitcoin::BlockHash;
+use bitcoin::hashes::Hash;
 use std::fs::File;
 use std::path::Path;
 
-/// What stands before a block of chains that split their format off ours (their `chainparams.cpp`,
-/// `pchMessageStart`), as far as it differs.
-const MAGICS: [([u8; 4], &str); 6] = [
-    ([0xfb, 0xc0, 0xb6, 0xdb], "litecoin"),
-    ([0xfd, 0xd2, 0xc8, 0xf1], "litecoin's testnet"),
-    ([0xc0, 0xc0, 0xc0, 0xc0], "dogecoin"),
-    ([0xfc, 0xc1, 0xb7, 0xdc], "dogecoin's testnet"),
-    ([0xbf, 0x0c, 0x6b, 0xbd], "dash"),
-    ([0xf9, 0xbe, 0xb4, 0xfe], "namecoin"),
+/// Magics in the block files of well-known coins (`pchMessageStart` in the `chainparams.cpp` of each). Coins
+/// made from these have often kept them. Bitcoin Cash and its like write Bitcoin's own magic into their files,
+/// and share its genesis block.
+const COINS: [([u8; 4], &str); 8] = [
+    ([0xfb, 0xc0, 0xb6, 0xdb], "Litecoin, or a coin made from it"),
+    ([0xfd, 0xd2, 0xc8, 0xf1], "Litecoin's testnet"),
+    ([0xc0, 0xc0, 0xc0, 0xc0], "Dogecoin"),
+    ([0xfc, 0xc1, 0xb7, 0xdc], "Dogecoin's testnet"),
+    ([0xf9, 0xbe, 0xb4, 0xfe], "Namecoin"),
+    ([0xbf, 0x0c, 0x6b, 0xbd], "Dash"),
+    ([0xce, 0xe2, 0xca, 0xff], "Dash's testnet"),
+    ([0x24, 0xe9, 0x27, 0x64], "Zcash"),
 ];
 
-/// Merkle roots, as they are printed, of genesis blocks behind a magic that is one of ours.
-const MERKLE_ROOTS: [(&str, &str); 2] = [
-    (
-        "97ddfbbae6be97fd6cdf3e7ca13232a3afff2353e29badfab7f73011edd4ced9",
-        "litecoin",
-    ),
-    (
-        "5b2a3f53f605d62c53e62932dac6925e3d74afa5a4b459745c36d42d0ed26a69",
-        "dogecoin",
-    ),
-];
-
-/// Refuses files that begin with another chain's genesis block, or with its magic. `first` is the first
-/// record that was recognized.
+/// The error that names the coin whose files these are, if it is one of [`COINS`].
 ///
 /// # Errors
-/// [`Error::OtherChain`], [`Error::Io`].
-pub(super) fn refuse(
-    dir: &Path,
-    files: &[BlockFile],
-    key: XorKey,
-    networks: &[Network],
-    first: Option<&Record>,
-) -> Result<()> {
-    let Some(file) = files.first().filter(|file| file.number == 0) else {
-        return Ok(());
-    };
-    let path = block_file_path(dir, file.number);
-    let mut begin = [0; FRAME_BYTES + HEADER_BYTES];
-    let opened = File::open(&path).map_err(io_error("open", &path))?;
-    files::read_at(&opened, &mut begin, 0).map_err(io_error("read", &path))?;
-    key.apply(&mut begin, 0);
-    let (frame, header) = begin
-        .split_last_chunk::<HEADER_BYTES>()
-        .expect("as long as both");
-    let refused = |name, hash| {
-        Err(Error::OtherChain {
-            path: path.clone(),
-            name,
-            hash,
-        })
-    };
-    let hash = wire::hash_of(header);
-    let is_magic = |(magic, _): &&([u8; 4], &str)| frame.starts_with(magic);
-    if let Some((_, name)) = MAGICS.iter().find(is_magic) {
-        return refused(Some(*name), hash);
+/// A file cannot be read.
+pub(super) fn other_coin(dir: &Path, files: &[BlockFile], key: XorKey) -> Result<Option<Error>> {
+    for file in files.iter().take(NETWORK_FILES_MAX) {
+        let path = block_file_path(dir, file.number);
+        let open = File::open(&path).map_err(io_error("open", &path))?;
+        let mut plain = [0; 4];
+        read_at(&open, &mut plain, 0).map_err(io_error("read", &path))?;
+        let mut decoded = plain;
+        key.apply(&mut decoded, 0);
+        let is_of = |(magic, _): &&([u8; 4], &str)| *magic == plain || *magic == decoded;
+        if let Some((magic, coin)) = COINS.iter().find(is_of) {
+            return Ok(Some(Error::OtherCoin {
+                dir: dir.to_path_buf(),
+                file: file.number,
+                magic: *magic,
+                coin,
+            }));
+        }
     }
-    let is_ours = networks.iter().any(|network| network.genesis_hash == hash);
-    if is_ours || wire::prev_hash_of(header) != [0; 32] {
-        return Ok(());
-    }
-    let root = bitcoin::TxMerkleNode::from_raw_hash(merkle_root_of(header)).to_string();
-    if let Some((_, name)) = MERKLE_ROOTS.iter().find(|(known, _)| *known == root) {
-        return refused(Some(*name), hash);
-    }
-    // A header that meets its own proof of work is not a damaged one.
-    match first.is_some_and(|first| first.hash == hash) {
-        true => refused(None, hash),
-        false => Ok(()),
-    }
+    Ok(None)
 }
 
-fn merkle_root_of(header: &[u8; HEADER_BYTES]) -> bitcoin::hashes::sha256d::Hash {
-    use bitcoin::hashes::Hash;
-    let root = header[36..68].try_into().expect("a header has 80 bytes");
-    Hash::from_byte_array(root)
+/// Refuses a genesis block that is not the network's: a record without a parent.
+pub(super) fn expect_genesis(record: &Record, network: &Network) -> Result<()> {
+    let has_parent = record.header[4..36] != [0; 32];
+    let found = hash_of(&record.header);
+    if has_parent || found == network.genesis_hash {
+        return Ok(());
+    }
+    Err(Error::OtherGenesis {
+        file: record.place.file,
+        offset_bytes: record.place.offset_bytes - FRAME_BYTES as u64,
+        found: BlockHash::from_byte_array(found),
+        network: network.name,
+        expected: BlockHash::from_byte_array(network.genesis_hash),
+    })
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::testing::folder_with;
+    use super::super::{Datadir, Location, NetworkName, Source};
     use super::*;
-    use bitcoin::block::{Header, Version};
-    use bitcoin::hashes::Hash;
-    use bitcoin::{BlockHash, CompactTarget};
 
-    /// The roots are right if the headers that hold them have the hashes that their chains publish.
-    #[test]
-    fn merkle_roots_are_those_of_published_genesis_blocks() {
-        for (name, time, bits, nonce, hash) in [
-            (
-                "litecoin",
-                1_317_972_665,
-                0x1e0f_fff0,
-                2_084_524_493,
-                "12a765e31ffd4059bada1e25190f6e98c99d9714d334efa41a195a7e7e04bfe2",
-            ),
-            (
-                "litecoin",
-                1_296_688_602,
-                0x207f_ffff,
-                0,
-                "530827f38f93b43ed12af0b3ad25a288dc02ed74d6d7857862df51fc56c416f9",
-            ),
-            (
-                "dogecoin",
-                1_386_325_540,
-                0x1e0f_fff0,
-                99_943,
-                "1a91e3dace36e2be3bf030a65679fe821aa1d6ef92e7c9902eb318182c355691",
-            ),
-        ] {
-            let (root, _) = MERKLE_ROOTS
-                .into_iter()
-                .find(|(_, known)| *known == name)
-                .expect("known");
-            let header = Header {
-                version: Version::from_consensus(1),
-                prev_blockhash: BlockHash::all_zeros(),
-                merkle_root: root.parse().expect("literal"),
-                time,
-                bits: CompactTarget::from_consensus(bits),
-                nonce,
-            };
-            assert_eq!(header.block_hash().to_string(), hash);
+    fn refusal(bytes: Vec<u8>, key: Option<[u8; 8]>) -> String {
+        let mut bytes = bytes;
+        if let Some(key) = key {
+            XorKey(key).apply(&mut bytes, 0);
         }
+        let dir = folder_with(&[bytes]);
+        if let Some(key) = key {
+            std::fs::write(dir.path().join("xor.dat"), key).expect("written");
+        }
+        let source = Source {
+            location: Location::BlocksDir(dir.path().to_path_buf()),
+            network: None,
+            signet_challenge: None,
+        };
+        Datadir::open(&source).expect_err("refused").to_string()
+    }
+
+    /// The record of a block that nobody has to have mined: any nonce that meets the easy target.
+    fn record_of(network: NetworkName, change: impl Fn(&mut [u8])) -> Vec<u8> {
+        let block = bitcoin::constants::genesis_block(network.bitcoin());
+        let mut bytes = bitcoin::consensus::serialize(&block);
+        change(&mut bytes);
+        let magic = Network::new(network).magic;
+        [&magic[..], &(bytes.len() as u32).to_le_bytes(), &bytes].concat()
+    }
+
+    #[test]
+    fn files_of_other_coins_are_named_obfuscated_or_not() {
+        for (magic, coin) in COINS {
+            let record = record_of(NetworkName::Main, |_| {});
+            let bytes = [&magic[..], &record[4..]].concat();
+            for key in [None, Some([1, 2, 3, 4, 5, 6, 7, 8])] {
+                let words = refusal(bytes.clone(), key);
+                assert!(words.contains(coin), "{words}");
+            }
+        }
+    }
+
+    #[test]
+    fn no_coin_has_the_magic_of_a_bitcoin_network() {
+        for network in NetworkName::ALL.map(Network::new) {
+            assert!(COINS.iter().all(|(magic, _)| *magic != network.magic));
+        }
+    }
+
+    #[test]
+    fn another_genesis_block_of_the_same_magic_is_named_as_that() {
+        // Private chains and coins made from Bitcoin often keep regtest's magic. Half of all nonces meet
+        // its target.
+        let mut seen = 0;
+        for nonce in 100..110_u32 {
+            let record = record_of(NetworkName::Regtest, |block| {
+                block[76..80].copy_from_slice(&nonce.to_le_bytes());
+            });
+            let words = refusal(record, None);
+            if !words.contains("no block of any known network") {
+                assert!(
+                    words.starts_with("blk00000.dat at byte 0: another chain's genesis block "),
+                    "{words}"
+                );
+                assert!(words.contains("not regtest's 0f9188f13cb7b2c7"), "{words}");
+                seen += 1;
+            }
+        }
+        assert!(seen > 0);
     }
 }

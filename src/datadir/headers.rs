@@ -83,7 +83,7 @@ pub struct Counts {
     pub headers: u32,
     /// Further copies of blocks.
     pub duplicates: u32,
-    /// Blocks that came before their parent.
+    /// Blocks that came before their parent, which came later.
     pub out_of_order: u32,
     /// Blocks with all ancestors present, aside the best chain.
     pub stale: u32,
@@ -167,16 +167,17 @@ impl<'a> HeaderTree<'a> {
             self.add_copy(id, place);
             return Ok(Inserted::Duplicate);
         }
+        let is_late = self.is_missing(id);
         let node = self.node_mut(id);
         node.bits = bits;
         node.bytes_flags &= !GHOST;
         node.set_place(place);
         self.counts.headers += 1;
+        // Those that wait for a parent that never comes are orphans, not out of order.
+        let waited = self.arena.children(id).count() as u32;
+        self.counts.out_of_order += if is_late { waited } else { 0 };
         if id != ROOT {
             let parent = self.arena.find_or_add(prev_hash);
-            // The genesis block has no parent that could come.
-            let late = self.is_missing(parent) && *prev_hash != [0; 32];
-            self.counts.out_of_order += u32::from(late);
             self.arena.hang(id, parent);
         }
         Ok(Inserted::New)
@@ -273,7 +274,7 @@ impl<'a> HeaderTree<'a> {
         self.counts.headers
     }
 
-    /// Blocks so far that came before their parent.
+    /// Blocks so far that came before their parent, which came later.
     pub fn out_of_order(&self) -> u32 {
         self.counts.out_of_order
     }

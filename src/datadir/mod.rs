@@ -8,8 +8,8 @@
 //! | `network` | the five networks and their constants |
 //! | `find` | the folder that they lie in |
 //! | `conf` | what `bitcoin.conf` says of that |
-//! | `foreign` | files of other chains |
 //! | `files` | listing the block files, reading the key |
+//! | `foreign` | block files of other coins |
 //! | `xor` | the obfuscation |
 //! | `records` | the records in a file |
 //! | `leftovers` | what lies between them |
@@ -157,17 +157,17 @@ impl Datadir {
         let missing = files::check_numbers(&blocks_dir, &files).err();
         let xor_key = files::read_xor_key(&blocks_dir)?;
         let mut reader = RecordReader::new(networks.to_vec(), xor_key);
-        let first = first_record(&mut reader, &blocks_dir, &files)?;
-        foreign::refuse(&blocks_dir, &files, xor_key, &networks, first.as_ref())?;
-        let Some(first) = first else {
-            return Err(Error::NoRecords {
+        let Some(first) = first_record(&mut reader, &blocks_dir, &files)? else {
+            let other = foreign::other_coin(&blocks_dir, &files, xor_key)?;
+            return Err(other.unwrap_or(Error::NoRecords {
                 dir: blocks_dir,
                 network: wanted,
-            });
+            }));
         };
         let expected = wanted.unwrap_or(first.network);
         first.expect_network(expected)?;
         let network = networks[expected as usize].clone();
+        foreign::expect_genesis(&first, &network)?;
         let datadir = Datadir {
             network,
             networks: networks.to_vec(),

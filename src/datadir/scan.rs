@@ -72,7 +72,7 @@ pub struct ScanReport {
     pub records: u64,
     /// Records of a block that was there already.
     pub duplicates: u64,
-    /// Blocks that came before their parent.
+    /// Blocks that came before their parent, which came later.
     pub out_of_order: u64,
     /// Stretches of zeros between records.
     pub zero_gaps: u64,

@@ -9,15 +9,15 @@ use crate::datadir::{
 };
 use crate::index::Index;
 use crate::index::left_out::{LeftOut, left_out};
+use crate::needs::lack::Lack;
 use crate::position::Height;
 use crate::query::QUERY_CACHE_BYTES;
-use crate::system;
 use crate::verify::undo::is_connected;
 use crate::wire::Hash32;
 use crate::{Error, Result};
 use bitcoin::BlockHash;
 use bitcoin::hashes::Hash;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// A place in a block file.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, serde::Serialize)]
@@ -47,7 +47,7 @@ pub struct FilesFound {
     pub records: u64,
     /// Records of a block that was there already.
     pub duplicates: u64,
-    /// Blocks that came before their parent.
+    /// Blocks that came before their parent, which came later.
     pub out_of_order: u64,
     /// Stretches of zeros between records.
     pub zero_gaps: u64,
@@ -162,7 +162,7 @@ impl ChainFound {
             state: state(datadir, &end),
             height: best.map(|best| best.height),
             hash: hash.map(BlockHash::from_byte_array),
-            bytes: best.map_or(0, |_| super::needs::total_bytes(tree, None).1),
+            bytes: best.map_or(0, |_| total_bytes(tree, None).1),
             headers: counts.headers,
             stale: counts.stale,
             tips: counts.tips,
@@ -203,6 +203,9 @@ pub struct IndexFound {
     pub height: Option<Height>,
     /// Bytes that it takes on disk.
     pub bytes: u64,
+    /// Coins that it has.
+    #[serde(skip)]
+    pub(super) coins: u64,
     /// Blocks that imports have left out because they break the rules.
     pub left_out: Vec<LeftOut>,
     /// Why an import could not write to it.
@@ -220,18 +223,12 @@ pub(super) fn index(options: &Options, datadir: &Datadir) -> IndexFound {
         exists: path.exists(),
         height: None,
         bytes: 0,
+        coins: 0,
         left_out: Vec::new(),
         problem: None,
         unsettled: (Height(0), Vec::new()),
     };
-    let writable = if found.exists {
-        path
-    } else {
-        system::folder_of(path)
-    };
-    if !system::is_writable(writable) {
-        found.problem = Some(format!("cannot write to {}", writable.display()));
-    }
+    found.problem = Lack::of_rights(path).map(|lack| lack.to_string());
     if found.exists {
         match found.look_into(datadir) {
             // An import repairs that.
@@ -251,6 +248,7 @@ impl IndexFound {
         let network = datadir.network();
         index.expect_network(&network.name.to_string(), network.magic)?;
         self.height = index.tip().map(|(height, _)| height);
+        self.coins = index.tip().map_or(0, |(_, row)| row.coins);
         self.bytes = index.store().allocated_bytes()?;
         self.left_out = left_out(index.store())?;
         if let (Some(tip), Some(settled)) = (self.height, index.meta().settled) {
@@ -274,7 +272,10 @@ impl IndexFound {
     }
 }
 
-/// Bytes free on the disk where the index is, or is to be.
-pub(super) fn free_disk_bytes_for(index: &Path) -> Option<u64> {
-    system::free_disk_bytes(system::folder_of(index))
+/// Blocks of the best chain above `tip`, and their bytes.
+pub(super) fn total_bytes(tree: &HeaderTree<'_>, tip: Option<Height>) -> (u64, u64) {
+    let above = tree.best_chain().filter(|block| Some(block.height) > tip);
+    above.fold((0, 0), |(blocks, bytes), block| {
+        (blocks + 1, bytes + u64::from(block.place.bytes))
+    })
 }

@@ -8,24 +8,22 @@
 //! | file | what |
 //! | --- | --- |
 //! | `deep.rs` | every block, read, parsed and hashed |
-//! | `needs.rs` | time, disk and memory, judged by a sample |
 //! | `node.rs` | whether a node is running |
 //! | `found.rs` | what is said of files, chain and index |
 
 mod deep;
 mod found;
-mod needs;
 mod node;
 
-pub use deep::Tally;
 pub use found::{ChainFound, FilesFound, IndexFound, Spot, State};
-pub use needs::Needs;
 pub use node::Node;
 
 use crate::Result;
 use crate::datadir::{ChainEnd, Datadir, HeaderTree, Root, ScanReport, Source, catch_sigbus, scan};
 use crate::limits::RECORD_BYTES_TYPICAL_MIN;
 use crate::memory::{BUDGET_BYTES_MIN, Plan};
+use crate::needs::sample::{Sample, Tally};
+use crate::needs::{Ahead, Needs, Room};
 use crate::position::Height;
 use crate::region::Region;
 use crate::report::Event;
@@ -62,7 +60,7 @@ pub struct Report {
     pub files: Option<FilesFound>,
     /// The chain in them.
     pub chain: Option<ChainFound>,
-    /// A node that may be running.
+    /// Whether a node is running on the files.
     pub node: Option<Node>,
     /// The index.
     pub index: Option<IndexFound>,
@@ -144,7 +142,7 @@ impl Report {
         self.network = Some(datadir.network().name.to_string());
         let node = node::look(datadir);
         if let Some(sign) = &node.sign {
-            let text = "a node seems to be running, which does no harm: ";
+            let text = "a node is running on these files, which does no harm: ";
             self.warnings.push(format!("{text}{sign}"));
         }
         self.node = Some(node);
@@ -215,7 +213,7 @@ impl Report {
         tree: &HeaderTree<'_>,
         tell: &mut dyn FnMut(Event<'_>),
     ) -> Result<()> {
-        let bytes = needs::total_bytes(tree, None).1;
+        let bytes = found::total_bytes(tree, None).1;
         let deep = deep::check_all(
             datadir,
             tree,
@@ -249,22 +247,30 @@ impl Report {
         tree: &HeaderTree<'_>,
         index: &IndexFound,
     ) -> Result<()> {
+        let (blocks, bytes) = found::total_bytes(tree, index.height);
+        let ahead = Ahead {
+            index: &options.index,
+            index_bytes: index.bytes,
+            coins: index.coins,
+            blocks,
+            bytes,
+            memory_bytes: options.memory_bytes,
+        };
         let sample = match &self.deep {
-            Some(deep) => needs::Sample {
+            Some(deep) => Sample {
                 tally: deep.tally,
                 seconds: deep.seconds,
             },
-            None => needs::sample(datadir, tree)?,
+            None => {
+                let above = tree.best_chain();
+                let above = above.filter(|block| Some(block.height) > index.height);
+                Sample::take(datadir, above.map(|block| Ok(block.place)), bytes)?
+            }
         };
-        let free = found::free_disk_bytes_for(&options.index);
-        let needs = needs::estimate(tree, index.height, index.bytes, free, &sample);
-        if needs.free_disk_bytes.is_some_and(|f| f < needs.disk_bytes) {
-            self.problems.push(format!(
-                "the index needs about {} MB more, {} MB are free where it is to be",
-                needs.disk_bytes / 1_000_000,
-                needs.free_disk_bytes.unwrap_or(0) / 1_000_000
-            ));
-        }
+        let needs = Needs::estimate(&ahead, Room::now(&options.index), &sample);
+        let lacks = needs.lacks(&options.index);
+        self.problems
+            .extend(lacks.iter().map(|lack| lack.to_string()));
         self.needs = Some(needs);
         Ok(())
     }

@@ -1,40 +1,53 @@
-//! Whether a node seems to be running on these files.
+//! Whether a node is running on these files.
 //!
-//! Invariant: a guess, by signs that a node leaves: nothing else in the crate depends on it.
+//! Invariant: only what a running node holds is a sign of one. A copied folder has its files, and files
+//! written to a moment ago, but no lock.
 
 use crate::datadir::Datadir;
 use crate::system::locked_by;
 use std::fs::File;
+use std::io::ErrorKind;
 use std::path::Path;
-use std::time::{Duration, SystemTime};
-
-/// A newest file written to more recently than this is a sign of a node at work.
-const RECENT: Duration = Duration::from_secs(120);
+use std::time::SystemTime;
 
 /// What was seen of a node.
 #[derive(Clone, PartialEq, Eq, Debug, serde::Serialize)]
 pub struct Node {
-    /// Whether one seems to be running.
+    /// Whether one is running.
     pub running: bool,
     /// By which sign.
     pub sign: Option<String>,
+    /// Seconds since the newest file was written to: no sign of a node, but worth knowing.
+    pub written_seconds_ago: Option<u64>,
 }
 
 /// Looks for the locks that bitcoind holds on `.lock` in its folder and in that of the blocks
-/// (Bitcoin Core, `util/fs_helpers.cpp`: `LockDirectory`), for its pid file, and at the files' age.
+/// (Bitcoin Core, `util/fs_helpers.cpp`: `LockDirectory`), and at the age of the files.
 pub fn look(datadir: &Datadir) -> Node {
     let blocks_dir = datadir.blocks_dir();
     let folders = [Some(blocks_dir), blocks_dir.parent()];
-    let signs = folders.into_iter().flatten().flat_map(|folder| {
-        let lock = folder.join(".lock");
-        let locked = File::open(&lock).ok().and_then(|file| locked_by(&file));
-        let locked = locked.map(|pid| format!("process {pid} has locked {}", lock.display()));
-        [locked, pid_file(&folder.join("bitcoind.pid"))]
-    });
-    let sign = signs.flatten().next().or_else(|| written(datadir));
+    let sign = folders.into_iter().flatten().find_map(sign_in);
+    let newest = datadir.files().iter().map(|file| file.modified).max();
+    let age = newest.and_then(|newest| SystemTime::now().duration_since(newest).ok());
     Node {
         running: sign.is_some(),
         sign,
+        written_seconds_ago: age.map(|age| age.as_secs()),
+    }
+}
+
+/// A lock that somebody holds. Only where we may not ask of it does the pid file count: it is copied with
+/// the folder, and may then name a node that runs on another.
+fn sign_in(folder: &Path) -> Option<String> {
+    let lock = folder.join(".lock");
+    match File::open(&lock) {
+        Ok(file) => {
+            locked_by(&file).map(|pid| format!("process {pid} has locked {}", lock.display()))
+        }
+        Err(error) if error.kind() == ErrorKind::PermissionDenied => {
+            pid_file(&folder.join("bitcoind.pid"))
+        }
+        Err(_) => None,
     }
 }
 
@@ -44,17 +57,4 @@ fn pid_file(path: &Path) -> Option<String> {
     let name = std::fs::read_to_string(format!("/proc/{pid}/comm")).ok()?;
     let is_node = name.starts_with("bitcoin") || name.starts_with("b-");
     is_node.then(|| format!("{} names process {pid}, which runs", path.display()))
-}
-
-/// How recently the newest file was written to, if very.
-fn written(datadir: &Datadir) -> Option<String> {
-    let newest = datadir.files().iter().max_by_key(|file| file.modified)?;
-    let age = SystemTime::now().duration_since(newest.modified).ok()?;
-    (age < RECENT).then(|| {
-        format!(
-            "blk{:05}.dat was written to {} seconds ago",
-            newest.number,
-            age.as_secs()
-        )
-    })
 }

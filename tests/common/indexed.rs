@@ -64,6 +64,7 @@ impl Indexed {
             commit_every,
             invalid: vec![],
             checks_witness: false,
+            ignores_lacks: false,
             ledger: Default::default(),
         };
         import(&options, &AtomicBool::new(false), &mut |_| {}).unwrap();

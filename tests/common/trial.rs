@@ -71,6 +71,7 @@ impl Trial {
             commit_every: 10_000,
             invalid: Vec::new(),
             checks_witness: true,
+            ignores_lacks: false,
             ledger: Default::default(),
         };
         Trial {

@@ -58,6 +58,7 @@ pub fn options(datadir: &Path, index: PathBuf) -> Options {
         commit_every: 10_000,
         invalid: Vec::new(),
         checks_witness: true,
+        ignores_lacks: false,
         ledger: Default::default(),
     }
 }

@@ -54,6 +54,7 @@ pub fn import_datadir(datadir: &Path, commit_every: u32) -> Imported {
         commit_every,
         invalid: vec![],
         checks_witness: false,
+        ignores_lacks: false,
         ledger: Default::default(),
     };
     import(&options, &AtomicBool::new(false), &mut |_| {}).unwrap();

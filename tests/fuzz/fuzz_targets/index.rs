@@ -33,6 +33,7 @@ static WHOLE: LazyLock<Whole> = LazyLock::new(|| {
         commit_every: 100,
         invalid: Vec::new(),
         checks_witness: false,
+            ignores_lacks: false,
         ledger: Default::default(),
     };
     blkdex::import::import(&options, &AtomicBool::new(false), &mut |_| {}).unwrap();

@@ -1,0 +1,383 @@
+//! What an import takes, and whether it is there: disk, memory, rights, time.
+//!
+//! Invariant: `doctor` and `import` ask here and nowhere else, so what the one says the other does.
+//! Estimates are named as such; each figure says where it was measured, and what the plan knows is
+//! taken from the plan.
+//!
+//! | file | what |
+//! | --- | --- |
+//! | `sample.rs` | a look at some blocks |
+//! | `lack.rs` | what is not there |
+
+pub mod lack;
+pub mod sample;
+
+use crate::Result;
+use crate::limits::OUTPUT_BYTES_MIN;
+use crate::machine::available_bytes;
+use crate::memory::{BUDGET_BYTES_MIN, least_for_coins};
+use crate::system;
+use lack::Lack;
+use sample::{Sample, Tally};
+use std::path::Path;
+
+/// Bytes that an index has for each output of the chain. (Measured on the bench's chains: 18.8 to 20.2 on
+/// 3 GB, 19.1 to 20.8 on 32 GB.)
+pub const INDEX_BYTES_PER_OUTPUT: u64 = 20;
+
+/// An index of hardly anything.
+const INDEX_BYTES_MIN: u64 = 2 << 20;
+
+/// The most disk that an import takes on its way, in percent of what its index has at the end: with this
+/// much memory and more, and with less. (Measured: 1.01 and 1.07 times.)
+const AMPLE_MEMORY_BYTES: usize = 256 << 20;
+const PEAK_PERCENT_AMPLE: u64 = 101;
+const PEAK_PERCENT: u64 = 107;
+
+/// How many times as long as reading, parsing and hashing an import takes if its table holds all coins.
+/// (Measured on the bench's chains: 1.96 to 2.05 on 3 GB, 2.13 on 32 GB.)
+const TIMES_FLOOR: f64 = 2.1;
+
+/// ...and where it does not, from so many bytes of memory on. (Measured on 32 GB: 2.41 with 128 MiB, 5.2
+/// with 64 MiB.)
+const TIMES_FLOOR_DROPPING: [(usize, f64); 2] = [(128 << 20, 2.4), (BUDGET_BYTES_MIN, 5.2)];
+
+/// Outputs that stay unspent, in a thousand (mainnet in 2026: 190 of 3,600 million).
+const UNSPENT_PERMILLE: u64 = 55;
+
+/// The work that lies ahead.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Ahead<'a> {
+    /// The index that is, or is to be.
+    pub index: &'a Path,
+    /// Bytes that it has by now.
+    pub index_bytes: u64,
+    /// Coins that it has by now.
+    pub coins: u64,
+    /// Blocks still to import.
+    pub blocks: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// The budget.
+    pub memory_bytes: usize,
+}
+
+/// What there is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Room {
+    /// Bytes of disk that are free where the index is to be; `None` if unknown.
+    pub disk_bytes: Option<u64>,
+    /// Memory that the machine, or the control group, has; `None` if unknown.
+    pub memory_bytes: Option<u64>,
+}
+
+impl Room {
+    /// Asks the operating system.
+    pub fn now(index: &Path) -> Room {
+        Room {
+            disk_bytes: system::free_disk_bytes(system::folder_of(index)),
+            memory_bytes: available_bytes(),
+        }
+    }
+}
+
+/// What an import would take. All of it is estimated, but for what there is.
+#[derive(Clone, Copy, PartialEq, Debug, serde::Serialize)]
+pub struct Needs {
+    /// Blocks still to import.
+    pub blocks: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Bytes that the whole index will have.
+    pub index_bytes: u64,
+    /// Bytes of disk needed beyond what the index has now.
+    pub disk_bytes: u64,
+    /// Bytes of disk that are free where the index is to be; `None` if unknown.
+    pub free_disk_bytes: Option<u64>,
+    /// How much of `--memory` it will fill.
+    pub memory_used_bytes: u64,
+    /// A `--memory` with which hardly a spend is looked up on disk, or half of what there is.
+    pub memory_advised_bytes: u64,
+    /// Memory that the machine, or the control group, has; `None` if unknown.
+    pub memory_available_bytes: Option<u64>,
+    /// Time that the import will take.
+    pub seconds: f64,
+    /// What the estimates were made from.
+    pub sample: Tally,
+    /// How long that took.
+    pub sample_seconds: f64,
+}
+
+impl Needs {
+    /// Works the needs out from a sample of the blocks ahead.
+    pub fn estimate(ahead: &Ahead<'_>, room: Room, sample: &Sample) -> Needs {
+        let sampled = sample.tally.bytes.max(1) as f64;
+        let outputs = (sample.tally.outputs as f64 * ahead.bytes as f64 / sampled) as u64;
+        let added = match ahead.blocks {
+            0 => 0,
+            _ => outputs * INDEX_BYTES_PER_OUTPUT + INDEX_BYTES_MIN,
+        };
+        let percent = match ahead.memory_bytes < AMPLE_MEMORY_BYTES {
+            true => PEAK_PERCENT,
+            false => PEAK_PERCENT_AMPLE,
+        };
+        let coins = ahead.coins + outputs * UNSPENT_PERMILLE / 1000;
+        let all_in_table = least_for_coins(coins);
+        let half = room.memory_bytes.map_or(u64::MAX, |bytes| bytes / 2);
+        let floor_seconds = ahead.bytes as f64 * sample.seconds / sampled;
+        Needs {
+            blocks: ahead.blocks,
+            bytes: ahead.bytes,
+            index_bytes: ahead.index_bytes + added,
+            disk_bytes: added / 100 * percent,
+            free_disk_bytes: room.disk_bytes,
+            memory_used_bytes: all_in_table.min(ahead.memory_bytes) as u64,
+            memory_advised_bytes: (all_in_table as u64).min(half).max(BUDGET_BYTES_MIN as u64),
+            memory_available_bytes: room.memory_bytes,
+            seconds: floor_seconds * times_floor(ahead.memory_bytes, all_in_table),
+            sample: sample.tally,
+            sample_seconds: sample.seconds,
+        }
+    }
+
+    /// What is needed and not there; the index is to be at `index`.
+    pub fn lacks(&self, index: &Path) -> Vec<Lack> {
+        let disk = self.free_disk_bytes.filter(|free| *free < self.disk_bytes);
+        let disk = disk.map(|free_bytes| Lack::Disk {
+            index: index.to_owned(),
+            needed_bytes: self.disk_bytes,
+            free_bytes,
+        });
+        let memory = self
+            .memory_available_bytes
+            .filter(|available| self.blocks > 0 && *available < self.memory_used_bytes);
+        let memory = memory.map(|available_bytes| Lack::Memory {
+            used_bytes: self.memory_used_bytes,
+            available_bytes,
+        });
+        disk.into_iter().chain(memory).collect()
+    }
+}
+
+/// What the work ahead lacks. `sample` is asked only if there is not room enough for the most that so many
+/// bytes of blocks can need.
+///
+/// # Errors
+/// Those of `sample`.
+pub fn lacks(
+    ahead: &Ahead<'_>,
+    room: Room,
+    sample: impl FnOnce() -> Result<Sample>,
+) -> Result<Vec<Lack>> {
+    let most = Needs::estimate(ahead, room, &most_outputs(ahead.bytes));
+    if most.lacks(ahead.index).is_empty() {
+        return Ok(Vec::new());
+    }
+    let needs = Needs::estimate(ahead, room, &sample()?);
+    Ok(needs.lacks(ahead.index))
+}
+
+/// Blocks of nothing but the smallest outputs.
+fn most_outputs(bytes: u64) -> Sample {
+    let tally = Tally {
+        bytes,
+        outputs: bytes / u64::from(OUTPUT_BYTES_MIN),
+        ..Tally::default()
+    };
+    Sample {
+        tally,
+        seconds: 0.0,
+    }
+}
+
+/// How many times as long as the floor an import takes.
+fn times_floor(memory_bytes: usize, all_in_table: usize) -> f64 {
+    if memory_bytes >= all_in_table {
+        return TIMES_FLOOR;
+    }
+    let fits = |(least, _): &&(usize, f64)| memory_bytes >= *least;
+    let found = TIMES_FLOOR_DROPPING.iter().find(fits);
+    let [.., (_, slowest)] = TIMES_FLOOR_DROPPING;
+    found.map_or(slowest, |(_, times)| *times)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MIB: usize = 1 << 20;
+    const GB: u64 = 1_000_000_000;
+
+    /// Mainnet of 2026, as the manual has it (`blkdex manual speed`).
+    fn mainnet(memory_bytes: usize) -> (Ahead<'static>, Sample) {
+        let ahead = Ahead {
+            index: Path::new("blkdex.redb"),
+            index_bytes: 0,
+            coins: 0,
+            blocks: 900_000,
+            bytes: 780 * GB,
+            memory_bytes,
+        };
+        let tally = Tally {
+            bytes: GB,
+            outputs: 4_400_000_000 / 780,
+            ..Tally::default()
+        };
+        (
+            ahead,
+            Sample {
+                tally,
+                seconds: 1.28,
+            },
+        )
+    }
+
+    const AMPLE: Room = Room {
+        disk_bytes: Some(1000 * GB),
+        memory_bytes: Some(64 * GB),
+    };
+
+    fn needs(memory_bytes: usize, room: Room) -> Needs {
+        let (ahead, sample) = mainnet(memory_bytes);
+        Needs::estimate(&ahead, room, &sample)
+    }
+
+    #[test]
+    fn mainnet_needs_what_the_manual_says() {
+        let chapter = include_str!("../manual/speed.md");
+        let ample = needs(4096 * MIB, AMPLE);
+        let gigabytes = (ample.index_bytes + 5 * GB) / (10 * GB) * 10;
+        let said = format!("about {INDEX_BYTES_PER_OUTPUT} bytes an output, {gigabytes} GB.");
+        assert!(chapter.contains(&said), "{said}");
+        let peak = [needs(64 * MIB, AMPLE), ample].map(|needs| {
+            let percent = needs.disk_bytes as f64 * 100.0 / needs.index_bytes as f64;
+            percent.round() as u64 - 100
+        });
+        let said = format!(
+            "Up to {} % more if imported with little memory, {} % more with {} MiB or",
+            peak[0],
+            peak[1],
+            AMPLE_MEMORY_BYTES / MIB
+        );
+        assert!(chapter.contains(&said), "{said}");
+    }
+
+    #[test]
+    fn a_table_holds_as_many_coins_as_the_manual_says() {
+        let chapter = include_str!("../manual/speed.md");
+        let rows = chapter.lines().filter(|line| {
+            let memory = line.strip_prefix("| ").unwrap_or_default();
+            memory.starts_with(|first: char| first.is_ascii_digit()) && line.ends_with(" min |")
+                || line.ends_with(" h |")
+        });
+        let mut count = 0;
+        for row in rows {
+            let cells: Vec<&str> = row.split('|').map(str::trim).collect();
+            let (number, unit) = cells[1].split_at(cells[1].len() - 1);
+            let number: usize = number.parse().expect("a size");
+            let bytes = number * if unit == "G" { 1024 } else { 1 } * MIB;
+            let slots: f64 = cells[2].trim_end_matches(" M").parse().expect("slots");
+            let plan = crate::memory::Plan::new(bytes, None).expect("enough");
+            let found = plan.sizes.table_slots as f64 / 1e6;
+            assert!((found - slots).abs() <= slots * 0.05, "{row}: {found}");
+            count += 1;
+        }
+        assert_eq!(count, 7);
+    }
+
+    #[test]
+    fn a_full_disk_and_too_little_memory_are_lacks_of_one_line_each() {
+        let short = Room {
+            disk_bytes: Some(80 * GB),
+            memory_bytes: Some(2 * GB),
+        };
+        let lacks = needs(4096 * MIB, short).lacks(Path::new("blkdex.redb"));
+        assert_eq!(lacks.len(), 2);
+        for lack in &lacks {
+            assert!(!lack.to_string().contains('\n'), "{lack}");
+        }
+        assert!(matches!(lacks[0], Lack::Disk { free_bytes, .. } if free_bytes == 80 * GB));
+        assert!(matches!(lacks[1], Lack::Memory { used_bytes, .. } if used_bytes == 4 << 30));
+        assert_eq!(needs(4096 * MIB, AMPLE).lacks(Path::new("x")), []);
+        let unknown = Room {
+            disk_bytes: None,
+            memory_bytes: None,
+        };
+        assert_eq!(needs(4096 * MIB, unknown).lacks(Path::new("x")), []);
+    }
+
+    #[test]
+    fn memory_that_a_small_chain_will_not_fill_is_no_lack() {
+        let (ahead, sample) = mainnet(4096 * MIB);
+        let small = Ahead {
+            bytes: GB / 100,
+            blocks: 1000,
+            ..ahead
+        };
+        let short = Room {
+            disk_bytes: Some(GB),
+            memory_bytes: Some(GB),
+        };
+        let needs = Needs::estimate(&small, short, &sample);
+        assert_eq!(needs.lacks(small.index), []);
+        // Coins that are in the index already are loaded into the table.
+        let grown = Ahead {
+            coins: 150_000_000,
+            ..small
+        };
+        let lacks = Needs::estimate(&grown, short, &sample).lacks(grown.index);
+        assert!(matches!(lacks[..], [Lack::Memory { .. }]), "{lacks:?}");
+    }
+
+    #[test]
+    fn blocks_are_read_for_a_sample_only_where_room_is_short() {
+        let (ahead, sample) = mainnet(4096 * MIB);
+        let few = Ahead {
+            bytes: 15_000_000,
+            blocks: 10,
+            ..ahead
+        };
+        let no_sample = || -> Result<Sample> { panic!("there is room for anything") };
+        assert_eq!(lacks(&few, AMPLE, no_sample).expect("no reading"), []);
+        let short = Room {
+            disk_bytes: Some(10_000_000),
+            ..AMPLE
+        };
+        let mut asked = false;
+        let found = lacks(&few, short, || {
+            asked = true;
+            Ok(sample)
+        });
+        assert_eq!(found.expect("sampled"), []);
+        assert!(asked, "the most that ten blocks can need is over 30 MB");
+    }
+
+    #[test]
+    fn nothing_to_import_needs_nothing() {
+        let (ahead, _) = mainnet(4096 * MIB);
+        let done = Ahead {
+            blocks: 0,
+            bytes: 0,
+            index_bytes: 90 * GB,
+            coins: 190_000_000,
+            ..ahead
+        };
+        let nothing = Room {
+            disk_bytes: Some(0),
+            memory_bytes: Some(0),
+        };
+        let needs = Needs::estimate(&done, nothing, &Sample::default());
+        assert_eq!((needs.disk_bytes, needs.index_bytes), (0, 90 * GB));
+        assert_eq!(needs.lacks(done.index), []);
+    }
+
+    #[test]
+    fn time_follows_the_memory() {
+        let seconds = [64, 128, 8192].map(|mib| needs(mib * MIB, AMPLE).seconds);
+        assert!(
+            seconds[0] > seconds[1] && seconds[1] > seconds[2],
+            "{seconds:?}"
+        );
+        assert!((seconds[2] - 780.0 * 1.28 * TIMES_FLOOR).abs() < 1.0);
+    }
+}
