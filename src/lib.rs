@@ -43,6 +43,8 @@
 //! | [`fingerprint`], [`position`], [`region`] | keyed hashes, numbers, memory of fixed size |
 //! | [`limits`], [`error`] | every bound; every fault |
 
+#![cfg_attr(not(test), deny(clippy::print_stdout, clippy::print_stderr))]
+
 pub mod batch;
 pub mod chain;
 pub mod datadir;

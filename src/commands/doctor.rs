@@ -2,6 +2,7 @@
 //!
 //! Invariant: exit code 0 only where an import would work.
 
+use super::after;
 use super::columns::print_fields;
 use super::progress::Reporter;
 use super::words::grouped;
@@ -25,15 +26,15 @@ pub fn run(args: &DoctorArgs, index: &Path, json: bool, out: &mut impl Write) ->
     let found = examine(&options, &mut |event| reporter.hear(event));
     reporter.finish();
     let report = found?;
-    if json {
-        writeln!(out, "{}", serde_json::to_string(&report)?)?;
-    } else {
-        show(&report, out)?;
-    }
-    Ok(match report.works {
+    let told = match json {
+        true => writeln!(out, "{}", serde_json::to_string(&report)?),
+        false => show(&report, out),
+    };
+    let code = match report.works {
         true => ExitCode::SUCCESS,
         false => ExitCode::FAILURE,
-    })
+    };
+    after(code, told)
 }
 
 fn show(report: &Report, out: &mut impl Write) -> io::Result<()> {

@@ -2,11 +2,13 @@
 //!
 //! Invariant: signals only set a flag; the import ends itself, after a commit.
 
+use super::after;
 use super::ledger::Scribe;
 use super::progress::Reporter;
 use super::signals::{self, INTERRUPTED};
 use super::summary;
 use crate::args::ImportArgs;
+use crate::streams::say;
 use anyhow::Result;
 use blkdex::import::import;
 use std::io::Write;
@@ -26,14 +28,16 @@ pub fn run(args: &ImportArgs, index: &Path, json: bool, out: &mut impl Write) ->
     reporter.finish();
     scribe.finish()?;
     let summary = done?;
-    if json {
-        writeln!(out, "{}", summary::to_json(&summary))?;
-    } else {
-        summary::show(&summary, out)?;
-    }
+    let told = match json {
+        true => writeln!(out, "{}", summary::to_json(&summary)),
+        false => summary::show(&summary, out),
+    };
     if summary.interrupted {
-        eprintln!("blkdex: interrupted; all up to here is committed, the same command goes on");
-        return Ok(ExitCode::from(INTERRUPTED));
+        say("blkdex: interrupted; all up to here is committed, the same command goes on");
     }
-    Ok(ExitCode::SUCCESS)
+    let code = match summary.interrupted {
+        true => ExitCode::from(INTERRUPTED),
+        false => ExitCode::SUCCESS,
+    };
+    after(code, told)
 }

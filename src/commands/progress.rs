@@ -4,6 +4,7 @@
 //! ticker, no thread.
 
 use super::words::{date, grouped};
+use crate::streams::say;
 use bitcoin::BlockHash;
 use bitcoin::hashes::Hash;
 use blkdex::chain::Chain;
@@ -87,8 +88,8 @@ impl Reporter {
 
     fn say(&self, text: &str) {
         match &self.bar {
-            Some(bar) => bar.suspend(|| eprintln!("{text}")),
-            None => eprintln!("{text}"),
+            Some(bar) => bar.suspend(|| say(text)),
+            None => say(text),
         }
     }
 
@@ -191,7 +192,10 @@ impl Reporter {
                 bar.set_position(done);
                 bar.set_message(text.to_owned());
             }
-            None => eprintln!("{:.1} %, {text}", done as f64 * 100.0 / all.max(1) as f64),
+            None => say(&format!(
+                "{:.1} %, {text}",
+                done as f64 * 100.0 / all.max(1) as f64
+            )),
         }
     }
 }

@@ -8,6 +8,7 @@ use super::signals::{self, INTERRUPTED};
 use super::summary;
 use crate::args::RebuildArgs;
 use crate::guard::guarded;
+use crate::streams::say;
 use anyhow::{Context, Result};
 use blkdex::datadir::{Location, Source};
 use blkdex::index::Index;
@@ -62,10 +63,10 @@ fn remembered(args: &RebuildArgs, index: &Path) -> Result<Source> {
 fn show(rebuilt: &Rebuilt, index: &Path, json: bool, out: &mut impl Write) -> Result<ExitCode> {
     let summary = &rebuilt.summary;
     let Some(verified) = &rebuilt.verified else {
-        eprintln!(
+        say(&format!(
             "blkdex: interrupted; the old index is as it was, and the same command goes on with {}",
             new_path(index).display()
-        );
+        ));
         return Ok(ExitCode::from(INTERRUPTED));
     };
     if json {
