@@ -41,6 +41,7 @@
 //! | [`ledger`] | what memory was used for, commit by commit |
 //! | [`report`], [`stages`] | what an import says of itself, and where its time went |
 //! | [`fingerprint`], [`position`], [`region`] | keyed hashes, numbers, memory of fixed size |
+//! | [`path_text`] | paths in JSON |
 //! | [`limits`], [`error`] | every bound; every fault |
 
 #![cfg_attr(not(test), deny(clippy::print_stdout, clippy::print_stderr))]
@@ -60,6 +61,7 @@ pub mod limits;
 pub mod machine;
 pub mod memory;
 pub mod merging;
+pub mod path_text;
 pub mod position;
 pub mod query;
 pub mod rebuild;

@@ -7,6 +7,7 @@ use super::columns::print_fields;
 use super::progress::Reporter;
 use super::words::grouped;
 use crate::args::DoctorArgs;
+use crate::streams::plain;
 use anyhow::Result;
 use blkdex::doctor::{ChainFound, Deep, FilesFound, Needs, Options, Report, Spot, State, examine};
 use std::io::{self, Write};
@@ -67,7 +68,7 @@ fn show(report: &Report, out: &mut impl Write) -> io::Result<()> {
     print_fields(out, &fields)?;
     for (word, lines) in [("warning", &report.warnings), ("problem", &report.problems)] {
         for line in lines {
-            writeln!(out, "{word}: {line}")?;
+            writeln!(out, "{word}: {}", plain(line))?;
         }
     }
     match report.works {

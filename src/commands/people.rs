@@ -4,7 +4,7 @@
 
 use super::columns::Align::{Left, Right};
 use super::columns::{print, print_fields};
-use super::words::{address_word, coinbase_word, date, grouped, name, spent_words};
+use super::words::{address_word, coinbase_word, date, grouped, name, script_words, spent_words};
 use bitcoin::{Address, ScriptBuf};
 use blkdex::position::Height;
 use blkdex::query::{
@@ -150,7 +150,7 @@ impl Show for OutputInfo {
             &[
                 ("outpoint", self.outpoint.to_string()),
                 ("BTC", bitcoins(self.amount_sat)),
-                ("script", self.script.to_hex_string()),
+                ("script", script_words(&self.script)),
                 ("address", address_word(&self.address)),
                 ("height", format!("{}, {}", self.height, date(self.time))),
                 (

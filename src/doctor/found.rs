@@ -28,6 +28,7 @@ pub struct Spot {
 #[derive(Clone, PartialEq, Eq, Debug, serde::Serialize)]
 pub struct FilesFound {
     /// The folder that they lie in.
+    #[serde(serialize_with = "crate::path_text::serialize")]
     pub dir: PathBuf,
     /// How many there are.
     pub count: u64,
@@ -194,6 +195,7 @@ fn height_in_coinbase(datadir: &Datadir, place: Place) -> Option<Height> {
 #[derive(Clone, PartialEq, Eq, Debug, serde::Serialize)]
 pub struct IndexFound {
     /// The file.
+    #[serde(serialize_with = "crate::path_text::serialize")]
     pub path: PathBuf,
     /// Whether it is there.
     pub exists: bool,
