@@ -9,6 +9,7 @@ use crate::datadir::{BlockReader, Datadir, Source, catch_sigbus, copies_of};
 use crate::index::Index;
 use crate::index::meta::Meta;
 use crate::index::scan_memory::{exclude, mark_invalid, write_positions};
+use crate::kept::refuse_block_file;
 use crate::ledger::keeper::{Keeper, Settings};
 use crate::ledger::record::Moment;
 use crate::limits::{BULK_BLOCKS_MIN, PLACES_PER_READ};
@@ -78,6 +79,7 @@ pub fn import(
     };
     catch_sigbus();
     let mut datadir = Datadir::open(&options.source)?;
+    refuse_block_file(datadir.blocks_dir(), &options.index)?;
     let cache_bytes = plan.sizes.redb_cache_bytes;
     let mut index = Index::open_or_create(&options.index, cache_bytes, Meta::fresh(&datadir))?;
     let mut summary = Summary::new(&plan, &index);

@@ -41,6 +41,7 @@
 //! | [`ledger`] | what memory was used for, commit by commit |
 //! | [`report`], [`stages`] | what an import says of itself, and where its time went |
 //! | [`fingerprint`], [`position`], [`region`] | keyed hashes, numbers, memory of fixed size |
+//! | [`opening`], [`kept`] | opens what has to be a file; what no output may replace |
 //! | [`path_text`] | paths in JSON |
 //! | [`limits`], [`error`] | every bound; every fault |
 
@@ -56,11 +57,13 @@ pub mod fingerprint;
 pub mod held;
 pub mod import;
 pub mod index;
+pub mod kept;
 pub mod ledger;
 pub mod limits;
 pub mod machine;
 pub mod memory;
 pub mod merging;
+pub mod opening;
 pub mod path_text;
 pub mod position;
 pub mod query;

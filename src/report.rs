@@ -16,6 +16,7 @@ use crate::position::{Height, Place};
 use crate::runs::catalogue::Run;
 use crate::stages::Stages;
 use crate::wire::{self, Fault, Hash32};
+use std::path::PathBuf;
 use std::time::Instant;
 
 /// Something that happened.
@@ -81,6 +82,22 @@ pub enum Notice {
         place: Place,
         /// The one used.
         copy: Place,
+    },
+    /// A rebuild cannot go on with the file that an earlier one left.
+    BegunAnew {
+        /// The file, removed.
+        path: PathBuf,
+        /// Why not.
+        why: String,
+    },
+    /// A rebuilt index could not be given the owner of the old one.
+    OwnerNotKept {
+        /// The index.
+        path: PathBuf,
+        /// Its user was this.
+        uid: u32,
+        /// Its group was this.
+        gid: u32,
     },
     /// Memory grows that should not.
     Memory(Alarm),

@@ -103,6 +103,10 @@ pub struct RebuildArgs {
     #[arg(long, value_name = "HEX", value_parser = parse_hex)]
     pub signet_challenge: Option<Bytes>,
 
+    /// Replace the index even if the new one is shorter or of another chain
+    #[arg(long)]
+    pub force: bool,
+
     /// How to import
     #[command(flatten)]
     pub how: HowArgs,

@@ -19,14 +19,15 @@ use std::process::ExitCode;
 pub fn run(args: &ImportArgs, index: &Path, json: bool, out: &mut impl Write) -> Result<ExitCode> {
     let options = args.how.options(args.source.get(), index);
     let stop = signals::caught()?;
-    let mut scribe = Scribe::new(&args.how, &stop)?;
+    let mut scribe = Scribe::new(&args.how, index, &options.source)?;
     let mut reporter = Reporter::new(args.how.quiet);
     let done = import(&options, &stop, &mut |event| {
-        scribe.hear(&event);
+        if let Some(words) = scribe.hear(&event) {
+            reporter.say(&words);
+        }
         reporter.hear(event);
     });
     reporter.finish();
-    scribe.finish()?;
     let summary = done?;
     let told = match json {
         true => writeln!(out, "{}", summary::to_json(&summary)),
@@ -39,5 +40,6 @@ pub fn run(args: &ImportArgs, index: &Path, json: bool, out: &mut impl Write) ->
         true => ExitCode::from(INTERRUPTED),
         false => ExitCode::SUCCESS,
     };
-    after(code, told)
+    let code = after(code, told)?;
+    scribe.finish().map(|()| code)
 }

@@ -326,6 +326,16 @@ fn describe(notice: &Notice) -> String {
             "block {height} ({}) is invalid and left out, with all that follow it: {fault}",
             BlockHash::from_byte_array(*hash)
         ),
+        Notice::BegunAnew { path, why } => {
+            format!(
+                "begun anew, {} cannot be gone on with: {why}",
+                path.display()
+            )
+        }
+        Notice::OwnerNotKept { path, uid, gid } => format!(
+            "warning: {} belonged to {uid}:{gid}, which may not be set here: `chown {uid}:{gid} FILE` by root does",
+            path.display()
+        ),
         Notice::OtherCopy {
             height,
             place,

@@ -10,10 +10,10 @@
 //! Memory: the coins' stream, 8 bytes a block, and two sorters that share the rest; temporary files
 //! beside the index take about 70 bytes a coin and 80 a script if that does not do.
 
-use super::Lines;
 use super::destination::{Destination, Out};
 use super::ranking::Ranking;
 use super::utxos::push_script;
+use super::{Lines, kept};
 use crate::datadir::{Location, catch_sigbus};
 use crate::fingerprint::SCRIPT_BITS;
 use crate::index::Index;
@@ -84,10 +84,9 @@ pub fn export_balances(
     watch: &mut Watch<'_>,
 ) -> Result<BalancesWritten> {
     catch_sigbus();
-    options.to.check()?;
     let index = Index::open(index, READ_CACHE_BYTES)?;
     let mut set = UtxoSet::open(&index, options.at, options.location.as_ref())?;
-    options.to.write(|out| {
+    options.to.write(&kept(&set), |out| {
         let dir = folder_of(index.store().path());
         let spent_rows = spent_rows(set.snapshot(), set.height());
         let funding_rows = funding_rows(&set);
