@@ -65,7 +65,7 @@ pub enum Error {
     },
     /// The chain in the block files leaves the index below its settled line.
     #[error(
-        "the best chain in the block files leaves the index (tip {tip}) at or below height {settled}, where it is settled: `blkdex rebuild` makes it anew"
+        "the best chain in the block files leaves the index (tip {tip}) at or below height {settled}, where it is settled: `blkdex rebuild --force` makes it anew"
     )]
     ForkTooDeep {
         /// Tip of the index.
@@ -346,6 +346,44 @@ pub enum Error {
         path: PathBuf,
         /// Height of the block.
         height: Height,
+    },
+
+    /// With the old index something would be lost.
+    #[error("{}: {loss}: the same command with --force replaces it", path.display())]
+    RebuildLoses {
+        /// The old index.
+        path: PathBuf,
+        /// What would be lost.
+        loss: crate::rebuild::Loss,
+    },
+
+    /// A file that an earlier rebuild left has more blocks than are wanted now.
+    #[error("{} reaches to height {height}, beyond --until {until}", path.display())]
+    ReachesBeyond {
+        /// The file.
+        path: PathBuf,
+        /// Its tip.
+        height: Height,
+        /// The last block wanted.
+        until: Height,
+    },
+
+    /// Something else is where a file should be.
+    #[error("{} is {what}, not a file", path.display())]
+    NotAFile {
+        /// Its path.
+        path: PathBuf,
+        /// What it is: "a folder", "a FIFO".
+        what: &'static str,
+    },
+
+    /// An output would be written over what it is made from.
+    #[error("{} is {what}, and is not written to: give another name", path.display())]
+    Kept {
+        /// The output.
+        path: PathBuf,
+        /// What it is.
+        what: &'static str,
     },
 
     /// The output file is there already.

@@ -3,15 +3,35 @@
 //! Invariant: only redb's panics are caught, which a damaged file can cause; ours are bugs, and end
 //! the process as such.
 
-use anyhow::{Result, anyhow};
+use anyhow::Result;
+use std::fmt::{Display, Formatter};
 use std::panic::{
     AssertUnwindSafe, PanicHookInfo, catch_unwind, resume_unwind, set_hook, take_hook,
 };
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 /// Where redb panicked, and what it said.
 static REDB_PANIC: Mutex<Option<String>> = Mutex::new(None);
+
+/// redb panicked.
+#[derive(Debug)]
+pub struct Panicked {
+    path: PathBuf,
+    words: String,
+}
+
+impl Display for Panicked {
+    fn fmt(&self, out: &mut Formatter<'_>) -> std::fmt::Result {
+        let (path, words) = (self.path.display(), &self.words);
+        write!(
+            out,
+            "the index {path} is damaged ({words}): run `blkdex rebuild`"
+        )
+    }
+}
+
+impl std::error::Error for Panicked {}
 
 /// Runs `work` on the index at `path`.
 pub fn guarded<T>(path: &Path, work: impl FnOnce() -> Result<T>) -> Result<T> {
@@ -24,10 +44,10 @@ pub fn guarded<T>(path: &Path, work: impl FnOnce() -> Result<T>) -> Result<T> {
     match catch_unwind(AssertUnwindSafe(work)) {
         Ok(done) => done,
         Err(panic) => match REDB_PANIC.lock().ok().and_then(|mut words| words.take()) {
-            Some(words) => Err(anyhow!(
-                "the index {} is damaged ({words}): run `blkdex rebuild`",
-                path.display()
-            )),
+            Some(words) => {
+                let path = path.to_owned();
+                Err(Panicked { path, words }.into())
+            }
             None => resume_unwind(panic),
         },
     }

@@ -10,6 +10,7 @@ use crate::index::Index;
 use crate::index::left_out::{LeftOut, exclude, leave_out, left_out};
 use crate::index::meta::Meta;
 use crate::index::scan_memory::{note_chain_end, write_positions};
+use crate::kept::refuse_block_file;
 use crate::ledger::keeper::{Keeper, Settings};
 use crate::ledger::record::Moment;
 use crate::limits::{BULK_BLOCKS_MIN, PLACES_PER_READ};
@@ -87,6 +88,7 @@ pub fn import(
     };
     catch_sigbus();
     let mut datadir = Datadir::open(&options.source)?;
+    refuse_block_file(datadir.blocks_dir(), &options.index)?;
     let rights = Lack::of_rights(&options.index).into_iter().collect();
     refuse_lacks(options, rights, tell)?;
     let cache_bytes = plan.sizes.redb_cache_bytes;
@@ -109,7 +111,7 @@ pub fn import(
             Err(Error::ForkTooDeep { tip, .. }) if was_empty => {
                 // A block of this very import turned out to be invalid, and its rival leaves deep below.
                 index = index.begin_anew()?;
-                tell(Event::Notice(Notice::BegunAnew { tip }));
+                tell(Event::Notice(Notice::Restarted { tip }));
                 continue;
             }
             found => found?,

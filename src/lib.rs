@@ -45,9 +45,13 @@
 //! | [`report`], [`stages`] | what an import says of itself, and where its time went |
 //! | [`fingerprint`], [`position`], [`region`] | keyed hashes, numbers, memory of fixed size |
 //! | [`manual`] | the chapters that `blkdex manual` prints |
+//! | [`opening`], [`kept`] | opens what has to be a file; what no output may replace |
+//! | [`path_text`] | paths in JSON |
 //! | [`limits`], [`error`] | every bound; every fault |
 //! | `main`, `args`, `commands` | the program: arguments, answers for people, exit codes |
 //! | `allocator`, `guard` | the program's allocator; panics of redb become errors |
+
+#![cfg_attr(not(test), deny(clippy::print_stdout, clippy::print_stderr))]
 
 pub mod batch;
 pub mod chain;
@@ -59,6 +63,7 @@ pub mod fingerprint;
 pub mod held;
 pub mod import;
 pub mod index;
+pub mod kept;
 pub mod ledger;
 pub mod limits;
 pub mod machine;
@@ -66,6 +71,8 @@ pub mod manual;
 pub mod memory;
 pub mod merging;
 pub mod needs;
+pub mod opening;
+pub mod path_text;
 pub mod position;
 pub mod query;
 pub mod rebuild;

@@ -1,48 +1,69 @@
 //! The program: parses, runs, prints what went wrong, and alone decides the exit code.
 //!
 //! Exit codes: 0 done, 1 data or disk, 2 usage, 130 interrupted after a clean commit.
+#![cfg_attr(not(test), deny(clippy::print_stdout, clippy::print_stderr))]
 
-use std::io::{ErrorKind, Write, stderr, stdout};
+use std::io::{ErrorKind, Write, stdout};
 use std::process::ExitCode;
 
-use anyhow::Context;
 use blkdex::Error;
 use blkdex::ledger::LogFault;
 use blkdex::query::QueryFault;
 use clap::Parser;
+use streams::{Answers, say};
 
 mod allocator;
 mod args;
 mod commands;
 mod guard;
+mod streams;
 
 fn main() -> ExitCode {
-    let args = args::Args::parse();
-    let mut out = std::io::BufWriter::new(stdout().lock());
-    let done = guard::guarded(&args.index, || commands::run(&args, &mut out)).and_then(|code| {
-        out.flush()
-            .context("cannot write the output")
-            .map(|()| code)
-    });
+    let args = match args::Args::try_parse() {
+        Ok(args) => args,
+        Err(error) => return usage(&error),
+    };
+    let mut out = Answers::new(stdout().lock());
+    let done = guard::guarded(&args.index, || commands::run(&args, &mut out));
+    let written = out.flush();
     match done {
-        Ok(code) => code,
+        Ok(code) => after(code, written),
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            // Nobody is left to tell if stderr is closed too.
-            let _ = writeln!(stderr(), "blkdex: {}", one_line(&error));
+            say(&format!("blkdex: {}", one_line(&error)));
             exit_code(&error)
         }
     }
 }
 
-/// Whether the reader of our output went away, as `head` does: no error.
+/// Prints help, the version, or what is wrong with the arguments.
+fn usage(error: &clap::Error) -> ExitCode {
+    let code = u8::try_from(error.exit_code()).map_or(ExitCode::FAILURE, ExitCode::from);
+    match error.print() {
+        // Nobody is left to tell if stderr cannot be written.
+        _ if error.use_stderr() => code,
+        printed => after(code, printed),
+    }
+}
+
+/// The exit code of what is done, though its reader may have gone away, as `head` does.
+fn after(code: ExitCode, written: std::io::Result<()>) -> ExitCode {
+    match written {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            say(&format!("blkdex: cannot write the output: {error}"));
+            ExitCode::FAILURE
+        }
+        _ => code,
+    }
+}
+
+/// Whether the reader of our output went away in the middle: no error.
 fn is_broken_pipe(error: &anyhow::Error) -> bool {
     let mut causes = error
         .chain()
         .filter_map(|cause| cause.downcast_ref::<std::io::Error>());
     causes.any(|error| error.kind() == ErrorKind::BrokenPipe)
 }
-
 /// The error and its causes; one that names its cause itself is not followed by it again.
 fn one_line(error: &anyhow::Error) -> String {
     let causes = error.chain().map(ToString::to_string);

@@ -18,6 +18,7 @@ use crate::position::{Height, Place};
 use crate::runs::catalogue::Run;
 use crate::stages::Stages;
 use crate::wire::{self, Fault, Hash32};
+use std::path::PathBuf;
 use std::time::Instant;
 
 /// Something that happened.
@@ -59,7 +60,7 @@ pub enum Notice {
     },
     /// All that this import had written was dropped: the first chain was invalid, and the other leaves it
     /// below the settled line.
-    BegunAnew {
+    Restarted {
         /// Old tip.
         tip: Height,
     },
@@ -110,6 +111,22 @@ pub enum Notice {
     },
     /// Something that the import needs is not there; it goes on because it was told to.
     Lack(Lack),
+    /// A rebuild cannot go on with the file that an earlier one left.
+    BegunAnew {
+        /// The file, removed.
+        path: PathBuf,
+        /// Why not.
+        why: String,
+    },
+    /// A rebuilt index could not be given the owner of the old one.
+    OwnerNotKept {
+        /// The index.
+        path: PathBuf,
+        /// Its user was this.
+        uid: u32,
+        /// Its group was this.
+        gid: u32,
+    },
     /// Memory grows that should not.
     Memory(Alarm),
     /// The newest block is not whole yet.

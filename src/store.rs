@@ -7,6 +7,7 @@
 use crate::error::io_error;
 use crate::held::{Guard, Held, Reading};
 use crate::ledger::heap::InRedb;
+use crate::opening::{open_file, open_with};
 use crate::{Error, Result};
 use redb::{
     Builder, Database, Durability, Key, ReadOnlyDatabase, ReadableDatabase, TableDefinition, Value,
@@ -65,7 +66,7 @@ impl Store {
     /// [`Error::Io`], [`Error::Store`], [`Error::IndexInUse`], [`Error::NotAnIndex`], or
     /// [`Error::NeedsRecovery`] after a writer was killed.
     pub fn open_read_only(path: &Path, cache_bytes: usize) -> Result<Store> {
-        let file = File::open(path).map_err(io_error("open", path))?;
+        let file = open_file(path)?;
         let is_cut_off = is_creation_cut_off(&file).map_err(io_error("read", path))?;
         if is_cut_off {
             let path = path.to_owned();
@@ -229,7 +230,7 @@ fn open_private(path: &Path) -> Result<File> {
         .create(true)
         .truncate(false)
         .mode(0o600);
-    options.open(path).map_err(io_error("open", path))
+    open_with(&mut options, path)
 }
 
 fn open_error(path: &Path, error: redb::Error) -> Error {

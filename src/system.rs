@@ -1,4 +1,5 @@
-//! What the operating system is asked: how much room a disk has, who locks a file, what to read ahead.
+//! What the operating system is asked: how much room a disk has, who locks a file, what to read
+//! ahead, which signals are ignored.
 //!
 //! Invariant: asking changes nothing; no file is opened for writing, and no lock is taken.
 
@@ -45,6 +46,18 @@ pub fn locked_by(file: &File) -> Option<i32> {
     };
     let is_locked = done == 0 && found.l_type != libc::F_UNLCK as libc::c_short;
     is_locked.then_some(found.l_pid)
+}
+
+/// Whether this process was started with the signal ignored, as `nohup` does with SIGHUP.
+pub fn is_ignored(signal: i32) -> bool {
+    // SAFETY: a zeroed sigaction is a valid one and lives for as long as the call, which changes nothing,
+    // for no new action is given. A call that fails leaves it as it was: the default action.
+    let found = unsafe {
+        let mut found: libc::sigaction = std::mem::zeroed();
+        libc::sigaction(signal, std::ptr::null(), &mut found);
+        found
+    };
+    found.sa_sigaction == libc::SIG_IGN
 }
 
 /// Tells the kernel that these bytes of `file` will be read soon. It may do as it likes.

@@ -7,6 +7,7 @@ use blkdex::export::Destination;
 use blkdex::ledger::picture::Format;
 use blkdex::position::Height;
 use clap::Subcommand;
+use clap::builder::{PathBufValueParser, TypedValueParser};
 use std::path::{Path, PathBuf};
 
 /// `memory`.
@@ -67,7 +68,7 @@ pub struct MemoryReportArgs {
     pub log: PathBuf,
 
     /// Where to: FILE.html, FILE.svg (the plots alone), or - for the page on stdout
-    #[arg(long, short, value_name = "FILE", value_parser = parse_output)]
+    #[arg(long, short, value_name = "FILE", value_parser = output_parser())]
     pub output: Output,
 
     /// Replace the file if it is there
@@ -83,11 +84,15 @@ pub struct Output {
     pub format: Format,
 }
 
-fn parse_output(text: &str) -> Result<Output, String> {
-    let path = PathBuf::from(text);
+/// Takes every path, whether it is UTF-8 or not.
+fn output_parser() -> impl TypedValueParser<Value = Output> {
+    PathBufValueParser::new().try_map(parse_output)
+}
+
+fn parse_output(path: PathBuf) -> Result<Output, String> {
     let ending = path.extension().and_then(|ending| ending.to_str());
     let format = match ending {
-        _ if text == "-" => Format::Html,
+        _ if path == Path::new("-") => Format::Html,
         Some("html" | "htm") => Format::Html,
         Some("svg") => Format::Svg,
         _ => return Err("give a name that ends in .html or .svg, or - for stdout".into()),
@@ -115,7 +120,7 @@ mod tests {
 
     #[test]
     fn the_ending_says_what_is_written() {
-        let format = |text| parse_output(text).map(|output| output.format);
+        let format = |text: &str| parse_output(text.into()).map(|output| output.format);
         assert_eq!(format("a/r.html"), Ok(Format::Html));
         assert_eq!(format("-"), Ok(Format::Html));
         assert_eq!(format("r.svg"), Ok(Format::Svg));

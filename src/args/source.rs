@@ -107,7 +107,8 @@ pub struct RebuildArgs {
     #[arg(long, value_name = "HEX", value_parser = parse_hex)]
     pub signet_challenge: Option<Bytes>,
 
-    /// Go on where the disk, the memory or the rights do not seem to be enough
+    /// Replace the index even if the new one is shorter or of another chain, and go on where the disk, the
+    /// memory or the rights do not seem to be enough
     #[arg(long)]
     pub force: bool,
 

@@ -1,7 +1,8 @@
 //! Text in columns.
 //!
-//! Invariant: a column is as wide as its widest cell; no line ends in spaces.
+//! Invariant: a column is as wide as its widest cell; no line ends in spaces; a cell is in one line.
 
+use crate::streams::plain;
 use std::io::{Result, Write};
 
 /// How the cells of a column stand.
@@ -19,11 +20,16 @@ pub fn print<const N: usize>(
     aligns: [Align; N],
     rows: &[[String; N]],
 ) -> Result<()> {
-    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max();
+    let width = |column: usize| {
+        rows.iter()
+            .map(|row| plain(&row[column]).chars().count())
+            .max()
+    };
     let widths: [usize; N] = std::array::from_fn(|column| width(column).unwrap_or(0));
     for row in rows {
         let mut line = String::new();
         for ((cell, width), align) in row.iter().zip(widths).zip(aligns) {
+            let cell = plain(cell);
             match align {
                 Align::Left => line += &format!("{cell:<width$}  "),
                 Align::Right => line += &format!("{cell:>width$}  "),
@@ -50,10 +56,16 @@ mod tests {
     #[test]
     fn cells_stand_below_each_other() {
         let mut out = Vec::new();
-        let cells = [["name", "n"], ["a", "10"], ["", "7"], ["é", ""]];
+        let cells = [
+            ["name", "n"],
+            ["a", "10"],
+            ["", "7"],
+            ["é", ""],
+            ["\n", "1"],
+        ];
         let rows = cells.map(|row| row.map(str::to_string));
         print(&mut out, [Align::Left, Align::Right], &rows).expect("a Vec takes everything");
         let text = String::from_utf8(out).expect("text");
-        assert_eq!(text, "name   n\na     10\n       7\né\n");
+        assert_eq!(text, "name     n\na       10\n         7\né\n\\u000a   1\n");
     }
 }

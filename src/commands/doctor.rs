@@ -2,11 +2,13 @@
 //!
 //! Invariant: exit code 0 only where an import would work.
 
+use super::after;
 use super::columns::print_fields;
 use super::place;
 use super::progress::{Reporter, oversize};
 use super::words::grouped;
 use crate::args::DoctorArgs;
+use crate::streams::plain;
 use anyhow::Result;
 use blkdex::doctor::{ChainFound, Deep, FilesFound, Options, Report, Spot, State, examine};
 use blkdex::needs::Needs;
@@ -29,15 +31,15 @@ pub fn run(args: &DoctorArgs, index: &Path, json: bool, out: &mut impl Write) ->
     let found = examine(&options, &mut |event| reporter.hear(event));
     reporter.finish();
     let report = found?;
-    if json {
-        writeln!(out, "{}", serde_json::to_string(&report)?)?;
-    } else {
-        show(&report, out)?;
-    }
-    Ok(match report.works {
+    let told = match json {
+        true => writeln!(out, "{}", serde_json::to_string(&report)?),
+        false => show(&report, out),
+    };
+    let code = match report.works {
         true => ExitCode::SUCCESS,
         false => ExitCode::FAILURE,
-    })
+    };
+    after(code, told)
 }
 
 fn show(report: &Report, out: &mut impl Write) -> io::Result<()> {
@@ -70,7 +72,7 @@ fn show(report: &Report, out: &mut impl Write) -> io::Result<()> {
     print_fields(out, &fields)?;
     for (word, lines) in [("warning", &report.warnings), ("problem", &report.problems)] {
         for line in lines {
-            writeln!(out, "{word}: {line}")?;
+            writeln!(out, "{word}: {}", plain(line))?;
         }
     }
     match report.works {

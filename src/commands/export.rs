@@ -7,6 +7,7 @@ use super::progress::Reporter;
 use super::signals;
 use super::words::grouped;
 use crate::args::ExportWhat;
+use crate::streams::say;
 use anyhow::Result;
 use bitcoin::BlockHash;
 use bitcoin::hashes::Hash;
@@ -105,7 +106,7 @@ pub fn run(what: &ExportWhat, index: &Path, json: bool, out: &mut impl Write) ->
     let said = if json { object? } else { words };
     match to {
         Destination::Stdout if common.quiet => {}
-        Destination::Stdout => eprintln!("{said}"),
+        Destination::Stdout => say(&said),
         Destination::File { .. } => writeln!(out, "{said}")?,
     }
     Ok(ExitCode::SUCCESS)

@@ -2,12 +2,14 @@
 //!
 //! Invariant: signals only set a flag; the import ends itself, after a commit.
 
+use super::after;
 use super::ledger::Scribe;
 use super::place;
 use super::progress::Reporter;
 use super::signals::{self, INTERRUPTED};
 use super::summary;
 use crate::args::ImportArgs;
+use crate::streams::say;
 use anyhow::Result;
 use blkdex::import::import;
 use std::io::Write;
@@ -20,23 +22,27 @@ pub fn run(args: &ImportArgs, index: &Path, json: bool, out: &mut impl Write) ->
     place::say_of_source(&source);
     let options = args.how.options(source, index, args.force);
     let stop = signals::caught()?;
-    let mut scribe = Scribe::new(&args.how, &stop)?;
+    let mut scribe = Scribe::new(&args.how, index, &options.source)?;
     let mut reporter = Reporter::new(args.how.quiet);
     let done = import(&options, &stop, &mut |event| {
-        scribe.hear(&event);
+        if let Some(words) = scribe.hear(&event) {
+            reporter.say(&words);
+        }
         reporter.hear(event);
     });
     reporter.finish();
-    scribe.finish()?;
     let summary = done?;
-    if json {
-        writeln!(out, "{}", summary::to_json(&summary))?;
-    } else {
-        summary::show(&summary, out)?;
-    }
+    let told = match json {
+        true => writeln!(out, "{}", summary::to_json(&summary)),
+        false => summary::show(&summary, out),
+    };
     if summary.interrupted {
-        eprintln!("blkdex: interrupted; all up to here is committed, the same command goes on");
-        return Ok(ExitCode::from(INTERRUPTED));
+        say("blkdex: interrupted; all up to here is committed, the same command goes on");
     }
-    Ok(ExitCode::SUCCESS)
+    let code = match summary.interrupted {
+        true => ExitCode::from(INTERRUPTED),
+        false => ExitCode::SUCCESS,
+    };
+    let code = after(code, told)?;
+    scribe.finish().map(|()| code)
 }

@@ -1,50 +1,60 @@
 //! The ledger of an import, written where the user asked for it.
 //!
-//! Invariant: a log that cannot be written ends the import, after a commit, and is an error.
+//! Invariant: a log that cannot be written does not stop the import; it is an error when that is over.
 
 use crate::args::HowArgs;
 use anyhow::Result;
 use blkdex::Error;
+use blkdex::datadir::{Datadir, Source};
+use blkdex::kept::Kept;
 use blkdex::ledger::log::Log;
+use blkdex::rebuild::new_path;
 use blkdex::report::Event;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::path::Path;
 
 /// Hears what happens and writes what is for the log.
 pub struct Scribe {
     log: Option<Log>,
     failed: Option<Error>,
-    stop: Arc<AtomicBool>,
     #[cfg(feature = "heap-profile")]
     profile: super::heap_profile::Profile,
 }
 
 impl Scribe {
-    /// Opens what was asked for. `stop` ends the import.
-    pub fn new(how: &HowArgs, stop: &Arc<AtomicBool>) -> Result<Scribe> {
+    /// Opens what was asked for, if that replaces neither the index nor what is read.
+    pub fn new(how: &HowArgs, index: &Path, source: &Source) -> Result<Scribe> {
+        let log = how.memory_log.as_deref();
+        let open = |path| {
+            let datadir = Datadir::open_with_gaps(source)?.0;
+            Kept::new()
+                .and_file(index, "the index")
+                .and_file(&new_path(index), "the new index")
+                .and_blocks(datadir.blocks_dir())
+                .check(path)?;
+            Log::open(path)
+        };
         Ok(Scribe {
-            log: how.memory_log.as_deref().map(Log::open).transpose()?,
+            log: log.map(open).transpose()?,
             failed: None,
-            stop: Arc::clone(stop),
             #[cfg(feature = "heap-profile")]
             profile: super::heap_profile::Profile::new(&how.heap_profile_at),
         })
     }
 
-    /// Writes it, if it is for the log.
-    pub fn hear(&mut self, event: &Event<'_>) {
+    /// Writes it, if it is for the log; returns what is to be said, if that fails.
+    pub fn hear(&mut self, event: &Event<'_>) -> Option<String> {
         #[cfg(feature = "heap-profile")]
         self.profile.hear(event);
-        let Some(log) = &mut self.log else { return };
+        let log = self.log.as_mut()?;
         let written = match event {
             Event::Plan(plan) => log.begin(plan),
             Event::Ledger(record) => log.add(record),
-            _ => return,
+            _ => return None,
         };
-        if let Err(error) = written {
-            (self.failed, self.log) = (Some(error), None);
-            self.stop.store(true, Ordering::Relaxed);
-        }
+        let error = written.err()?;
+        let words = format!("warning: {error}: the import goes on without the memory log");
+        (self.failed, self.log) = (Some(error), None);
+        Some(words)
     }
 
     /// The import is over.

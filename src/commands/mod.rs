@@ -23,13 +23,13 @@ mod words;
 pub use signals::INTERRUPTED;
 
 use crate::args::{Args, AtArgs, Command, ScriptArgs};
-use anyhow::Result;
+use anyhow::{Context, Result};
 use bitcoin::ScriptBuf;
 use blkdex::index::Index;
 use blkdex::query::{QUERY_CACHE_BYTES, View, expect_indexed};
 use blkdex::script;
 use people::Show;
-use std::io::Write;
+use std::io::{self, ErrorKind, Write};
 use std::process::ExitCode;
 
 /// Runs the command.
@@ -54,6 +54,16 @@ pub fn run(args: &Args, out: &mut impl Write) -> Result<ExitCode> {
         Command::Outpoint(a) => ask(&a.at).one(out, |view| view.outpoint(a.outpoint)),
         Command::Tx(a) => ask(&a.at).one(out, |view| view.tx(a.txid)),
         Command::Block(a) => ask(&a.at).one(out, |view| view.block(a.block)),
+    }
+}
+
+/// The exit code of work that is done, and told as far as its reader wanted to hear of it.
+fn after(code: ExitCode, told: io::Result<()>) -> Result<ExitCode> {
+    match told {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            Err(error).context("cannot write the output")
+        }
+        _ => Ok(code),
     }
 }
 

@@ -4,7 +4,9 @@
 
 use super::columns::Align::{Left, Right};
 use super::columns::{print, print_fields};
-use super::words::{address_word, coinbase_word, date, grouped, left_out_words, name, spent_words};
+use super::words::{
+    address_word, coinbase_word, date, grouped, left_out_words, name, script_words, spent_words,
+};
 use bitcoin::{Address, ScriptBuf};
 use blkdex::position::Height;
 use blkdex::query::{
@@ -153,7 +155,7 @@ impl Show for OutputInfo {
             &[
                 ("outpoint", self.outpoint.to_string()),
                 ("BTC", bitcoins(self.amount_sat)),
-                ("script", self.script.to_hex_string()),
+                ("script", script_words(&self.script)),
                 ("address", address_word(&self.address)),
                 ("height", format!("{}, {}", self.height, date(self.time))),
                 (

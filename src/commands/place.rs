@@ -3,6 +3,7 @@
 //! Invariant: what cannot be found is no fault here; the work that needs it says so.
 
 use crate::args::AtArgs;
+use crate::streams::say;
 use blkdex::datadir::{Found, Source, Wanted, find};
 use blkdex::index::Index;
 use blkdex::query::QUERY_CACHE_BYTES;
@@ -10,13 +11,13 @@ use std::path::Path;
 
 /// Says it for an import, if a setting was followed.
 pub fn say_of_source(source: &Source) {
-    say(source.find());
+    say_found(source.find());
 }
 
 /// Says it for a question to an index that is open.
 pub fn say_of_index(at: &AtArgs, index: &Index) {
     if let (Some(location), Ok(network)) = (at.location(), index.meta().network()) {
-        say(find(&location, Wanted::Known(&network)));
+        say_found(find(&location, Wanted::Known(&network)));
     }
 }
 
@@ -29,10 +30,10 @@ pub fn say_of_closed(at: &AtArgs, index: &Path) {
     }
 }
 
-fn say(found: blkdex::Result<Found>) {
+fn say_found(found: blkdex::Result<Found>) {
     if let Ok(found) = found
         && found.followed.is_some()
     {
-        eprintln!("{found}");
+        say(&found.to_string());
     }
 }

@@ -4,6 +4,7 @@
 //! ticker, no thread.
 
 use super::words::{date, grouped, left_out_words};
+use crate::streams::say;
 use bitcoin::BlockHash;
 use bitcoin::hashes::Hash;
 use blkdex::chain::Chain;
@@ -15,6 +16,7 @@ use blkdex::machine::Resident;
 use blkdex::memory::Plan;
 use blkdex::report::{Event, Notice, Progress};
 use blkdex::utxo::{Progress as Reading, Work};
+use console::Term;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::{IsTerminal, stderr};
 use std::time::{Duration, Instant};
@@ -24,6 +26,10 @@ const LINE_EVERY: Duration = Duration::from_secs(5);
 
 /// Time between two drawings of the bar.
 const DRAW_EVERY: Duration = Duration::from_millis(100);
+
+/// The bar, and as many columns as it takes in front of the words.
+const BAR: &str = "{bar:10} {percent:>3} % {wide_msg}";
+const BAR_COLUMNS: usize = 10 + 1 + 3 + 2 + 1;
 
 /// Hears what happens and says it.
 pub struct Reporter {
@@ -87,10 +93,11 @@ impl Reporter {
         }
     }
 
-    fn say(&self, text: &str) {
+    /// Says it, whatever is shown.
+    pub fn say(&self, text: &str) {
         match &self.bar {
-            Some(bar) => bar.suspend(|| eprintln!("{text}")),
-            None => eprintln!("{text}"),
+            Some(bar) => bar.suspend(|| say(text)),
+            None => say(text),
         }
     }
 
@@ -135,16 +142,19 @@ impl Reporter {
         let hit_rate = progress.table.hits as f64 * 100.0 / lookups.max(1) as f64;
         let left = progress.bytes.saturating_sub(progress.bytes_done) as f64;
         let eta = Duration::from_secs_f64(left * seconds / progress.bytes_done.max(1) as f64);
-        let text = format!(
-            "{} left, height {} of {}, {:.0} blocks/s, {:.0} MB/s, {}, hit rate {hit_rate:.1} %, memory {} MB",
-            duration(eta),
-            grouped(progress.height.0.into()),
-            grouped(progress.end.0.into()),
-            progress.blocks_done as f64 / seconds,
-            progress.bytes_done as f64 / 1e6 / seconds,
-            &date(progress.time)[..10],
-            Resident::now().private_bytes / 1_000_000,
-        );
+        // What matters most comes first: a narrow terminal shows as much as fits.
+        let pieces = [
+            format!("height {}", grouped(progress.height.0.into())),
+            format!("{:.0} MB/s", progress.bytes_done as f64 / 1e6 / seconds),
+            format!("{} left", duration(eta)),
+            format!("memory {} MB", Resident::now().private_bytes / 1_000_000),
+            format!("{:.0} blocks/s", progress.blocks_done as f64 / seconds),
+            date(progress.time)[..10].to_owned(),
+            format!("to {}", grouped(progress.end.0.into())),
+            format!("hit rate {hit_rate:.1} %"),
+        ];
+        let columns = self.bar.as_ref().map(|_| columns_for_words());
+        let text = fitting(&pieces, columns.unwrap_or(usize::MAX));
         self.show(progress.bytes_done, progress.bytes, &text);
     }
 
@@ -184,18 +194,44 @@ impl Reporter {
         self.show(progress.done, progress.all, &text);
     }
 
-    fn show(&self, done: u64, all: u64, text: &str) {
+    fn show(&mut self, done: u64, all: u64, text: &str) {
+        // A terminal may go away. What the bar cannot draw it would keep, more and more of it.
+        if self.bar.is_some() && !stderr().is_terminal() {
+            self.bar = None;
+        }
         match &self.bar {
             Some(bar) => {
-                let style = ProgressStyle::with_template("{bar:24} {percent:>3} % {wide_msg}");
+                let style = ProgressStyle::with_template(BAR);
                 bar.set_style(style.expect("the template is a constant and right"));
                 bar.set_length(all);
                 bar.set_position(done);
                 bar.set_message(text.to_owned());
             }
-            None => eprintln!("{:.1} %, {text}", done as f64 * 100.0 / all.max(1) as f64),
+            None => say(&format!(
+                "{:.1} %, {text}",
+                done as f64 * 100.0 / all.max(1) as f64
+            )),
         }
     }
+}
+
+/// Columns of the terminal that the bar leaves for words.
+fn columns_for_words() -> usize {
+    let (_, columns) = Term::stderr().size();
+    usize::from(columns).saturating_sub(BAR_COLUMNS)
+}
+
+/// As many of the pieces, from the first on, as fit into the columns whole; the first in any case.
+fn fitting(pieces: &[String], columns: usize) -> String {
+    let mut text = String::new();
+    for piece in pieces {
+        if !text.is_empty() && text.len() + ", ".len() + piece.len() > columns {
+            break;
+        }
+        text += if text.is_empty() { "" } else { ", " };
+        text += piece;
+    }
+    text
 }
 
 /// A time to wait, in the two largest units.
@@ -294,7 +330,7 @@ fn describe(notice: &Notice) -> String {
         Notice::Behind { best, tip } => format!(
             "the block files end at height {best}, the index is at {tip} of the same chain: nothing changed"
         ),
-        Notice::BegunAnew { tip } => format!(
+        Notice::Restarted { tip } => format!(
             "the chain up to height {tip} leads to an invalid block, and another leaves it far below: all of this import is begun anew"
         ),
         Notice::Unfinished(end) => match end.state {
@@ -316,6 +352,16 @@ fn describe(notice: &Notice) -> String {
         } => format!(
             "block {height} ({}) is invalid and left out, with all that follow it: {fault}",
             BlockHash::from_byte_array(*hash)
+        ),
+        Notice::BegunAnew { path, why } => {
+            format!(
+                "begun anew, {} cannot be gone on with: {why}",
+                path.display()
+            )
+        }
+        Notice::OwnerNotKept { path, uid, gid } => format!(
+            "warning: {} belonged to {uid}:{gid}, which may not be set here: `chown {uid}:{gid} FILE` by root does",
+            path.display()
         ),
         Notice::OtherCopy {
             height,
@@ -349,6 +395,23 @@ fn describe_left_out(blocks: u32, first: &LeftOut) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_matters_most_fits_80_columns() {
+        let pieces = [
+            "height 9,999,999",
+            "9999 MB/s",
+            "99 h 59 min left",
+            "memory 99999 MB",
+            "99999 blocks/s",
+        ];
+        let pieces = pieces.map(str::to_owned);
+        let text = fitting(&pieces, 80 - BAR_COLUMNS);
+        assert_eq!(text, pieces[..4].join(", "));
+        assert_eq!(fitting(&pieces, text.len() - 1), pieces[..3].join(", "));
+        assert_eq!(fitting(&pieces, 3), pieces[0]);
+        assert_eq!(fitting(&pieces, usize::MAX), pieces.join(", "));
+    }
 
     #[test]
     fn times_are_shown_in_their_two_largest_units() {

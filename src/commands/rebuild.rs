@@ -6,18 +6,21 @@ use super::ledger::Scribe;
 use super::place;
 use super::progress::Reporter;
 use super::signals::{self, INTERRUPTED};
-use super::summary;
+use super::{after, summary};
 use crate::args::RebuildArgs;
-use crate::guard::guarded;
+use crate::guard::{Panicked, guarded};
+use crate::streams::{plain, say};
 use anyhow::Result;
 use blkdex::Error;
 use blkdex::datadir::{Location, Source};
 use blkdex::index::Index;
 use blkdex::query::QUERY_CACHE_BYTES;
-use blkdex::rebuild::{Rebuilt, new_path, rebuild};
+use blkdex::rebuild::{Old, Rebuilt, begin_anew, new_path, rebuild};
+use blkdex::report::{Event, Summary};
 use blkdex::utxo::Watch;
+use blkdex::verify::proof::Verified;
 use std::cell::RefCell;
-use std::io::Write;
+use std::io::{self, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -29,25 +32,42 @@ pub fn run(args: &RebuildArgs, index: &Path, json: bool, out: &mut impl Write) -
     };
     place::say_of_source(&source);
     let options = args.how.options(source, index, args.force);
+    let old = match args.force {
+        true => None,
+        // One that cannot be read is what a rebuild is for.
+        false => guarded(index, || Ok(Old::look(index)?)).ok().flatten(),
+    };
     let stop = signals::caught()?;
-    let mut scribe = Scribe::new(&args.how, &stop)?;
+    let mut scribe = Scribe::new(&args.how, index, &options.source)?;
     let reporter = RefCell::new(Reporter::new(args.how.quiet));
     let mut watch = Watch {
         stop: &stop,
         tell: &mut |progress| reporter.borrow_mut().reading(progress),
     };
-    let done = rebuild(
-        &options,
-        &stop,
-        &mut |event| {
-            scribe.hear(&event);
-            reporter.borrow_mut().hear(event);
-        },
-        &mut watch,
-    );
+    let mut hear = |event: Event<'_>| {
+        let words = scribe.hear(&event);
+        words
+            .iter()
+            .for_each(|words| reporter.borrow_mut().say(words));
+        reporter.borrow_mut().hear(event);
+    };
+    let new = new_path(index);
+    let has_leftover = new.exists();
+    let mut run = |hear: &mut dyn FnMut(Event<'_>)| {
+        guarded(&new, || {
+            Ok(rebuild(&options, old.as_ref(), &stop, hear, &mut watch)?)
+        })
+    };
+    let done = match run(&mut hear) {
+        Err(error) if has_leftover && error.is::<Panicked>() => {
+            begin_anew(&new, &error.to_string(), &mut hear)?;
+            run(&mut hear)
+        }
+        done => done,
+    };
     reporter.borrow_mut().finish();
-    scribe.finish()?;
-    show(&done?, index, json, out)
+    let code = show(&done?, index, json, out)?;
+    scribe.finish().map(|()| code)
 }
 
 /// Of an index that is not there, what makes one is all that helps.
@@ -70,28 +90,36 @@ fn remembered(args: &RebuildArgs, index: &Path) -> Result<Source> {
 }
 
 fn show(rebuilt: &Rebuilt, index: &Path, json: bool, out: &mut impl Write) -> Result<ExitCode> {
-    let summary = &rebuilt.summary;
     let Some(verified) = &rebuilt.verified else {
-        eprintln!(
+        say(&format!(
             "blkdex: interrupted; the old index is as it was, and the same command goes on with {}",
             new_path(index).display()
-        );
+        ));
         return Ok(ExitCode::from(INTERRUPTED));
     };
+    let told = tell(&rebuilt.summary, verified, index, json, out);
+    after(ExitCode::SUCCESS, told)
+}
+
+fn tell(
+    summary: &Summary,
+    verified: &Verified,
+    index: &Path,
+    json: bool,
+    out: &mut impl Write,
+) -> io::Result<()> {
+    let muhash = verified.stats.muhash.map(|hash| hash.to_string());
     if json {
         let mut answer = summary::to_json(summary);
-        answer["muhash"] = verified.stats.muhash.map(|hash| hash.to_string()).into();
-        writeln!(out, "{answer}")?;
-        return Ok(ExitCode::SUCCESS);
+        answer["muhash"] = muhash.into();
+        return writeln!(out, "{answer}");
     }
     summary::show(summary, out)?;
-    let muhash = verified.stats.muhash.map(|hash| hash.to_string());
     writeln!(
         out,
         "checked: {} coins, muhash {}; {} is the new index",
         verified.stats.txouts,
         muhash.unwrap_or_default(),
-        index.display()
-    )?;
-    Ok(ExitCode::SUCCESS)
+        plain(&index.to_string_lossy())
+    )
 }

@@ -6,10 +6,10 @@
 use super::NetworkName;
 use crate::error::io_error;
 use crate::limits::CONF_BYTES_MAX;
+use crate::opening::open_file;
 use crate::{Error, Result};
 use std::ffi::OsStr;
 use std::fmt;
-use std::fs::File;
 use std::io::{ErrorKind, Read};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -72,10 +72,11 @@ impl Conf {
 }
 
 fn read(path: &Path) -> Result<Vec<u8>> {
-    let file = match File::open(path) {
-        Ok(file) => file,
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(io_error("open", path)(error)),
+    let file = match open_file(path) {
+        Err(Error::Io { source, .. }) if source.kind() == ErrorKind::NotFound => {
+            return Ok(Vec::new());
+        }
+        opened => opened?,
     };
     let mut bytes = Vec::new();
     file.take(CONF_BYTES_MAX)

@@ -11,6 +11,7 @@ use std::time::SystemTime;
 use super::xor::XorKey;
 use crate::error::io_error;
 use crate::limits::BLOCK_FILE_BYTES_MAX;
+use crate::opening::open_file;
 use crate::{Error, Result};
 
 /// One `blk*.dat`, as it was when listed.
@@ -84,16 +85,9 @@ pub(super) fn list(dir: &Path) -> Result<Vec<BlockFile>> {
 
 /// Opens the file once, so that one that cannot be read is found before the work begins.
 fn describe(path: &Path, number: u32) -> Result<BlockFile> {
-    let file = File::open(path).map_err(io_error("open", path))?;
-    let meta = file.metadata().map_err(io_error("open", path))?;
-    if !meta.is_file() {
-        let source = io::Error::new(ErrorKind::InvalidInput, "not a file");
-        return Err(Error::Io {
-            action: "read",
-            path: path.to_path_buf(),
-            source,
-        });
-    }
+    let meta = open_file(path)?
+        .metadata()
+        .map_err(io_error("open", path))?;
     let bytes = meta.len();
     if bytes > BLOCK_FILE_BYTES_MAX {
         return Err(Error::FileTooLong {
@@ -137,14 +131,12 @@ pub(super) fn check_numbers(dir: &Path, files: &[BlockFile]) -> Result<()> {
 /// Core 28, or `-blocksxor=0` then); anything else that is not a key is an error.
 pub(super) fn read_xor_key(dir: &Path) -> Result<XorKey> {
     let path = dir.join("xor.dat");
-    let file = match File::open(&path) {
-        Ok(file) => file,
-        // A link that leads nowhere is there, and cannot be read.
-        Err(error) if error.kind() == ErrorKind::NotFound && path.symlink_metadata().is_err() => {
-            return Ok(XorKey::default());
-        }
-        Err(error) => return Err(io_error("open", &path)(error)),
-    };
+    // A link that leads nowhere is there, and cannot be read.
+    match path.symlink_metadata() {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(XorKey::default()),
+        _ => {}
+    }
+    let file = open_file(&path)?;
     let found_bytes = file.metadata().map_err(io_error("open", &path))?.len();
     let mut key = [0; 8];
     let read = read_at(&file, &mut key, 0).map_err(io_error("read", &path))?;
@@ -249,7 +241,10 @@ mod tests {
         fs::create_dir(dir.path().join("blk00000.dat")).expect("folder");
         assert!(matches!(
             list(dir.path()),
-            Err(Error::Io { action: "read", .. })
+            Err(Error::NotAFile {
+                what: "a folder",
+                ..
+            })
         ));
         let dir = folder(&[]);
         std::os::unix::fs::symlink("nowhere", dir.path().join("blk00000.dat")).expect("link");
@@ -278,7 +273,10 @@ mod tests {
         }
         fs::remove_file(&path).expect("remove");
         fs::create_dir(&path).expect("folder");
-        assert!(matches!(read_xor_key(dir.path()), Err(Error::Io { .. })));
+        assert!(matches!(
+            read_xor_key(dir.path()),
+            Err(Error::NotAFile { .. })
+        ));
         fs::remove_dir(&path).expect("remove");
         std::os::unix::fs::symlink("nowhere", &path).expect("link");
         assert!(matches!(read_xor_key(dir.path()), Err(Error::Io { .. })));

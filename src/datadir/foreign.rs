@@ -8,10 +8,10 @@ use super::records::{FRAME_BYTES, Record, hash_of};
 use super::{BlockFile, Network, XorKey, block_file_path};
 use crate::error::io_error;
 use crate::limits::NETWORK_FILES_MAX;
+use crate::opening::open_file;
 use crate::{Error, Result};
 use bitcoin::BlockHash;
 use bitcoin::hashes::Hash;
-use std::fs::File;
 use std::path::Path;
 
 /// Magics in the block files of well-known coins (`pchMessageStart` in the `chainparams.cpp` of each). Coins
@@ -35,7 +35,7 @@ const COINS: [([u8; 4], &str); 8] = [
 pub(super) fn other_coin(dir: &Path, files: &[BlockFile], key: XorKey) -> Result<Option<Error>> {
     for file in files.iter().take(NETWORK_FILES_MAX) {
         let path = block_file_path(dir, file.number);
-        let open = File::open(&path).map_err(io_error("open", &path))?;
+        let open = open_file(&path)?;
         let mut plain = [0; 4];
         read_at(&open, &mut plain, 0).map_err(io_error("read", &path))?;
         let mut decoded = plain;

@@ -23,11 +23,11 @@
 //! | `undo` | the undo files beside them |
 //! | `sigbus` | a failing disk under a map: the last words |
 
-use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use crate::error::io_error;
 use crate::limits::{HEADER_BYTES, NETWORK_FILES_MAX};
+use crate::opening::open_file;
 use crate::position::Place;
 use crate::{Error, Result};
 
@@ -201,7 +201,7 @@ impl Datadir {
     /// The header of the block at `place`. Opens the file for it: meant for a few headers only.
     pub fn header_at(&self, place: Place) -> Result<[u8; HEADER_BYTES]> {
         let path = block_file_path(&self.blocks_dir, place.file);
-        let file = File::open(&path).map_err(io_error("open", &path))?;
+        let file = open_file(&path)?;
         let mut header = [0; HEADER_BYTES];
         let read = files::read_at(&file, &mut header, place.offset_bytes)
             .map_err(io_error("read", &path))?;

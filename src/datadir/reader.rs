@@ -11,7 +11,7 @@
 //! about [`MAPPED_BYTES_MAX`] are resident; they are the kernel's to take back at any time.
 
 use std::fs::File;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use memmap2::{Advice, Mmap, MmapMut, UncheckedAdvice};
@@ -23,6 +23,7 @@ use crate::error::io_error;
 use crate::limits::{
     BLOCK_BYTES_MAX, MAPPED_BYTES_MAX, OPEN_FILES_MAX, READ_AHEAD_BYTES, SETTLED_AFTER,
 };
+use crate::opening::open_file;
 use crate::position::Place;
 use crate::system::will_need;
 use crate::{Error, Result};
@@ -86,6 +87,11 @@ impl BlockReader {
         })
     }
 
+    /// The folder of the block files.
+    pub fn blocks_dir(&self) -> &Path {
+        &self.blocks_dir
+    }
+
     /// The undo file beside block file `number` (Bitcoin Core, `node/blockstorage.cpp`: `rev?????.dat`).
     pub fn undo_path(&self, number: u32) -> PathBuf {
         self.blocks_dir.join(format!("rev{number:05}.dat"))
@@ -111,7 +117,7 @@ impl BlockReader {
     pub fn read_undo(&self, number: u32, into: &mut [u8]) -> Result<()> {
         use std::io::Read;
         let path = self.undo_path(number);
-        let mut file = File::open(&path).map_err(io_error("open", &path))?;
+        let mut file = open_file(&path)?;
         file.read_exact(into).map_err(io_error("read", &path))?;
         self.key.apply(into, 0);
         Ok(())
@@ -231,7 +237,7 @@ impl BlockReader {
 impl OpenFile {
     /// Mapped if it is settled; `last_number` is the newest file, `None` if none is to be mapped.
     fn new(path: PathBuf, number: u32, last_number: Option<u32>) -> Result<OpenFile> {
-        let file = File::open(&path).map_err(io_error("open", &path))?;
+        let file = open_file(&path)?;
         let meta = file.metadata().map_err(io_error("open", &path))?;
         let modified = meta.modified().map_err(io_error("open", &path))?;
         // A node writes to the last file, and may still cut the one before to its length. (With

@@ -21,6 +21,7 @@ use super::xor::XorKey;
 use crate::Result;
 use crate::error::io_error;
 use crate::limits::{BLOCK_BYTES_MAX, BLOCK_BYTES_MIN, HEADER_BYTES, HOP_BYTES, SEARCH_BYTES_MAX};
+use crate::opening::open_file;
 use crate::position::Place;
 
 /// Bytes before a block: magic and length.
@@ -84,7 +85,7 @@ impl RecordReader {
     /// Begins to read the file `number` at `path`, at byte `from`, which must be where a record may
     /// begin.
     pub fn open(&mut self, path: PathBuf, number: u32, from: u64) -> Result<()> {
-        let file = File::open(&path).map_err(io_error("open", &path))?;
+        let file = open_file(&path)?;
         let file_bytes = file.metadata().map_err(io_error("open", &path))?.len();
         let left = Leftovers {
             end_bytes: from,

@@ -4,8 +4,9 @@
 
 use super::files::read_at;
 use super::{Datadir, XorKey};
-use crate::Result;
 use crate::error::io_error;
+use crate::opening::open_file;
+use crate::{Error, Result};
 use std::fs::File;
 use std::io::ErrorKind;
 use std::path::PathBuf;
@@ -25,9 +26,11 @@ impl Datadir {
     /// [`crate::Error::Io`].
     pub fn open_undo(&self, number: u32) -> Result<Option<UndoFile>> {
         let path = self.blocks_dir().join(format!("rev{number:05}.dat"));
-        let file = match File::open(&path) {
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-            opened => opened.map_err(io_error("open", &path))?,
+        let file = match open_file(&path) {
+            Err(Error::Io { source, .. }) if source.kind() == ErrorKind::NotFound => {
+                return Ok(None);
+            }
+            opened => opened?,
         };
         let bytes = file.metadata().map_err(io_error("look at", &path))?.len();
         Ok(Some(UndoFile {

@@ -32,6 +32,7 @@ pub struct Spot {
 #[derive(Clone, PartialEq, Eq, Debug, serde::Serialize)]
 pub struct FilesFound {
     /// Their folder.
+    #[serde(serialize_with = "crate::path_text::serialize")]
     pub dir: PathBuf,
     /// How many there are.
     pub count: u64,
@@ -196,6 +197,7 @@ const SNAPSHOT: &str = "chainstate_snapshot";
 #[derive(Clone, PartialEq, Eq, Debug, serde::Serialize)]
 pub struct IndexFound {
     /// The file.
+    #[serde(serialize_with = "crate::path_text::serialize")]
     pub path: PathBuf,
     /// Whether it is there.
     pub exists: bool,

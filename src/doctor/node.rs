@@ -3,12 +3,16 @@
 //! Invariant: only what a running node holds is a sign of one. A copied folder has its files, and files
 //! written to a moment ago, but no lock.
 
+use crate::Error;
 use crate::datadir::Datadir;
+use crate::opening::open_file;
 use crate::system::locked_by;
-use std::fs::File;
-use std::io::ErrorKind;
+use std::io::{ErrorKind, Read};
 use std::path::Path;
 use std::time::SystemTime;
+
+/// A pid file holds a number; what is longer is something else.
+const PID_BYTES_MAX: u64 = 32;
 
 /// What was seen of a node.
 #[derive(Clone, PartialEq, Eq, Debug, serde::Serialize)]
@@ -40,11 +44,11 @@ pub fn look(datadir: &Datadir) -> Node {
 /// the folder, and may then name a node that runs on another.
 fn sign_in(folder: &Path) -> Option<String> {
     let lock = folder.join(".lock");
-    match File::open(&lock) {
+    match open_file(&lock) {
         Ok(file) => {
             locked_by(&file).map(|pid| format!("process {pid} has locked {}", lock.display()))
         }
-        Err(error) if error.kind() == ErrorKind::PermissionDenied => {
+        Err(Error::Io { source, .. }) if source.kind() == ErrorKind::PermissionDenied => {
             pid_file(&folder.join("bitcoind.pid"))
         }
         Err(_) => None,
@@ -53,7 +57,8 @@ fn sign_in(folder: &Path) -> Option<String> {
 
 /// The process that the pid file names, if there is one by that number that is a bitcoind.
 fn pid_file(path: &Path) -> Option<String> {
-    let pid: u32 = std::fs::read_to_string(path).ok()?.trim().parse().ok()?;
+    let text = std::io::read_to_string(open_file(path).ok()?.take(PID_BYTES_MAX));
+    let pid: u32 = text.ok()?.trim().parse().ok()?;
     let name = std::fs::read_to_string(format!("/proc/{pid}/comm")).ok()?;
     let is_node = name.starts_with("bitcoin") || name.starts_with("b-");
     is_node.then(|| format!("{} names process {pid}, which runs", path.display()))

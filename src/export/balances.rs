@@ -12,11 +12,11 @@
 //! beside the index take about 70 bytes a coin, 80 a script and 40 for each output that a script which
 //! owns something ever received, if that does not do.
 
-use super::Lines;
 use super::destination::{Destination, Out};
 use super::entries::{Entries, Entry};
 use super::ranking::Ranking;
 use super::utxos::push_script;
+use super::{Lines, kept};
 use crate::datadir::{Location, catch_sigbus};
 use crate::fingerprint::SCRIPT_BITS;
 use crate::index::Index;
@@ -86,10 +86,9 @@ pub fn export_balances(
     watch: &mut Watch<'_>,
 ) -> Result<BalancesWritten> {
     catch_sigbus();
-    options.to.check()?;
     let index = Index::open(index, READ_CACHE_BYTES)?;
     let mut set = UtxoSet::open(&index, options.at, options.location.as_ref())?;
-    options.to.write(|out| {
+    options.to.write(&kept(&set), |out| {
         let dir = folder_of(index.store().path());
         let spent_rows = spent_rows(set.snapshot(), set.height());
         let funding_rows = funding_rows(&set);

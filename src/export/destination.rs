@@ -1,13 +1,21 @@
 //! Where an export or a report goes: a file that gets its name when it is whole, or stdout.
 //!
-//! Invariant: the name is given by one rename after everything is on disk; a process that dies before
-//! leaves at most a file whose name begins with `.blkdex-`, of mode 0600 less the umask.
+//! Invariant: the name is given after everything is on disk, to a file that had none. So a process that
+//! dies before leaves nothing behind. (Where a file system cannot have files without a name, the name
+//! begins with `.blkdex-` until then, and a kill leaves that.) The mode is 0600 less the umask.
 
 use crate::error::io_error;
+use crate::kept::Kept;
+use crate::opening::kind_of;
+use crate::system::folder_of;
 use crate::{Error, Result};
+use rustix::fs::{AtFlags, CWD, linkat};
 use std::fs::File;
-use std::io::{BufWriter, Write};
+use std::io::{BufWriter, ErrorKind, Write};
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use tempfile::{NamedTempFile, TempPath};
 
 const BUFFER_BYTES: usize = 256 << 10;
 
@@ -42,19 +50,27 @@ impl Out<'_> {
 }
 
 impl Destination {
-    /// Whether something could be written there: said before hours of work.
+    /// Whether something could be written there, and nothing that is kept would be lost: said before
+    /// hours of work.
     ///
     /// # Errors
-    /// [`Error::Exists`], also for what is no file; [`Error::Io`] if the folder is not there.
-    pub fn check(&self) -> Result<()> {
+    /// [`Error::Exists`]; [`Error::NotAFile`]; [`Error::Kept`]; [`Error::Io`] if the folder is not
+    /// there.
+    pub fn check(&self, kept: &Kept) -> Result<()> {
         let Destination::File { path, force } = self else {
             return Ok(());
         };
-        let folder = folder(path);
+        let folder = folder_of(path);
         std::fs::metadata(folder).map_err(io_error("open", folder))?;
-        match std::fs::symlink_metadata(path) {
-            Ok(meta) if !force || !meta.is_file() => Err(Error::Exists { path: path.clone() }),
-            _ => Ok(()),
+        kept.check(path)?;
+        let Ok(meta) = std::fs::symlink_metadata(path) else {
+            return Ok(());
+        };
+        let path = path.clone();
+        match kind_of(meta.file_type()) {
+            Some(what) => Err(Error::NotAFile { path, what }),
+            None if !force => Err(Error::Exists { path }),
+            None => Ok(()),
         }
     }
 
@@ -62,35 +78,32 @@ impl Destination {
     ///
     /// # Errors
     /// Those of [`Destination::check`] and of `work`; [`Error::Io`].
-    pub(crate) fn write<T>(&self, work: impl FnOnce(&mut Out<'_>) -> Result<T>) -> Result<T> {
-        self.check()?;
+    pub(crate) fn write<T>(
+        &self,
+        kept: &Kept,
+        work: impl FnOnce(&mut Out<'_>) -> Result<T>,
+    ) -> Result<T> {
+        self.check(kept)?;
         let (path, force) = match self {
             Destination::Stdout => {
                 let path = PathBuf::from("stdout");
                 return write_to(std::io::stdout().lock(), path, work);
             }
-            Destination::File { path, force } => (path, force),
+            Destination::File { path, force } => (path, *force),
         };
-        let folder = folder(path);
-        let mut unnamed = tempfile::Builder::new();
-        let unnamed = unnamed
-            .prefix(".blkdex-")
-            .suffix(".part")
-            .tempfile_in(folder);
-        let unnamed = unnamed.map_err(io_error("write into", folder))?;
-        let done = write_to(unnamed.as_file(), path.clone(), work)?;
-        unnamed
-            .as_file()
-            .sync_all()
-            .map_err(io_error("write", path))?;
-        let named = match force {
-            true => unnamed.persist(path),
-            false => unnamed.persist_noclobber(path),
-        };
-        named.map_err(|failed| match failed.error.kind() {
-            std::io::ErrorKind::AlreadyExists => Error::Exists { path: path.clone() },
-            _ => io_error("name", path)(failed.error),
-        })?;
+        let folder = folder_of(path);
+        let growing = Growing::new(folder)?;
+        let done = write_to(growing.file(), path.clone(), work)?;
+        let synced = growing.file().sync_all();
+        synced.map_err(io_error("write", path))?;
+        // Whatever came to be there meanwhile.
+        self.check(kept)?;
+        growing
+            .name(path, force)
+            .map_err(|error| match error.kind() {
+                ErrorKind::AlreadyExists => Error::Exists { path: path.clone() },
+                _ => io_error("name", path)(error),
+            })?;
         let folder_file = File::open(folder).map_err(io_error("open", folder))?;
         folder_file.sync_all().map_err(io_error("write", folder))?;
         Ok(done)
@@ -111,11 +124,87 @@ fn write_to<T>(
     Ok(done)
 }
 
-fn folder(path: &Path) -> &Path {
-    match path.parent() {
-        Some(dir) if dir != Path::new("") => dir,
-        _ => Path::new("."),
+/// A file that is not whole yet.
+enum Growing {
+    /// Gone if the process dies.
+    Unnamed(File),
+    /// Removed if it is dropped.
+    Named(NamedTempFile),
+}
+
+impl Growing {
+    fn new(folder: &Path) -> Result<Growing> {
+        match unnamed(folder) {
+            Some(file) => Ok(Growing::Unnamed(file)),
+            None => Growing::named(folder),
+        }
     }
+
+    fn named(folder: &Path) -> Result<Growing> {
+        let made = named_builder(|builder| builder.tempfile_in(folder));
+        made.map(Growing::Named)
+            .map_err(io_error("write into", folder))
+    }
+
+    fn file(&self) -> &File {
+        match self {
+            Growing::Unnamed(file) => file,
+            Growing::Named(file) => file.as_file(),
+        }
+    }
+
+    /// Gives it its name, in one step, whether there is another file of that name or not.
+    fn name(self, path: &Path, force: bool) -> std::io::Result<()> {
+        match self {
+            Growing::Unnamed(file) => match link(&file, path) {
+                // A link never replaces anything: only a name can, so it gets one for a moment.
+                Err(error) if force && error.kind() == ErrorKind::AlreadyExists => {
+                    let named = named_builder(|builder| {
+                        builder.make_in(folder_of(path), |at| link(&file, at))
+                    })?;
+                    let named: TempPath = named.into_temp_path();
+                    named.persist(path).map_err(|failed| failed.error)
+                }
+                linked => linked,
+            },
+            Growing::Named(file) => {
+                let named = match force {
+                    true => file.persist(path),
+                    false => file.persist_noclobber(path),
+                };
+                named.map(drop).map_err(|failed| failed.error)
+            }
+        }
+    }
+}
+
+fn named_builder<T>(make: impl FnOnce(&mut tempfile::Builder<'_, 'static>) -> T) -> T {
+    make(tempfile::Builder::new().prefix(".blkdex-").suffix(".part"))
+}
+
+/// A file without a name in the folder; `None` if it could not be had, or could not be given a name
+/// afterwards.
+fn unnamed(folder: &Path) -> Option<File> {
+    let mut options = File::options();
+    options.read(true).write(true).mode(0o600);
+    let file = options.custom_flags(libc::O_TMPFILE).open(folder).ok()?;
+    let (by_fd, by_path) = (file.metadata().ok()?, path_of(&file).metadata().ok()?);
+    // Without /proc there is no path to link from.
+    ((by_fd.dev(), by_fd.ino()) == (by_path.dev(), by_path.ino())).then_some(file)
+}
+
+fn path_of(file: &File) -> PathBuf {
+    PathBuf::from(format!("/proc/self/fd/{}", file.as_raw_fd()))
+}
+
+fn link(file: &File, path: &Path) -> std::io::Result<()> {
+    Ok(linkat(
+        CWD,
+        path_of(file),
+        CWD,
+        path,
+        AtFlags::SYMLINK_FOLLOW,
+    )?)
 }
 
 #[cfg(test)]
@@ -133,18 +222,18 @@ mod tests {
         let dir = tempfile::tempdir().expect("a temporary folder");
         let path = dir.path().join("out");
         to(&path, false)
-            .write(|out| out.write(b"one"))
+            .write(&Kept::new(), |out| out.write(b"one"))
             .expect("writes");
         let mode = std::fs::metadata(&path)
             .expect("is there")
             .permissions()
             .mode();
         assert_eq!(mode & 0o777, 0o600);
-        let again = to(&path, false).write(|out| out.write(b"two"));
+        let again = to(&path, false).write(&Kept::new(), |out| out.write(b"two"));
         assert!(matches!(again, Err(Error::Exists { .. })));
         assert_eq!(std::fs::read(&path).expect("reads"), b"one");
         to(&path, true)
-            .write(|out| out.write(b"two"))
+            .write(&Kept::new(), |out| out.write(b"two"))
             .expect("writes");
         assert_eq!(std::fs::read(&path).expect("reads"), b"two");
     }
@@ -153,25 +242,90 @@ mod tests {
     fn nothing_is_left_of_a_failure() {
         let dir = tempfile::tempdir().expect("a temporary folder");
         let path = dir.path().join("out");
-        let failed: Result<()> = to(&path, false).write(|out| {
+        let failed: Result<()> = to(&path, false).write(&Kept::new(), |out| {
             out.write(b"half")?;
             Err(Error::Interrupted)
         });
         assert!(matches!(failed, Err(Error::Interrupted)));
         assert_eq!(std::fs::read_dir(dir.path()).expect("lists").count(), 0);
-        assert!(to(&dir.path().join("no/out"), false).check().is_err());
-        assert!(to(dir.path(), true).check().is_err());
+        assert!(
+            to(&dir.path().join("no/out"), false)
+                .check(&Kept::new())
+                .is_err()
+        );
+        assert!(to(dir.path(), true).check(&Kept::new()).is_err());
     }
 
     #[test]
     fn a_file_that_appears_meanwhile_is_not_replaced() {
         let dir = tempfile::tempdir().expect("a temporary folder");
         let path = dir.path().join("out");
-        let late = to(&path, false).write(|out| {
+        let late = to(&path, false).write(&Kept::new(), |out| {
             std::fs::write(&path, b"other").expect("writes");
             out.write(b"ours")
         });
         assert!(matches!(late, Err(Error::Exists { .. })));
         assert_eq!(std::fs::read(&path).expect("reads"), b"other");
+    }
+
+    #[test]
+    fn while_it_grows_a_file_has_no_name_and_then_its_own_alone() {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let names = || -> Vec<_> {
+            let entries = std::fs::read_dir(dir.path()).expect("lists");
+            entries
+                .map(|entry| entry.expect("lists").file_name())
+                .collect()
+        };
+        assert!(
+            unnamed(dir.path()).is_some(),
+            "tests run where it can be had"
+        );
+        let path = dir.path().join("out");
+        for (force, text) in [(false, "one"), (true, "two"), (true, "three")] {
+            to(&path, force)
+                .write(&Kept::new(), |out| {
+                    assert_eq!(names().len(), usize::from(force));
+                    out.write(text.as_bytes())
+                })
+                .expect("writes");
+            assert_eq!(names(), ["out"]);
+            assert_eq!(std::fs::read_to_string(&path).expect("reads"), text);
+        }
+    }
+
+    #[test]
+    fn where_files_must_have_names_the_same_comes_of_it() {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let path = dir.path().join("out");
+        let write = |text: &str, force| {
+            let growing = Growing::named(dir.path()).expect("a file");
+            growing.file().write_all(text.as_bytes()).expect("writes");
+            growing.name(&path, force)
+        };
+        write("one", false).expect("names");
+        let refused = write("two", false).expect_err("it is there");
+        assert_eq!(refused.kind(), ErrorKind::AlreadyExists);
+        write("three", true).expect("names");
+        assert_eq!(std::fs::read_to_string(&path).expect("reads"), "three");
+        assert_eq!(std::fs::read_dir(dir.path()).expect("lists").count(), 1);
+    }
+
+    #[test]
+    fn what_is_no_file_is_never_replaced_and_said_to_be_none() {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let link = dir.path().join("link");
+        std::os::unix::fs::symlink("elsewhere", &link).expect("a link");
+        for (path, kind) in [
+            (dir.path(), "a folder"),
+            (&link, "a symbolic link"),
+            (Path::new("/dev/null"), "a device"),
+        ] {
+            let refused = to(path, true).check(&Kept::new());
+            assert!(
+                matches!(&refused, Err(Error::NotAFile { what, .. }) if *what == kind),
+                "{refused:?}"
+            );
+        }
     }
 }

@@ -17,9 +17,21 @@ mod entries;
 mod ranking;
 mod utxos;
 
+use crate::kept::Kept;
+use crate::utxo::UtxoSet;
+
 pub use balances::{BalancesOptions, BalancesWritten, export_balances};
 pub use destination::Destination;
 pub use utxos::{UtxosOptions, UtxosWritten, export_utxos};
+
+/// What an export may not replace: what it reads.
+fn kept(set: &UtxoSet<'_>) -> Kept {
+    let index = set.snapshot().index();
+    Kept::new()
+        .and_file(index.store().path(), "the index")
+        .and_blocks(&index.meta().blocks_dir)
+        .and_blocks(set.reader().blocks_dir())
+}
 
 /// How coins are written.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -7,7 +7,7 @@
 //! file beside the index if it does not do.
 
 use super::destination::{Destination, Out};
-use super::{Lines, UtxosFormat};
+use super::{Lines, UtxosFormat, kept};
 use crate::Result;
 use crate::datadir::{Location, NetworkName, catch_sigbus};
 use crate::index::Index;
@@ -67,10 +67,9 @@ pub fn export_utxos(
     watch: &mut Watch<'_>,
 ) -> Result<UtxosWritten> {
     catch_sigbus();
-    options.to.check()?;
     let index = Index::open(index, READ_CACHE_BYTES)?;
     let mut set = UtxoSet::open(&index, options.at, options.location.as_ref())?;
-    options.to.write(|out| match options.format {
+    options.to.write(&kept(&set), |out| match options.format {
         UtxosFormat::Snapshot => write_snapshot(&mut set, options.memory_bytes, watch, out),
         UtxosFormat::Lines(lines) => write_lines(&mut set, lines, options.memory_bytes, watch, out),
     })

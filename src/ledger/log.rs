@@ -7,6 +7,7 @@ use super::record::{Head, LOG_NAME, LOG_VERSION, Line, PlannedPart, Record};
 use crate::error::io_error;
 use crate::limits::LOG_LINE_BYTES_MAX;
 use crate::memory::Plan;
+use crate::opening::open_with;
 use crate::{Error, Result};
 use std::fs::{File, OpenOptions};
 use std::io::Write;
@@ -28,8 +29,7 @@ impl Log {
     pub fn open(path: &Path) -> Result<Log> {
         let mut options = OpenOptions::new();
         options.read(true).append(true).create(true);
-        let file = options.open(path);
-        let file = file.map_err(io_error("open", path))?;
+        let file = open_with(&mut options, path)?;
         let log = Log {
             path: path.to_owned(),
             file,

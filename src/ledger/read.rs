@@ -7,6 +7,7 @@ use super::fault::LogFault;
 use super::record::{Head, LOG_NAME, LOG_VERSION, Line, Record};
 use crate::error::io_error;
 use crate::limits::LOG_LINE_BYTES_MAX;
+use crate::opening::open_file;
 use crate::{Error, Result};
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
@@ -137,7 +138,7 @@ struct Lines<'a> {
 
 impl Lines<'_> {
     fn open(path: &Path) -> Result<Lines<'_>> {
-        let file = File::open(path).map_err(io_error("open", path))?;
+        let file = open_file(path)?;
         Ok(Lines {
             path,
             file: BufReader::with_capacity(BUFFER_BYTES, file),

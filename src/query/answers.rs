@@ -37,6 +37,7 @@ pub struct Status {
     /// Sorted runs of each relation.
     pub runs: RunCounts,
     /// Where the block files were when they were imported.
+    #[serde(serialize_with = "crate::path_text::serialize")]
     pub blocks_dir: std::path::PathBuf,
     /// Why the chain ended where it did when it was last looked at; `None` if that was not noted.
     pub chain: Option<ChainEnd>,

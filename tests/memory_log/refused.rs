@@ -50,7 +50,7 @@ fn what_is_no_log_is_refused() {
 #[test]
 fn folders_and_missing_files_are_named() {
     let log = Log::of(&Maker::default().run(2));
-    for (path, words) in [("nowhere", "cannot open"), ("", "Is a directory")] {
+    for (path, words) in [("nowhere", "cannot open"), ("", "is a folder, not a file")] {
         let (code, _, err) = memory(&log.beside(path), "show LOG");
         assert_eq!((code, err.lines().count()), (Some(1), 1), "{err}");
         assert!(err.contains(words), "{err}");

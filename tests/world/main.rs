@@ -7,8 +7,11 @@
 mod common;
 mod doctor;
 mod hostile;
+mod kept;
 mod node;
 mod permissions;
+mod rebuilds;
+mod streams;
 
 use std::path::Path;
 use std::process::{Command, Output};

@@ -7,6 +7,7 @@ mod show;
 
 use super::words::grouped;
 use crate::args::{MemoryReportArgs, MemoryWhat};
+use crate::streams::say;
 use anyhow::Result;
 use blkdex::export::Destination;
 use blkdex::ledger::diff::diff;
@@ -14,7 +15,7 @@ use blkdex::ledger::find::find;
 use blkdex::ledger::numbers::counted;
 use blkdex::ledger::picture::report;
 use serde_json::json;
-use std::io::{Write, stderr};
+use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -59,7 +60,7 @@ fn draw(args: &MemoryReportArgs, json: bool, out: &mut impl Write) -> Result<()>
         ),
     };
     match to {
-        Destination::Stdout => writeln!(stderr(), "{said}")?,
+        Destination::Stdout => say(&said),
         Destination::File { .. } => writeln!(out, "{said}")?,
     }
     Ok(())
@@ -76,6 +77,5 @@ fn say_cut(log: &Path, lines: &[u64]) {
             numbers.join(", ")
         ),
     };
-    // Nobody is left to tell if stderr is closed.
-    let _ = writeln!(stderr(), "blkdex: {}: {said}: left out", log.display());
+    say(&format!("blkdex: {}: {said}: left out", log.display()));
 }

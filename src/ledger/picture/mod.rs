@@ -25,6 +25,7 @@ mod thin;
 use super::history::History;
 use crate::Result;
 use crate::export::Destination;
+use crate::kept::Kept;
 use std::path::Path;
 
 /// What is written.
@@ -41,12 +42,13 @@ pub enum Format {
 /// # Errors
 /// Those of [`History::of`] and of [`Destination`].
 pub fn report(path: &Path, format: Format, to: &Destination) -> Result<History> {
-    to.check()?;
+    let kept = Kept::new().and_file(path, "the log");
+    to.check(&kept)?;
     let history = History::of(path)?;
     let text = match format {
         Format::Html => page::page(&history),
         Format::Svg => sheet::sheet(&history),
     };
-    to.write(|out| out.write(text.as_bytes()))?;
+    to.write(&kept, |out| out.write(text.as_bytes()))?;
     Ok(history)
 }

@@ -1,0 +1,210 @@
+//! The rebuild: a new index beside the old one, checked, and only then in its place.
+//!
+//! Invariant: under the index's own name there is, at every moment, either the old file, untouched, or
+//! the new one, imported to the end, checked and safe on disk. A rebuild that was cut off is gone on
+//! with by the next, or begun anew where that cannot be.
+//!
+//! | file | what |
+//! | --- | --- |
+//! | `loss.rs` | what would be lost with the old index |
+//! | `place.rs` | beside the real file, and in its place |
+
+mod loss;
+mod place;
+
+pub use loss::{Loss, Old};
+pub use place::new_path;
+
+use crate::doctor;
+use crate::import::{self, import};
+use crate::index::Index;
+use crate::memory::READ_CACHE_BYTES;
+use crate::opening::open_file;
+use crate::report::{Event, Notice, Summary};
+use crate::utxo::Watch;
+use crate::verify::proof::{self, Verified, verify};
+use crate::{Error, Result};
+use std::fs::{self, TryLockError};
+use std::path::Path;
+use std::sync::atomic::AtomicBool;
+
+/// What a rebuild has done.
+#[derive(Clone, Debug)]
+pub struct Rebuilt {
+    /// The import.
+    pub summary: Summary,
+    /// What the check of the new file has found; `None` if the import was interrupted, and the old
+    /// file is still there.
+    pub verified: Option<Verified>,
+}
+
+/// Makes the index at `options.index` anew, unless something of `old` would be lost.
+///
+/// # Errors
+/// [`Error::RebuildLoses`]; [`Error::IndexInUse`]; those of the import and of
+/// the check. The old file is then as it was.
+pub fn rebuild(
+    options: &import::Options,
+    old: Option<&Old>,
+    stop: &AtomicBool,
+    hear: &mut dyn FnMut(Event<'_>),
+    watch: &mut Watch<'_>,
+) -> Result<Rebuilt> {
+    let index = place::behind_links(&options.index);
+    refuse_used(&index)?;
+    let options = import::Options {
+        index: new_path(&index),
+        ..options.clone()
+    };
+    let has_leftover = place::check_leftover(&options.index, &index)?;
+    if let Some(old) = old {
+        look_ahead(&options, old, hear)?;
+    }
+    let done = match attempt(&options, stop, hear, watch) {
+        Err(error) if has_leftover && is_of_leftover(&error) => {
+            begin_anew(&options.index, &error.to_string(), hear)?;
+            attempt(&options, stop, hear, watch)?
+        }
+        done => done?,
+    };
+    if done.verified.is_none() {
+        return Ok(done);
+    }
+    if let Some(old) = old {
+        old.refuse_loss_by(&Index::open(&options.index, READ_CACHE_BYTES)?)?;
+    }
+    // Another import may have begun meanwhile.
+    refuse_used(&index)?;
+    if let Some(notice) = place::put_in_place(&options.index, &index)? {
+        hear(Event::Notice(notice));
+    }
+    Ok(done)
+}
+
+/// Takes a leftover away that cannot be gone on with, and says so.
+///
+/// # Errors
+/// [`Error::Io`].
+pub fn begin_anew(new: &Path, why: &str, hear: &mut dyn FnMut(Event<'_>)) -> Result<()> {
+    hear(Event::Notice(Notice::BegunAnew {
+        path: new.to_owned(),
+        why: why.to_owned(),
+    }));
+    fs::remove_file(new).map_err(|source| Error::Io {
+        action: "remove",
+        path: new.to_owned(),
+        source,
+    })
+}
+
+/// Imports, and checks what came of it.
+fn attempt(
+    options: &import::Options,
+    stop: &AtomicBool,
+    hear: &mut dyn FnMut(Event<'_>),
+    watch: &mut Watch<'_>,
+) -> Result<Rebuilt> {
+    let summary = import(options, stop, hear)?;
+    if summary.interrupted {
+        return Ok(Rebuilt {
+            summary,
+            verified: None,
+        });
+    }
+    let tip = summary.tip.map(|(height, _)| height);
+    if let Some((until, height)) = options.until.zip(tip).filter(|(until, tip)| tip > until) {
+        return Err(Error::ReachesBeyond {
+            path: options.index.clone(),
+            height,
+            until,
+        });
+    }
+    let verified = Some(check(options, watch)?);
+    Ok(Rebuilt { summary, verified })
+}
+
+/// Whether a file that an earlier rebuild left can be to blame: it is damaged, of another chain or of
+/// another version. What the disk, the block files or the arguments are to blame for stays an error.
+fn is_of_leftover(error: &Error) -> bool {
+    use std::io::ErrorKind::{InvalidData, UnexpectedEof};
+    match error {
+        Error::Store { source, .. } => match &**source {
+            redb::Error::Io(io) => matches!(io.kind(), InvalidData | UnexpectedEof),
+            redb::Error::PreviousIo | redb::Error::DatabaseAlreadyOpen => false,
+            _ => true,
+        },
+        Error::NotAnIndex { .. }
+        | Error::NeedsRecovery { .. }
+        | Error::OtherFormat { .. }
+        | Error::IndexOfOtherNetwork { .. }
+        | Error::Damaged { .. }
+        | Error::Contradiction { .. }
+        | Error::SameFingerprint { .. }
+        | Error::ForkTooDeep { .. }
+        | Error::InvalidSettledBlock { .. }
+        | Error::ReachesBeyond { .. }
+        | Error::Differs { .. }
+        | Error::Query(_) => true,
+        _ => false,
+    }
+}
+
+/// Refuses an index that another process writes to. The file itself is not looked into: it may be
+/// damaged.
+fn refuse_used(path: &Path) -> Result<()> {
+    let file = match open_file(path) {
+        Err(error @ Error::NotAFile { .. }) => return Err(error),
+        Err(_) => return Ok(()),
+        Ok(file) => file,
+    };
+    match file.try_lock_shared() {
+        Err(TryLockError::WouldBlock) => Err(Error::IndexInUse {
+            path: path.to_owned(),
+        }),
+        _ => Ok(()),
+    }
+}
+
+/// Refuses to begin what is seen to lose something.
+fn look_ahead(options: &import::Options, old: &Old, hear: &mut dyn FnMut(Event<'_>)) -> Result<()> {
+    let examined = doctor::examine(
+        &doctor::Options {
+            source: options.source.clone(),
+            index: options.index.clone(),
+            memory_bytes: options.memory_bytes,
+            deep: false,
+            checks_witness: false,
+        },
+        hear,
+    )?;
+    let best = examined.chain.and_then(|chain| chain.height);
+    let end = best.map(|best| options.until.map_or(best, |until| until.min(best)));
+    old.refuse_loss(examined.network.as_deref(), end)
+}
+
+/// Recomputes the coins from the block files, and compares their number with the one that the import
+/// counted on its way.
+fn check(options: &import::Options, watch: &mut Watch<'_>) -> Result<Verified> {
+    let check = proof::Options {
+        at: None,
+        location: None,
+        memory_bytes: options.memory_bytes,
+        hash_serialized: false,
+        expect: None,
+        undo: false,
+    };
+    let verified = verify(&options.index, &check, watch)?;
+    let index = Index::open(&options.index, READ_CACHE_BYTES)?;
+    if let Some((height, row)) = index
+        .tip()
+        .filter(|(_, r)| r.coins != verified.stats.txouts)
+    {
+        return Err(Error::Differs {
+            height,
+            field: "txouts",
+            found: verified.stats.txouts.to_string(),
+            expected: row.coins.to_string(),
+        });
+    }
+    Ok(verified)
+}

@@ -1,0 +1,133 @@
+//! Where the new index is made, and how it takes the old one's place.
+//!
+//! Invariant: links stay links; the file at their end is replaced by one of its mode and owner, beside
+//! which it was made.
+
+use crate::error::io_error;
+use crate::opening::{kind_of, open_file};
+use crate::report::Notice;
+use crate::system::folder_of;
+use crate::{Error, Result};
+use std::fs::{self, File};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, fchown};
+use std::path::{Path, PathBuf};
+
+/// As many links in a row are followed by Linux (`path_resolution(7)`).
+const LINKS_MAX: usize = 40;
+
+/// The new file, while it is not in place: beside the real file, wherever links lead.
+pub fn new_path(index: &Path) -> PathBuf {
+    let mut name = behind_links(index).into_os_string();
+    name.push(".rebuild");
+    name.into()
+}
+
+/// The file that the links lead to; it need not be there.
+pub(super) fn behind_links(path: &Path) -> PathBuf {
+    let mut path = path.to_owned();
+    for _ in 0..LINKS_MAX {
+        let Ok(target) = fs::read_link(&path) else {
+            break;
+        };
+        path = folder_of(&path).join(target);
+    }
+    path
+}
+
+/// Whether an earlier rebuild left its file. What is no file, or is the index itself, is refused.
+pub(super) fn check_leftover(new: &Path, index: &Path) -> Result<bool> {
+    let Ok(meta) = fs::symlink_metadata(new) else {
+        return Ok(false);
+    };
+    let path = new.to_owned();
+    if let Some(what) = kind_of(meta.file_type()) {
+        return Err(Error::NotAFile { path, what });
+    }
+    let is_same = |index: fs::Metadata| (index.dev(), index.ino()) == (meta.dev(), meta.ino());
+    if index.metadata().is_ok_and(is_same) {
+        let what = "another name of the index";
+        return Err(Error::Kept { path, what });
+    }
+    Ok(true)
+}
+
+/// Makes the new file safe on disk, and gives it the old one's name, mode and owner. Returns what is to
+/// be said of that.
+pub(super) fn put_in_place(new: &Path, index: &Path) -> Result<Option<Notice>> {
+    let file = open_file(new)?;
+    let notice = match fs::metadata(index) {
+        Ok(old) => dress(&file, &old, index).map_err(io_error("set the mode of", new))?,
+        // It was removed meanwhile, or never there.
+        Err(_) => None,
+    };
+    file.sync_all().map_err(io_error("sync", new))?;
+    fs::rename(new, index).map_err(io_error("replace", index))?;
+    let folder = folder_of(index);
+    let synced = File::open(folder).and_then(|file| file.sync_all());
+    synced.map_err(io_error("sync", folder))?;
+    Ok(notice)
+}
+
+/// Gives the file the mode and, if that is allowed, the owner of `old`.
+fn dress(file: &File, old: &fs::Metadata, index: &Path) -> std::io::Result<Option<Notice>> {
+    let own = file.metadata()?;
+    let (uid, gid) = (old.uid(), old.gid());
+    let mut notice = None;
+    if (own.uid(), own.gid()) != (uid, gid) && fchown(file, Some(uid), Some(gid)).is_err() {
+        let is_group_kept = own.gid() == gid || fchown(file, None, Some(gid)).is_ok();
+        notice = Some(Notice::OwnerNotKept {
+            path: index.to_owned(),
+            uid,
+            gid,
+        });
+        if !is_group_kept {
+            // What its group was allowed is not for another group.
+            file.set_permissions(fs::Permissions::from_mode(old.mode() & 0o707))?;
+            return Ok(notice);
+        }
+    }
+    file.set_permissions(fs::Permissions::from_mode(old.mode() & 0o777))?;
+    Ok(notice)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::symlink;
+
+    #[test]
+    fn the_new_file_is_made_beside_the_real_one() {
+        let dir = tempfile::tempdir().expect("temporary folder");
+        let at = |name: &str| dir.path().join(name);
+        fs::create_dir(at("disk")).expect("folder");
+        symlink("disk/real", at("link")).expect("a link");
+        symlink(at("link"), at("far")).expect("a link");
+        for name in ["disk/real", "link", "far"] {
+            assert_eq!(new_path(&at(name)), at("disk/real.rebuild"), "{name}");
+        }
+        symlink("loop", at("loop")).expect("a link");
+        assert_eq!(new_path(&at("loop")), at("loop.rebuild"));
+    }
+
+    #[test]
+    fn a_leftover_that_is_no_file_or_the_index_is_refused() {
+        let dir = tempfile::tempdir().expect("temporary folder");
+        let [index, new] = ["i", "i.rebuild"].map(|name| dir.path().join(name));
+        fs::write(&index, "index").expect("writes");
+        assert!(!check_leftover(&new, &index).expect("nothing there"));
+        symlink("i", &new).expect("a link");
+        assert!(matches!(
+            check_leftover(&new, &index),
+            Err(Error::NotAFile { .. })
+        ));
+        fs::remove_file(&new).expect("removes");
+        fs::hard_link(&index, &new).expect("a link");
+        assert!(matches!(
+            check_leftover(&new, &index),
+            Err(Error::Kept { .. })
+        ));
+        fs::remove_file(&new).expect("removes");
+        fs::write(&new, "leftover").expect("writes");
+        assert!(check_leftover(&new, &index).expect("a file"));
+    }
+}
