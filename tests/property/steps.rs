@@ -6,10 +6,11 @@
 use std::path::Path;
 
 use bitcoin::BlockHash;
+use blkdex::datadir::EndState;
 use proptest::prelude::*;
 
 use super::disk::{Disk, Layout, Rot};
-use super::judge::{self, Before, End, Said};
+use super::judge::{self, Before, Said};
 use super::tree::{Fault, Grow, Tree};
 use crate::common::check::check;
 use crate::common::rng::Rng;
@@ -59,6 +60,7 @@ pub struct Seen {
     pub being_written: u32,
     pub reorganised: u32,
     pub behind: u32,
+    pub left_out: u32,
 }
 
 fn grow() -> impl Strategy<Value = Grow> {
@@ -67,7 +69,7 @@ fn grow() -> impl Strategy<Value = Grow> {
     let depth = || prop_oneof![1..6u32, 1..60u32, 60..300u32];
     prop_oneof![
         3 => (1..140u32).prop_map(Grow::Extend),
-        3 => (depth(), -3..5i32).prop_map(|(depth, more)| Grow::Fork {
+        4 => (depth(), -3..5i32).prop_map(|(depth, more)| Grow::Fork {
             depth,
             blocks: depth.saturating_add_signed(more).max(1),
         }),
@@ -81,7 +83,7 @@ fn step() -> impl Strategy<Value = Step> {
     let hole = || prop_oneof![Just(Rot::Zeros), Just(Rot::Junk), Just(Rot::Header)];
     let any_rot = prop_oneof![hole(), Just(Rot::Root), Just(Rot::Body)];
     prop_oneof![
-        4 => (5..=100u8).prop_map(Step::Append),
+        6 => (5..=100u8).prop_map(Step::Append),
         1 => (5..=100u8, any_rot, any::<u16>())
             .prop_map(|(percent, rot, at)| Step::AppendRotten { percent, rot, at }),
         1 => (5..=100u8, any::<u16>())
@@ -92,7 +94,7 @@ fn step() -> impl Strategy<Value = Step> {
             .prop_map(|(file, record, bytes)| Step::Cut { file, record, bytes }),
         1 => any::<u16>().prop_map(Step::Remove),
         2 => any::<u16>().prop_map(Step::Mend),
-        2 => Just(Step::MendAll),
+        4 => Just(Step::MendAll),
     ]
 }
 
@@ -112,16 +114,16 @@ fn layout() -> impl Strategy<Value = Layout> {
 pub fn scenarios() -> impl Strategy<Value = Scenario> {
     (
         any::<u64>(),
-        prop::collection::vec(grow(), 1..6),
+        (1..200u32, prop::collection::vec(grow(), 0..6)),
         layout(),
         prop_oneof![2 => Just(0u8), 1 => 1..30u8],
         prop_oneof![2 => Just(0u8), 1 => 2..30u8],
         prop::collection::vec(step(), 5..8),
     )
         .prop_map(
-            |(seed, grows, layout, disorder, twice_every, steps)| Scenario {
+            |(seed, (first, grows), layout, disorder, twice_every, steps)| Scenario {
                 seed,
-                grows,
+                grows: [vec![Grow::Extend(first)], grows].concat(),
                 layout,
                 disorder,
                 twice_every,
@@ -275,6 +277,9 @@ impl<'s> Run<'s> {
         for (report, said) in foreseen.iter().zip([&said_new, &said]) {
             judge::judge_doctor(report, said)?;
         }
+        for said in [&said_new, &said] {
+            judge::judge_left_out(&self.tree, &self.disk, said)?;
+        }
         for (options, said) in [(&new, &said_new), (&kept, &said)] {
             self.check_answers(&options.index, said);
         }
@@ -300,11 +305,13 @@ impl<'s> Run<'s> {
                 hash,
                 end,
                 is_behind,
+                left_out,
                 ..
             } => {
                 let left = |before: Before| !self.tree.path(*hash).contains(&before.tip);
-                seen.being_written += u32::from(*end == End::BeingWritten);
+                seen.being_written += u32::from(*end == EndState::BeingWritten);
                 seen.behind += u32::from(*is_behind);
+                seen.left_out += u32::from(!left_out.is_empty());
                 seen.reorganised += u32::from(before.is_some_and(left));
             }
         }
@@ -320,5 +327,6 @@ impl std::ops::AddAssign for Seen {
         self.being_written += more.being_written;
         self.reorganised += more.reorganised;
         self.behind += more.behind;
+        self.left_out += more.left_out;
     }
 }
