@@ -407,7 +407,12 @@ fn a_damaged_young_block_with_others_on_it_is_an_error() {
 #[test]
 fn blocks_that_are_wrong_in_themselves_are_not_taken() {
     use common::chain::{Plan, Spoil};
-    for spoil in [Spoil::Work, Spoil::MerkleRoot, Spoil::Commitment] {
+    for spoil in [
+        Spoil::Work,
+        Spoil::MerkleRoot,
+        Spoil::Commitment,
+        Spoil::Uncommitted,
+    ] {
         let mut chain = Chain::of_coinbases(20);
         let good = chain.tip();
         chain.grow_with(Plan {

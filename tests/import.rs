@@ -233,7 +233,7 @@ fn refusals_are_one_line_and_leave_no_index_that_lies() {
             "is not a blkdex index",
         ),
         (&text, &["status"], 1, "is not a blkdex index"),
-        (&index, &["status"], 1, "cannot open"),
+        (&index, &["status"], 1, "there is no index"),
         (&index, &["import"], 2, "--datadir"),
     ] {
         let refused = run(index, args);

@@ -61,7 +61,8 @@ impl Wanted<'_> {
         NetworkName::ALL.map(network).to_vec()
     }
 
-    /// Folders that the network has below a datadir. A signet's name its magic since Bitcoin Core 31.
+    /// Folders that the network has below a datadir. Bitcoin Core's development branch (2026) names a
+    /// custom signet's by its magic.
     fn folders(&self, name: NetworkName) -> Vec<String> {
         match self {
             Wanted::Known(network) if name == NetworkName::Signet => {

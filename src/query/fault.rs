@@ -78,7 +78,7 @@ pub enum QueryFault {
         hash: BlockHash,
     },
     /// The block files cannot be read.
-    #[error("this needs the block files: {source}; say where they are with --datadir")]
+    #[error("this needs the block files (--datadir DIR says where they are): {source}")]
     BlockFiles {
         /// What happened.
         source: Box<Error>,

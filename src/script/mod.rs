@@ -109,6 +109,12 @@ fn from_plain_hex(text: &str) -> std::result::Result<ScriptBuf, String> {
 }
 
 fn from_hex(text: &str) -> std::result::Result<ScriptBuf, String> {
+    if !text.len().is_multiple_of(2) && is_hex(text) {
+        return Err(format!(
+            "{} hexadecimal digits are no whole bytes",
+            text.len()
+        ));
+    }
     ScriptBuf::from_hex(text).map_err(|error| error.to_string())
 }
 
@@ -321,7 +327,9 @@ mod tests {
             ),
             ("1A1zP1eP5QGefi2DMPTfTL5SLmv7DivfNb", "checksum is wrong"),
             ("1A1zP1eP5QGefi2DMPTfTL5SLmv7DivfNO", "the character 'O'"),
-            ("1Pm", "too short"),
+            ("1Pm", "neither an address nor hexadecimal"),
+            ("nonsense", "neither an address nor hexadecimal"),
+            ("abc", "3 hexadecimal digits are no whole bytes"),
             ("LaMT348PWRnrqeeWArpwQPbuanpXDZGEUz", "another chain"),
             (
                 "xpub661MyMwAqRbcFtXgS5sYJABqqG9YLmC4Q1Rdap9gSE8NqtwybGhePY2gZ29ESFjqJoCu1Rupje8YtGqsefD265TMg7usUDFdp6W1EGMcet8",

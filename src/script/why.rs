@@ -17,8 +17,9 @@ const SEGWIT_PREFIXES: [&str; 3] = ["bc1", "tb1", "bcrt1"];
 /// The characters behind them.
 const BECH32_CHARACTERS: &str = "qpzry9x8gf2tvdw0s3jn54khce6mua7l";
 
-/// What legacy addresses begin with.
+/// What legacy addresses begin with, and how many characters they may have, a few mistyped.
 const LEGACY_FIRST: [char; 5] = ['1', '3', 'm', 'n', '2'];
+const LEGACY_CHARACTERS: std::ops::RangeInclusive<usize> = 20..=40;
 
 /// Bytes of a legacy address without its checksum, and of other things written in base58.
 const LEGACY_BYTES: usize = 21;
@@ -69,7 +70,9 @@ pub(super) fn no_address(text: &str) -> String {
     }
     match base58::decode_check(text) {
         Ok(bytes) => other_than_address(&bytes),
-        Err(error) if text.starts_with(LEGACY_FIRST) => no_legacy_address(text, &error),
+        Err(error) if text.starts_with(LEGACY_FIRST) && LEGACY_CHARACTERS.contains(&text.len()) => {
+            no_legacy_address(text, &error)
+        }
         Err(_) => format!("it is neither an address nor hexadecimal; {FORMS}"),
     }
 }
@@ -93,7 +96,6 @@ fn no_segwit_address(text: &str, prefix_bytes: usize) -> String {
 fn no_legacy_address(text: &str, error: &base58::Error) -> String {
     match error {
         base58::Error::IncorrectChecksum(_) => MISTYPED.into(),
-        base58::Error::TooShort(_) => "it is too short for an address".into(),
         _ => {
             let is_wrong = |c: &char| !c.is_ascii_alphanumeric() || "0OIl".contains(*c);
             let wrong = text.chars().find(is_wrong);

@@ -41,6 +41,8 @@ pub enum Spoil {
     Work,
     /// Its coinbase commits to another witness root.
     Commitment,
+    /// Its coinbase has a witness, and no commitment.
+    Uncommitted,
 }
 
 /// How a block is made; the default is an ordinary one without transactions.
@@ -189,6 +191,9 @@ impl Chain {
         let mut block = Block { header, txdata };
         if commits {
             commit(&mut block, plan.spoil == Some(Spoil::Commitment));
+        }
+        if plan.spoil == Some(Spoil::Uncommitted) {
+            block.txdata[0].input[0].witness = Witness::from_slice(&[WITNESS_NONCE]);
         }
         block.header.merkle_root = block.compute_merkle_root().expect("there is a coinbase");
         if plan.spoil == Some(Spoil::MerkleRoot) {

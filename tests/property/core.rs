@@ -10,7 +10,7 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use bitcoin::BlockHash;
 
 use super::judge::{self, Said};
-use super::steps::Run;
+use super::run::Run;
 
 /// See the module documentation.
 pub struct Core(RefCell<Process>);

@@ -9,21 +9,15 @@ use std::sync::atomic::AtomicBool;
 
 use bitcoin::BlockHash;
 use bitcoin::hashes::Hash;
+use blkdex::datadir::EndState;
 use blkdex::doctor::{self, Report, State};
 use blkdex::import::{Options, import};
 use blkdex::index::Index;
-use blkdex::report::{Event, Notice, Summary};
+use blkdex::report::{Event, Notice};
 
 use super::disk::Disk;
 use super::tree::Tree;
 use crate::common::trial::source;
-
-/// Why a chain ends where it does, as far as that can be told from what was said.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum End {
-    Complete,
-    BeingWritten,
-}
 
 /// What an import came to.
 #[derive(Clone, Debug)]
@@ -32,8 +26,10 @@ pub enum Said {
     Tip {
         height: u32,
         hash: BlockHash,
-        end: End,
+        end: EndState,
         is_behind: bool,
+        /// Blocks that it left out as invalid, as it said.
+        left_out: Vec<BlockHash>,
     },
     /// It refused: the kind of error, and its words.
     Refused { kind: String, words: String },
@@ -77,8 +73,9 @@ pub fn import_said(options: &Options) -> Said {
             Said::Tip {
                 height: height.0,
                 hash: BlockHash::from_byte_array(hash),
-                end: end_of(&summary, &notices),
+                end: summary.chain_end.state,
                 is_behind: notices.iter().any(|n| matches!(n, Notice::Behind { .. })),
+                left_out: summary.left_out.iter().map(|block| block.hash).collect(),
             }
         }
         Err(error) => {
@@ -89,14 +86,6 @@ pub fn import_said(options: &Options) -> Said {
                 words: error.to_string(),
             }
         }
-    }
-}
-
-fn end_of(_summary: &Summary, notices: &[Notice]) -> End {
-    let is_whole = |notice: &Notice| !matches!(notice, Notice::NotWhole { .. });
-    match notices.iter().all(is_whole) {
-        true => End::Complete,
-        false => End::BeingWritten,
     }
 }
 
@@ -124,21 +113,49 @@ pub fn judge_new(tree: &Tree, disk: &Disk, new: &Said) -> Result<(), String> {
     };
     let best = highest(&mut valid.clone().filter(|hash| is_connected(hash)));
     let above = highest(&mut valid.clone());
+    let is_whole = disk.is_whole() && there.iter().all(is_connected);
     match new {
-        Said::Refused { kind, words } if disk.is_whole() && kind != "InvalidSettledBlock" => Err(
-            format!("nothing is wrong with the files, but: {kind}: {words}"),
-        ),
+        Said::Refused { kind, words } if is_whole && kind != "InvalidSettledBlock" => Err(format!(
+            "nothing is wrong with the files, but: {kind}: {words}"
+        )),
         Said::Tip { .. } if disk.has_bad_bodies() => Ok(()),
         Said::Tip { height, hash, .. } if best != Some(*height) || !is_connected(hash) => Err(
             format!("ends at {height} {hash}, the best chain at {best:?}"),
         ),
         Said::Tip {
-            end: End::Complete,
+            end: EndState::Complete,
             height,
             ..
         } if above > Some(*height) => Err(format!(
             "is complete at {height}, but a valid block of height {above:?} is there"
         )),
+        _ => Ok(()),
+    }
+}
+
+/// Whether what was left out is said, each time: all of it is invalid, and where invalid blocks reach
+/// above the tip, some are named.
+pub fn judge_left_out(tree: &Tree, disk: &Disk, said: &Said) -> Result<(), String> {
+    let Said::Tip {
+        height, left_out, ..
+    } = said
+    else {
+        return Ok(());
+    };
+    let there: HashSet<_> = disk.intact().into_iter().collect();
+    let reaches_above = |hash: &&BlockHash| {
+        let path = || tree.path(**hash);
+        tree.bad.contains(*hash)
+            && tree.chain.height(**hash) > *height
+            && path().iter().all(|block| there.contains(block))
+    };
+    match there.iter().find(reaches_above) {
+        Some(above) if left_out.is_empty() && !disk.has_bad_bodies() => Err(format!(
+            "{above} is left out, and nothing is said of it: {said:?}"
+        )),
+        _ if !left_out.iter().all(|hash| tree.bad.contains(hash)) => {
+            Err(format!("a valid block is left out: {said:?}"))
+        }
         _ => Ok(()),
     }
 }
@@ -195,6 +212,7 @@ fn wanted(tree: &Tree, before: Option<Before>, new: &Said) -> Said {
             hash: before.tip,
             end: *end,
             is_behind: *hash != before.tip,
+            left_out: Vec::new(),
         };
     }
     match fork < before.settled {
@@ -225,7 +243,7 @@ pub fn judge_doctor(report: &Report, said: &Said) -> Result<(), String> {
     let is_complete = state == Some(State::Complete);
     let agrees = match said {
         Said::Refused { kind, .. } => !report.works || kind == "InvalidSettledBlock",
-        Said::Tip { end, .. } => report.works && is_complete == (*end == End::Complete),
+        Said::Tip { end, .. } => report.works && is_complete == (*end == EndState::Complete),
     };
     match agrees {
         true => Ok(()),

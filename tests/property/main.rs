@@ -12,15 +12,18 @@
 mod common;
 mod core;
 mod disk;
+mod found;
 mod judge;
-mod steps;
+mod run;
+mod scenario;
 mod tree;
 
 use std::collections::BTreeMap;
 
 use proptest::strategy::Strategy;
 use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestError, TestRng, TestRunner};
-use steps::{Run, Scenario, Seen};
+use run::{Run, Seen};
+use scenario::Scenario;
 
 /// Chains of each test in the ordinary suite.
 const CHAINS: u64 = 40;
@@ -108,7 +111,7 @@ fn play_all<S: Strategy<Value = Scenario>>(
 
 #[test]
 fn a_kept_index_comes_to_what_a_new_one_comes_to() {
-    let seen = play_all(&steps::scenarios(), &|run| run.run());
+    let seen = play_all(&scenario::scenarios(), &|run| run.run());
     let counts = [
         seen.refused,
         seen.too_deep,
@@ -125,7 +128,7 @@ fn a_kept_index_comes_to_what_a_new_one_comes_to() {
 #[cfg_attr(without_bitcoinkernel, ignore = "needs py-bitcoinkernel")]
 fn a_tip_is_the_one_that_bitcoin_core_names() {
     let core = core::Core::start();
-    let seen = play_all(&steps::sound_scenarios(), &|run| core.judge(run));
+    let seen = play_all(&scenario::sound_scenarios(), &|run| core.judge(run));
     if seen.steps >= 200 {
         assert!(seen.too_deep > 0 && seen.reorganised > 0, "{seen:?}");
     }
