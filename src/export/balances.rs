@@ -13,8 +13,9 @@
 //! owns something ever received, if that does not do.
 
 use super::destination::{Destination, Out};
-use super::entries::{Entries, Entry};
+use super::entries::{Entries, Entry, Owner};
 use super::ranking::Ranking;
+use super::received::{Received, funding_rows};
 use super::utxos::push_script;
 use super::{Lines, kept};
 use crate::datadir::{Location, catch_sigbus};
@@ -24,18 +25,14 @@ use crate::limits::SORTER_BYTES_MIN;
 use crate::memory::{READ_CACHE_BYTES, left_when_reading};
 use crate::position::{Height, Txo};
 use crate::region::Region;
-use crate::runs::gather::{Gather, buffer_for};
-use crate::runs::page::NO_NEXT;
-use crate::runs::policy::overlap;
-use crate::runs::read::RunPages;
-use crate::runs::row::{FundingRow, POSITION_BITS, Relation, Row, SpendingRow};
+use crate::runs::row::{FundingRow, SpendingRow};
 use crate::sorter::{Sorted, Sorter};
 use crate::system::folder_of;
 use crate::utxo::{Heights, Progress, Spent, UtxoSet, Watch, Work, spent_rows};
 use crate::{Error, Result};
 use byteorder::{BigEndian, ByteOrder, LittleEndian};
 use std::fmt::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// What to export.
 #[derive(Clone, Debug)]
@@ -117,7 +114,8 @@ pub fn export_balances(
         }
         let mut buffer = Region::new("spent outputs", spent_rows)?;
         let spent = Spent::open(set.snapshot(), set.height(), set.end(), &mut buffer)?;
-        add_spends(receipts.finish()?, spent, &mut entries)?;
+        let sorting = all_sorted(&set);
+        add_spends(receipts.finish()?, spent, &mut entries, watch, &sorting)?;
         write_scripts(&set, entries, options, out)
     })
 }
@@ -138,13 +136,15 @@ fn sort_coins(
     })
 }
 
-/// What a script owns.
-#[derive(Default)]
-pub(super) struct Owner {
-    fingerprint: u128,
-    pub balance_sat: u128,
-    pub unspent: u64,
-    pub script: Vec<u8>,
+/// The progress when all coins are added up.
+fn all_sorted(set: &UtxoSet<'_>) -> Progress {
+    Progress {
+        work: Work::Sorting,
+        height: set.height(),
+        last: set.height(),
+        done: set.row().coins,
+        all: set.row().coins,
+    }
 }
 
 /// Adds up the coins of each script, and finds what it ever received.
@@ -185,11 +185,8 @@ impl Adding<'_, '_> {
             done += 1;
             if done % 4096 == 0 {
                 watch.went_on(&Progress {
-                    work: Work::Sorting,
-                    height: self.set.height(),
-                    last: self.set.height(),
                     done,
-                    all: self.set.row().coins,
+                    ..all_sorted(self.set)
                 })?;
             }
         }
@@ -214,8 +211,15 @@ impl Adding<'_, '_> {
 }
 
 /// Tells the scripts' entries when what they received was spent.
-fn add_spends(mut receipts: Sorted, mut spent: Spent<'_>, entries: &mut Entries) -> Result<()> {
+fn add_spends(
+    mut receipts: Sorted,
+    mut spent: Spent<'_>,
+    entries: &mut Entries,
+    watch: &mut Watch<'_>,
+    progress: &Progress,
+) -> Result<()> {
     let mut next = spent.next_gone()?;
+    let mut done = 0u64;
     while let Some(record) = receipts.next_record()? {
         let (txo, place) = record.split_at(RECEIPT_KEY_BYTES);
         let txo = Txo(BigEndian::read_u64(txo));
@@ -225,71 +229,12 @@ fn add_spends(mut receipts: Sorted, mut spent: Spent<'_>, entries: &mut Entries)
         if let Some((_, spender)) = next.filter(|(gone, _)| *gone == txo) {
             entries.push_spend(place, spender)?;
         }
-    }
-    Ok(())
-}
-
-fn funding_rows(set: &UtxoSet<'_>) -> usize {
-    let runs = set.snapshot().index().catalogue().of(Relation::Funding);
-    buffer_for::<FundingRow>(overlap(&runs))
-}
-
-/// What scripts received, in the order of their fingerprints.
-struct Received<'b> {
-    gather: Gather<'b, FundingRow>,
-    pages: Vec<RunPages>,
-    at: usize,
-    is_last: bool,
-    end: Txo,
-    path: PathBuf,
-}
-
-impl<'b> Received<'b> {
-    fn open(set: &UtxoSet<'_>, buffer: &'b mut [FundingRow]) -> Result<Received<'b>> {
-        let index = set.snapshot().index();
-        let runs = index.catalogue().of(Relation::Funding).into_iter();
-        let runs = runs.filter(|run| run.from <= set.height()).collect();
-        let gather = Gather::new(runs, true, buffer);
-        Ok(Received {
-            pages: gather.open(index.store())?,
-            gather,
-            at: 0,
-            is_last: false,
-            end: set.end(),
-            path: index.store().path().to_owned(),
-        })
-    }
-
-    /// The first output that paid the script; fingerprints are asked for in order.
-    fn first_of(&mut self, fingerprint: u128) -> Result<Txo> {
-        self.next_of(fingerprint)?.ok_or_else(|| Error::NotAnIndex {
-            path: self.path.clone(),
-            why: "it has a coin that no script received",
-        })
-    }
-
-    /// The next output that paid it, up to the height.
-    fn next_of(&mut self, fingerprint: u128) -> Result<Option<Txo>> {
-        loop {
-            let Some(row) = self.gather.rows().get(self.at) else {
-                if self.is_last {
-                    return Ok(None);
-                }
-                let (_, end) = self.gather.next(&self.pages)?;
-                self.is_last = end == NO_NEXT;
-                self.at = 0;
-                continue;
-            };
-            let (of, txo) = (row.key() >> POSITION_BITS, row.txo());
-            if of > fingerprint {
-                return Ok(None);
-            }
-            self.at += 1;
-            if of == fingerprint && txo < self.end {
-                return Ok(Some(txo));
-            }
+        done += 1;
+        if done.is_multiple_of(4096) {
+            watch.went_on(progress)?;
         }
     }
+    Ok(())
 }
 
 fn write_scripts(

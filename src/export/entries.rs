@@ -10,7 +10,6 @@
 //! come first, and the txo of the first receipt (8; both big-endian); without the balance where all
 //! scripts are wanted.
 
-use super::balances::Owner;
 use crate::Result;
 use crate::position::Txo;
 use crate::sorter::{Sorted, Sorter};
@@ -23,6 +22,15 @@ const OWNER: u64 = u64::MAX;
 const WEALTH_BYTES: usize = 16;
 const PLACE_BYTES_MAX: usize = WEALTH_BYTES + 8;
 const NUMBERS_BYTES: usize = 32;
+
+/// What a script owns.
+#[derive(Default)]
+pub(super) struct Owner {
+    pub fingerprint: u128,
+    pub balance_sat: u128,
+    pub unspent: u64,
+    pub script: Vec<u8>,
+}
 
 /// Where an entry stands among all.
 pub(super) struct Place {

@@ -9,12 +9,14 @@
 //! | `utxos.rs` | every coin: Core's snapshot, CSV, JSON lines |
 //! | `balances.rs` | every script that owns something, or the richest |
 //! | `entries.rs` | their lines, being sorted |
+//! | `received.rs` | what scripts received |
 //! | `ranking.rs` | which scripts cannot be among the richest |
 
 mod balances;
 mod destination;
 mod entries;
 mod ranking;
+mod received;
 mod utxos;
 
 use crate::kept::Kept;
