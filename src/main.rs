@@ -46,14 +46,17 @@ fn usage(error: &clap::Error) -> ExitCode {
     }
 }
 
-/// The exit code of what is done, though its reader may have gone away, as `head` does.
+/// The exit code of what is done. Its reader may have gone away, as `head` does; another fault of the
+/// output is one of a success only: what was interrupted stays that.
 fn after(code: ExitCode, written: std::io::Result<()>) -> ExitCode {
-    match written {
-        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
-            say(&format!("blkdex: cannot write the output: {error}"));
-            ExitCode::FAILURE
-        }
-        _ => code,
+    let Err(error) = written else { return code };
+    if error.kind() == ErrorKind::BrokenPipe {
+        return code;
+    }
+    say(&format!("blkdex: cannot write the output: {error}"));
+    match code == ExitCode::SUCCESS {
+        true => ExitCode::FAILURE,
+        false => code,
     }
 }
 

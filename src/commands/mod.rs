@@ -60,7 +60,7 @@ pub fn run(args: &Args, out: &mut impl Write) -> Result<ExitCode> {
 /// The exit code of work that is done, and told as far as its reader wanted to hear of it.
 fn after(code: ExitCode, told: io::Result<()>) -> Result<ExitCode> {
     match told {
-        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+        Err(error) if code == ExitCode::SUCCESS && error.kind() != ErrorKind::BrokenPipe => {
             Err(error).context("cannot write the output")
         }
         _ => Ok(code),

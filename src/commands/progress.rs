@@ -360,7 +360,7 @@ fn describe(notice: &Notice) -> String {
             )
         }
         Notice::OwnerNotKept { path, uid, gid } => format!(
-            "warning: {} belonged to {uid}:{gid}, which may not be set here: `chown {uid}:{gid} FILE` by root does",
+            "warning: the new index has another owner than the old one; root may change that: `chown {uid}:{gid} {}`",
             path.display()
         ),
         Notice::OtherCopy {

@@ -72,28 +72,46 @@ pub(super) fn put_in_place(new: &Path, index: &Path) -> Result<Option<Notice>> {
 fn dress(file: &File, old: &fs::Metadata, index: &Path) -> std::io::Result<Option<Notice>> {
     let own = file.metadata()?;
     let (uid, gid) = (old.uid(), old.gid());
+    let mut is_group_kept = true;
     let mut notice = None;
     if (own.uid(), own.gid()) != (uid, gid) && fchown(file, Some(uid), Some(gid)).is_err() {
-        let is_group_kept = own.gid() == gid || fchown(file, None, Some(gid)).is_ok();
+        is_group_kept = own.gid() == gid || fchown(file, None, Some(gid)).is_ok();
         notice = Some(Notice::OwnerNotKept {
             path: index.to_owned(),
             uid,
             gid,
         });
-        if !is_group_kept {
-            // What its group was allowed is not for another group.
-            file.set_permissions(fs::Permissions::from_mode(old.mode() & 0o707))?;
-            return Ok(notice);
-        }
     }
-    file.set_permissions(fs::Permissions::from_mode(old.mode() & 0o777))?;
+    let mode = mode_of(old.mode(), is_group_kept);
+    file.set_permissions(fs::Permissions::from_mode(mode))?;
     Ok(notice)
+}
+
+/// The mode of the new file. Another group may do what everybody may, and not what the old one might.
+fn mode_of(old: u32, is_group_kept: bool) -> u32 {
+    let of_others = old & 0o007;
+    match is_group_kept {
+        true => old & 0o777,
+        false => old & (0o707 | of_others << 3),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use std::os::unix::fs::symlink;
+
+    #[test]
+    fn another_group_gets_no_more_than_everybody_has() {
+        for (old, kept, lost) in [
+            (0o100640, 0o640, 0o600),
+            (0o100644, 0o644, 0o644),
+            (0o100664, 0o664, 0o644),
+            (0o104600, 0o600, 0o600),
+        ] {
+            assert_eq!((mode_of(old, true), mode_of(old, false)), (kept, lost));
+        }
+    }
 
     #[test]
     fn the_new_file_is_made_beside_the_real_one() {

@@ -1,8 +1,10 @@
 //! Outputs that cannot be written, terminals, and the signals of terminals.
 
+use std::ffi::CStr;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::os::fd::{FromRawFd, OwnedFd};
+use std::os::fd::FromRawFd;
+use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -57,21 +59,31 @@ const BROKEN: [&str; 4] = [
     "a terminal that is gone",
 ];
 
-/// A terminal so many columns wide, and the side of it that a program writes to.
-fn terminal(columns: u16) -> (File, OwnedFd) {
-    let (mut own, mut other) = (0, 0);
+/// A terminal so many columns wide, and the side of it that a program writes to. No other program
+/// that is started meanwhile inherits it, so closing it here is its end.
+fn terminal(columns: u16) -> (File, File) {
+    let flags = libc::O_RDWR | libc::O_NOCTTY | libc::O_CLOEXEC;
+    let mut name = [0; 64];
     let size = libc::winsize {
         ws_row: 24,
         ws_col: columns,
         ws_xpixel: 0,
         ws_ypixel: 0,
     };
-    let null = std::ptr::null_mut();
-    // SAFETY: the numbers and the size live for as long as the call; name and settings are not given.
-    let made = unsafe { libc::openpty(&mut own, &mut other, null, null.cast(), &size) };
-    assert_eq!(made, 0, "{}", std::io::Error::last_os_error());
-    // SAFETY: both were opened just now, and belong to nobody else.
-    unsafe { (File::from_raw_fd(own), OwnedFd::from_raw_fd(other)) }
+    // SAFETY: plain system calls on a descriptor that was opened just now and belongs to nobody else;
+    // the name's buffer and the size live for as long as the calls, and the name ends in a zero byte.
+    let (own, name) = unsafe {
+        let own = libc::posix_openpt(flags);
+        assert!(own >= 0, "{}", std::io::Error::last_os_error());
+        assert_eq!(libc::grantpt(own), 0);
+        assert_eq!(libc::unlockpt(own), 0);
+        assert_eq!(libc::ptsname_r(own, name.as_mut_ptr(), name.len()), 0);
+        assert_eq!(libc::ioctl(own, libc::TIOCSWINSZ, &size), 0);
+        (File::from_raw_fd(own), CStr::from_ptr(name.as_ptr()))
+    };
+    let mut options = File::options();
+    options.read(true).write(true).custom_flags(libc::O_NOCTTY);
+    (own, options.open(name.to_str().unwrap()).unwrap())
 }
 
 #[test]
@@ -182,6 +194,36 @@ fn a_hangup_ends_an_import_after_a_commit_unless_it_is_ignored() {
     let status = blkdex("status", index).output().unwrap();
     assert!(status.status.success(), "{}", words(&status));
     assert_eq!(disturbed(&trial, true, hang_up), Some(0));
+    trial.check(&chain);
+}
+
+#[test]
+fn the_terminal_of_an_import_that_goes_away_is_a_hangup() {
+    let chain = Chain::of_coinbases(1500);
+    let trial = Trial::new(&chain);
+    let (mut terminal, other) = terminal(80);
+    let mut command = loud(&trial, "1");
+    command.stdout(other.try_clone().unwrap()).stderr(other);
+    // SAFETY: between fork and exec only plain system calls are made.
+    unsafe {
+        command.pre_exec(|| {
+            libc::signal(libc::SIGHUP, libc::SIG_DFL);
+            libc::setsid();
+            match libc::ioctl(2, libc::TIOCSCTTY, 0) {
+                0 => Ok(()),
+                _ => Err(std::io::Error::last_os_error()),
+            }
+        });
+    }
+    let mut child = command.spawn().unwrap();
+    drop(command);
+    terminal.read_exact(&mut [0; 100]).unwrap();
+    drop(terminal);
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    let status = blkdex("status", &trial.options.index).output().unwrap();
+    assert!(status.status.success(), "{}", words(&status));
+    let output = import(&trial.datadir.path, &trial.options.index).output();
+    assert!(output.unwrap().status.success());
     trial.check(&chain);
 }
 
