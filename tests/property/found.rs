@@ -2,7 +2,8 @@
 //!
 //! Invariant: each is a scenario that once failed; the judges are those of all others.
 
-use super::disk::{Layout, Rot};
+use super::disk::Layout;
+use super::rot::Rot;
 use super::run::Run;
 use super::scenario::{Scenario, Step};
 use super::tree::{Fault, Grow};
@@ -73,6 +74,31 @@ fn the_doctor_takes_a_damaged_last_block_for_what_an_import_takes_it_for() {
         let append = Step::AppendRotten { percent, rot, at };
         assert_well(&[Grow::Extend(5)], &[append, Step::MendAll]);
     }
+}
+
+/// The highest block that is there breaks a rule of spending, which is seen only when it is imported.
+#[test]
+fn the_advice_of_a_refusal_works_above_an_invalid_block() {
+    let bad = Grow::Bad {
+        fault: Fault::Missing,
+        depth: 0,
+        above: 2,
+    };
+    assert_well(
+        &[Grow::Extend(10), bad],
+        &[Step::Append(92), rotten(Rot::Junk, 12)],
+    );
+}
+
+/// The highest block that is there has a header that is right, and another's transactions.
+#[test]
+fn the_advice_of_a_refusal_works_where_the_last_block_is_damaged() {
+    let append = Step::AppendRotten {
+        percent: 100,
+        rot: Rot::Root,
+        at: 12,
+    };
+    assert_well(&[Grow::Extend(20)], &[append, Step::MendAll]);
 }
 
 /// A block that is known to be invalid lacks an ancestor as any other does.

@@ -14,6 +14,7 @@ mod core;
 mod disk;
 mod found;
 mod judge;
+mod rot;
 mod run;
 mod scenario;
 mod tree;

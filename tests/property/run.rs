@@ -6,6 +6,8 @@ use std::path::Path;
 
 use bitcoin::BlockHash;
 use blkdex::datadir::EndState;
+use blkdex::import::Options;
+use blkdex::position::Height;
 
 use super::disk::Disk;
 use super::judge::{self, Before, Said};
@@ -162,10 +164,33 @@ impl<'s> Run<'s> {
             judge::judge_left_out(&self.tree, &self.disk, said)?;
         }
         for (options, said) in [(&new, &said_new), (&kept, &said)] {
+            self.judge_advice(options, said)?;
             self.check_answers(&options.index, said);
         }
         std::fs::remove_file(&new.index).ok();
         Ok((said_new, said))
+    }
+
+    /// Whether an import until the height that a refusal names works, tried on a copy of the index.
+    fn judge_advice(&self, options: &Options, said: &Said) -> Result<(), String> {
+        let Said::Refused { words, .. } = said else {
+            return Ok(());
+        };
+        let Some((_, advice)) = words.split_once("--until ") else {
+            return Ok(());
+        };
+        let digits = advice.split(|c: char| !c.is_ascii_digit()).next();
+        let until = digits.unwrap_or_default().parse().unwrap();
+        let advised = Options {
+            until: Some(Height(until)),
+            index: self.folder.join("advised.redb"),
+            ..options.clone()
+        };
+        std::fs::copy(&options.index, &advised.index).unwrap();
+        match judge::import_said(&advised) {
+            Said::Tip { .. } => Ok(()),
+            refused => Err(format!("advised by: {words}\n  but: {refused:?}")),
+        }
     }
 
     /// Compares the whole index with the truth about the chain that it says it ends on.

@@ -6,7 +6,8 @@
 use bitcoin::BlockHash;
 use proptest::prelude::*;
 
-use super::disk::{Layout, Rot};
+use super::disk::Layout;
+use super::rot::Rot;
 use super::tree::{Fault, Grow, Tree};
 use crate::common::rng::Rng;
 
