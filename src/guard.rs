@@ -25,7 +25,7 @@ pub fn guarded<T>(path: &Path, work: impl FnOnce() -> Result<T>) -> Result<T> {
         Ok(done) => done,
         Err(panic) => match REDB_PANIC.lock().ok().and_then(|mut words| words.take()) {
             Some(words) => Err(anyhow!(
-                "the index {} is damaged ({words}): run `blkdex rebuild`",
+                "the index {} is damaged ({words}): `blkdex rebuild` makes it anew",
                 path.display()
             )),
             None => resume_unwind(panic),

@@ -11,6 +11,7 @@ use blkdex::ledger::LogFault;
 use blkdex::query::QueryFault;
 use clap::Parser;
 
+mod advice;
 mod allocator;
 mod args;
 mod commands;
@@ -29,7 +30,8 @@ fn main() -> ExitCode {
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             // Nobody is left to tell if stderr is closed too.
-            let _ = writeln!(stderr(), "blkdex: {}", one_line(&error));
+            let line = advice::complete(&one_line(&error), &args);
+            let _ = writeln!(stderr(), "blkdex: {line}");
             exit_code(&error)
         }
     }

@@ -7,11 +7,9 @@ use super::progress::Reporter;
 use super::signals::{self, INTERRUPTED};
 use super::summary;
 use crate::args::RebuildArgs;
-use crate::guard::guarded;
-use anyhow::{Context, Result};
+use anyhow::Result;
 use blkdex::datadir::{Location, Source};
-use blkdex::index::Index;
-use blkdex::query::QUERY_CACHE_BYTES;
+use blkdex::index::remembered::remembered;
 use blkdex::rebuild::{Rebuilt, new_path, rebuild};
 use blkdex::utxo::Watch;
 use std::cell::RefCell;
@@ -23,8 +21,7 @@ use std::process::ExitCode;
 pub fn run(args: &RebuildArgs, index: &Path, json: bool, out: &mut impl Write) -> Result<ExitCode> {
     let source = match args.source() {
         Some(source) => source,
-        None => guarded(index, || remembered(args, index))
-            .context("the index does not say where the block files are: give --datadir")?,
+        None => remembered_source(args, index)?,
     };
     let options = args.how.options(source, index);
     let stop = signals::caught()?;
@@ -49,12 +46,11 @@ pub fn run(args: &RebuildArgs, index: &Path, json: bool, out: &mut impl Write) -
 }
 
 /// The block files as the old index remembers them.
-fn remembered(args: &RebuildArgs, index: &Path) -> Result<Source> {
-    let index = Index::open(index, QUERY_CACHE_BYTES)?;
-    let meta = index.meta();
+fn remembered_source(args: &RebuildArgs, index: &Path) -> Result<Source> {
+    let found = remembered(index)?;
     Ok(Source {
-        location: Location::BlocksDir(meta.blocks_dir.clone()),
-        network: Some(meta.network.parse()?),
+        location: Location::BlocksDir(found.blocks_dir),
+        network: Some(found.network.parse()?),
         signet_challenge: args.signet_challenge(),
     })
 }

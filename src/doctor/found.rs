@@ -226,8 +226,7 @@ pub(super) fn index(options: &Options, datadir: &Datadir) -> IndexFound {
     if found.exists {
         match look_into(path, datadir) {
             Ok((height, bytes)) => (found.height, found.bytes) = (height, bytes),
-            // An import repairs that.
-            Err(crate::Error::NeedsRecovery { .. }) => {}
+            Err(crate::Error::NoBlocks { .. }) => {}
             Err(error) => found.problem = Some(error.to_string()),
         }
     }

@@ -267,9 +267,9 @@ impl<'b> Receipts<'b> {
             }
             self.at += 1;
         }
-        found.ok_or_else(|| Error::NotAnIndex {
+        found.ok_or_else(|| Error::DamagedIndex {
             path: self.path.clone(),
-            why: "it has a coin that no script received",
+            what: "it has a coin that no script received".into(),
         })
     }
 }

@@ -20,7 +20,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use twox_hash::XxHash3_64;
 
-const META: TableDefinition<'static, &str, &[u8]> = TableDefinition::new("meta");
+pub(super) const META: TableDefinition<'static, &str, &[u8]> = TableDefinition::new("meta");
 
 /// The format this program writes, and the only one it reads.
 pub const FORMAT: u32 = 3;
@@ -59,7 +59,7 @@ impl Meta {
     /// Reads it; `None` if the file has none.
     ///
     /// # Errors
-    /// [`Error::OtherFormat`], [`Error::NotAnIndex`], [`Error::Store`].
+    /// [`Error::OtherFormat`], [`Error::DamagedIndex`], [`Error::Store`].
     pub fn load(store: &Store) -> Result<Option<Meta>> {
         let snapshot = store.read()?;
         let field = |name| -> Result<Option<Vec<u8>>> {
@@ -69,7 +69,7 @@ impl Meta {
         let Some(format) = field("format")? else {
             return Ok(None);
         };
-        let unreadable = || not_an_index(store, "its meta table cannot be read");
+        let unreadable = || store.damaged("its meta table cannot be read");
         let number = |bytes: Vec<u8>| {
             (bytes.len() == 4)
                 .then(|| LittleEndian::read_u32(&bytes))
@@ -154,12 +154,4 @@ pub(crate) fn rand_key() -> [u8; 16] {
     key[..8].copy_from_slice(&random());
     key[8..].copy_from_slice(&random());
     key
-}
-
-/// The error for a file in which something cannot be read.
-pub fn not_an_index(store: &Store, why: &'static str) -> Error {
-    Error::NotAnIndex {
-        path: store.path().to_owned(),
-        why,
-    }
 }
