@@ -2,6 +2,7 @@
 //! was made, no older than the last that was safe, and the next import goes on to the right end.
 
 use std::collections::{BTreeMap, HashMap};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -22,8 +23,8 @@ struct Cuts<'s> {
     scene: &'s Scene,
     /// The index, and the new file of a rebuild.
     names: [PathBuf; 2],
-    /// What there is at the beginning.
-    first: Option<Vec<u8>>,
+    /// The index as it is at the beginning.
+    first: Option<(Inode, Vec<u8>)>,
     truths: HashMap<BlockHash, Truth>,
 }
 
@@ -33,12 +34,14 @@ impl<'s> Cuts<'s> {
         Cuts {
             scene,
             names: [index.clone(), blkdex::rebuild::new_path(&index)],
-            first: std::fs::read(index).ok(),
+            first: std::fs::read(&index)
+                .ok()
+                .map(|bytes| (index.metadata().unwrap().ino(), bytes)),
             truths: HashMap::new(),
         }
     }
 
-    /// Cuts the power of `command` again and again. Returns at how many different tips.
+    /// Cuts the power of `command` again and again.
     fn try_all(&mut self, mut command: Command, seed: u64, rebuilds: bool) {
         let names = self.names.clone();
         let files: Vec<&Path> = names.iter().map(PathBuf::as_path).collect();
@@ -72,6 +75,7 @@ impl<'s> Cuts<'s> {
                 false => self.go_on(),
             }
         }
+        assert!(different.len() > 1, "cuts before and after something");
         println!(
             "{wanted} states, {} calls, {} tips",
             events.len(),
@@ -80,9 +84,8 @@ impl<'s> Cuts<'s> {
     }
 
     fn disk<'e>(&self) -> Disk<'e> {
-        const FIRST: Inode = 0;
         match &self.first {
-            Some(bytes) => Disk::with(&self.names[0], FIRST, bytes.clone()),
+            Some((file, bytes)) => Disk::with(&self.names[0], *file, bytes.clone()),
             None => Disk::default(),
         }
     }
@@ -172,7 +175,9 @@ fn a_power_cut_in_a_reorganisation_loses_nothing_that_was_safe() {
 #[test]
 fn a_power_cut_in_a_rebuild_leaves_the_old_index_or_the_new() {
     let scene = Scene::small();
-    scene.calls();
+    scene.begin_anew();
+    let half = scene.import().args(["--until", "60"]).status().unwrap();
+    assert!(half.success());
     let mut cuts = Cuts::new(&scene);
     cuts.try_all(rebuild(&scene), 44, true);
 }

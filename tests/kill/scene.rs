@@ -80,7 +80,7 @@ impl Scene {
     /// A commit every few blocks, as in `merging`, of a chain that is quickly compared.
     pub fn often() -> Scene {
         let options = Options {
-            blocks: 150,
+            blocks: 110,
             txs_max: 4,
             ..Options::default()
         };
