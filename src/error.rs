@@ -126,14 +126,19 @@ pub enum Error {
         /// The index file.
         path: PathBuf,
     },
-    /// A writer was killed; a reader cannot repair.
-    #[error(
-        "the index {} was left open by a killed import: run `blkdex import` again, which repairs it in a moment",
-        path.display()
-    )]
-    NeedsRecovery {
+    /// Nothing was imported yet.
+    #[error("the index {} holds no blocks yet: run `blkdex import`", path.display())]
+    NoBlocks {
         /// The index file.
         path: PathBuf,
+    },
+    /// Bytes of the index are missing, or are not those that were written.
+    #[error("the index {} is damaged ({what}): `blkdex rebuild` makes it anew", path.display())]
+    DamagedIndex {
+        /// The index file.
+        path: PathBuf,
+        /// What is wrong with it.
+        what: String,
     },
     /// The file is something else.
     #[error("{} is not a blkdex index: {why}", path.display())]
@@ -145,8 +150,10 @@ pub enum Error {
     },
     /// The index was written by another version of blkdex.
     #[error(
-        "the index {} has format {found}, this blkdex reads format {expected}: use the version that made it, or `blkdex rebuild`",
-        path.display()
+        "the index {} has format {found}, of {} blkdex; this one reads format {expected}: \
+         use that one, or make the index anew with `blkdex rebuild`",
+        path.display(),
+        if found < expected { "an older" } else { "a newer" }
     )]
     OtherFormat {
         /// The index file.

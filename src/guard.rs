@@ -26,7 +26,7 @@ impl Display for Panicked {
         let (path, words) = (self.path.display(), &self.words);
         write!(
             out,
-            "the index {path} is damaged ({words}): run `blkdex rebuild`"
+            "the index {path} is damaged ({words}): `blkdex rebuild` makes it anew"
         )
     }
 }

@@ -12,6 +12,7 @@ use blkdex::query::QueryFault;
 use clap::Parser;
 use streams::{Answers, say};
 
+mod advice;
 mod allocator;
 mod args;
 mod commands;
@@ -30,7 +31,10 @@ fn main() -> ExitCode {
         Ok(code) => after(code, written),
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            say(&format!("blkdex: {}", one_line(&error)));
+            say(&format!(
+                "blkdex: {}",
+                advice::complete(&one_line(&error), &args)
+            ));
             exit_code(&error)
         }
     }

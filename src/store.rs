@@ -4,27 +4,31 @@
 //! redb takes from the heap is charged to it: work in a transaction that writes is inside redb as a
 //! whole, so nothing that stays may be allocated there; what reads is held ([`crate::held`]).
 
+mod overlay;
+
 use crate::error::io_error;
 use crate::held::{Guard, Held, Reading};
 use crate::ledger::heap::InRedb;
 use crate::opening::{open_file, open_with};
 use crate::{Error, Result};
+use overlay::Overlay;
 use redb::{
     Builder, Database, Durability, Key, ReadOnlyDatabase, ReadableDatabase, TableDefinition, Value,
     WriteTransaction,
 };
 use std::fs::File;
+use std::io::ErrorKind;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 /// Bytes of redb's magic number, with which its file begins.
 const REDB_MAGIC_BYTES: usize = 9;
 
-/// Bytes of redb's header (redb 4.5, `header.rs`: `DB_HEADER_SIZE`), alone in the file's first page.
+/// Bytes of redb's header (redb 4.6, `header.rs`: `DB_HEADER_SIZE`), alone in the file's first page.
 const REDB_HEADER_BYTES: usize = 320;
 const HEADER_PAGE_BYTES: usize = 4096;
 
-/// A file that redb has just made is smaller (4 MiB and the header's page, in redb 4.5).
+/// A file that redb has just made is smaller (72 KiB in redb 4.6, 4 MiB and a page in redb 4.5).
 const FRESH_FILE_BYTES_MAX: u64 = 64 << 20;
 
 /// A page as redb holds it.
@@ -33,6 +37,8 @@ pub type PageGuard = Guard<&'static [u8]>;
 enum Handle {
     Writer(Database),
     Reader(ReadOnlyDatabase),
+    /// A reader of a file that was left open; the repair is in memory only.
+    Repaired(Database),
 }
 
 /// An open index file.
@@ -60,21 +66,27 @@ impl Store {
         })
     }
 
-    /// Opens `path` for reading only. Several processes may do so at once, but not beside a writer.
+    /// Opens `path` for reading only. Several processes may do so at once, but not beside a writer. One
+    /// that a writer left open, because it was killed, the disk was full or the power failed, is read as
+    /// of its last durable commit, and stays as it is for the next writer to repair.
     ///
     /// # Errors
-    /// [`Error::Io`], [`Error::Store`], [`Error::IndexInUse`], [`Error::NotAnIndex`], or
-    /// [`Error::NeedsRecovery`] after a writer was killed.
+    /// [`Error::Io`], [`Error::Store`], [`Error::IndexInUse`], [`Error::NotAnIndex`],
+    /// [`Error::DamagedIndex`], or [`Error::NoBlocks`] if nothing was ever written to it.
     pub fn open_read_only(path: &Path, cache_bytes: usize) -> Result<Store> {
         let file = open_file(path)?;
         let is_cut_off = is_creation_cut_off(&file).map_err(io_error("read", path))?;
         if is_cut_off {
             let path = path.to_owned();
-            return Err(Error::NeedsRecovery { path });
+            return Err(Error::NoBlocks { path });
         }
-        let handle = Held::get_by(|| {
-            let database = builder(cache_bytes).open_read_only(path)?;
-            Ok(Handle::Reader(database))
+        let builder = builder(cache_bytes);
+        let handle = Held::get_by(|| match builder.open_read_only(path) {
+            Err(redb::DatabaseError::RepairAborted) => {
+                let database = builder.create_with_backend(Overlay::new(file)?)?;
+                Ok(Handle::Repaired(database))
+            }
+            opened => opened.map(Handle::Reader),
         });
         Ok(Store {
             path: path.to_owned(),
@@ -108,7 +120,7 @@ impl Store {
     /// [`Error::Store`].
     pub fn read(&self) -> Result<Reading> {
         self.check(Held::get_by(|| match &*self.handle {
-            Handle::Writer(handle) => handle.begin_read(),
+            Handle::Writer(handle) | Handle::Repaired(handle) => handle.begin_read(),
             Handle::Reader(handle) => handle.begin_read(),
         }))
     }
@@ -139,7 +151,9 @@ impl Store {
     fn begin_write(&self) -> Result<WriteTransaction> {
         match &*self.handle {
             Handle::Writer(handle) => self.check(handle.begin_write()),
-            Handle::Reader(_) => unreachable!("the callers of writes open the store for writing"),
+            Handle::Reader(_) | Handle::Repaired(_) => {
+                unreachable!("the callers of writes open the store for writing")
+            }
         }
     }
 
@@ -173,12 +187,17 @@ impl Store {
     /// Names the file in an error of redb's.
     ///
     /// # Errors
-    /// [`Error::Store`].
+    /// [`Error::DamagedIndex`], [`Error::Store`].
     pub fn check<T, E: Into<redb::Error>>(&self, result: std::result::Result<T, E>) -> Result<T> {
-        result.map_err(|source| Error::Store {
+        result.map_err(|source| store_error(&self.path, source.into()))
+    }
+
+    /// The error for a file of ours in which something cannot be read.
+    pub fn damaged(&self, what: impl Into<String>) -> Error {
+        Error::DamagedIndex {
             path: self.path.clone(),
-            source: Box::new(source.into()),
-        })
+            what: what.into(),
+        }
     }
 }
 
@@ -234,21 +253,45 @@ fn open_private(path: &Path) -> Result<File> {
 }
 
 fn open_error(path: &Path, error: redb::Error) -> Error {
-    let path = path.to_owned();
+    let not_an_index = |why| Error::NotAnIndex {
+        path: path.to_owned(),
+        why,
+    };
     match error {
-        redb::Error::DatabaseAlreadyOpen => Error::IndexInUse { path },
-        redb::Error::RepairAborted => Error::NeedsRecovery { path },
-        redb::Error::UpgradeRequired(_) => Error::NotAnIndex {
-            path,
-            why: "an older redb format",
+        redb::Error::DatabaseAlreadyOpen => Error::IndexInUse {
+            path: path.to_owned(),
         },
-        redb::Error::Io(io) if io.kind() == std::io::ErrorKind::InvalidData => Error::NotAnIndex {
-            path,
-            why: "not a redb file",
-        },
-        source => Error::Store {
-            path,
-            source: Box::new(source),
-        },
+        redb::Error::UpgradeRequired(_) => not_an_index(
+            "it is a redb file of a kind that no blkdex wrote; \
+             if it was an index once, `blkdex rebuild` makes it anew",
+        ),
+        redb::Error::Io(io) if io.kind() == ErrorKind::InvalidData => not_an_index(
+            "it does not begin as one; if it was an index once, `blkdex rebuild` makes it anew, \
+             otherwise give another file with --index",
+        ),
+        source => store_error(path, source),
+    }
+}
+
+/// Tells damage from a disk that fails or is full.
+fn store_error(path: &Path, source: redb::Error) -> Error {
+    let what = match source {
+        redb::Error::Corrupted(what) if what.starts_with("File truncated") => {
+            format!("it is cut short; redb: {what}")
+        }
+        redb::Error::Corrupted(what) => format!("redb: {what}"),
+        redb::Error::Io(io) if io.kind() == ErrorKind::UnexpectedEof => {
+            "it ends before a page that it should have".into()
+        }
+        source => {
+            return Error::Store {
+                path: path.to_owned(),
+                source: Box::new(source),
+            };
+        }
+    };
+    Error::DamagedIndex {
+        path: path.to_owned(),
+        what,
     }
 }

@@ -680,22 +680,23 @@ mod tests {
             .collect()
     }
 
-    fn real_blocks() -> Vec<Vec<u8>> {
-        let mut blocks = blocks_of(&regtest_source());
+    fn regtest_blocks() -> Vec<Vec<u8>> {
+        blocks_of(&regtest_source())
+    }
+
+    fn shared_blocks() -> Vec<Vec<u8>> {
+        let mut blocks = Vec::new();
         for name in ["mainnet-4312", "signet-120"] {
-            blocks.extend(fixture_path(name).into_iter().flat_map(|path| {
-                blocks_of(&Source {
-                    location: Location::Datadir(path),
-                    ..regtest_source()
-                })
+            blocks.extend(blocks_of(&Source {
+                location: Location::Datadir(fixture_path(name)),
+                ..regtest_source()
             }));
         }
         for height in [
             170, 91_812, 91_842, 277_647, 367_891, 481_829, 540_107, 702_861, 866_342,
         ] {
-            blocks.extend(fixture(&format!("single-blocks/main_{height:07}.raw")));
+            blocks.push(fixture(&format!("single-blocks/main_{height:07}.raw")));
         }
-        assert!(blocks.len() > 250, "the regtest blocks at least are there");
         blocks
     }
 
@@ -779,14 +780,24 @@ mod tests {
         true
     }
 
-    #[test]
-    fn real_blocks_read_as_the_bitcoin_crate_reads_them() {
-        for bytes in real_blocks() {
-            assert!(assert_same(&bytes));
-            check_block(&bytes).expect("a real block");
+    fn real_blocks_read_as_the_bitcoin_crate_reads_them(blocks: &[Vec<u8>]) {
+        for bytes in blocks {
+            assert!(assert_same(bytes));
+            check_block(bytes).expect("a real block");
             let mut wtxids = vec![[0; 32]; bytes.len() / 60];
-            check_witnesses(&bytes, true, &mut wtxids).expect("a real block");
+            check_witnesses(bytes, true, &mut wtxids).expect("a real block");
         }
+    }
+
+    #[test]
+    fn blocks_of_regtest_read_as_the_bitcoin_crate_reads_them() {
+        real_blocks_read_as_the_bitcoin_crate_reads_them(&regtest_blocks());
+    }
+
+    #[test]
+    #[cfg_attr(without_shared, ignore = "needs ../shared")]
+    fn blocks_of_mainnet_and_signet_read_as_the_bitcoin_crate_reads_them() {
+        real_blocks_read_as_the_bitcoin_crate_reads_them(&shared_blocks());
     }
 
     /// Small numbers from a seed; nothing depends on how good they are.
@@ -818,10 +829,9 @@ mod tests {
         }
     }
 
-    #[test]
-    fn damaged_blocks_get_the_verdict_of_the_bitcoin_crate() {
+    fn damaged_blocks_get_the_verdict_of_the_bitcoin_crate(blocks: &[Vec<u8>]) {
         let (mut accepted, mut refused) = (0, 0);
-        for (seed, block) in (1..).zip(real_blocks()) {
+        for (seed, block) in (1..).zip(blocks) {
             let mut next = numbers(seed);
             for _ in 0..(400_000 / block.len()).clamp(3, 100) {
                 let mut bytes = block.clone();
@@ -836,8 +846,19 @@ mod tests {
     }
 
     #[test]
+    fn damaged_blocks_of_regtest_get_the_verdict_of_the_bitcoin_crate() {
+        damaged_blocks_get_the_verdict_of_the_bitcoin_crate(&regtest_blocks());
+    }
+
+    #[test]
+    #[cfg_attr(without_shared, ignore = "needs ../shared")]
+    fn damaged_blocks_of_mainnet_and_signet_get_the_verdict_of_the_bitcoin_crate() {
+        damaged_blocks_get_the_verdict_of_the_bitcoin_crate(&shared_blocks());
+    }
+
+    #[test]
     fn a_block_cut_short_anywhere_is_refused() {
-        let blocks = real_blocks();
+        let blocks = regtest_blocks();
         let busiest = blocks.iter().filter(|block| block.len() < 20_000);
         let block = busiest.max_by_key(|block| block.len()).expect("many");
         for end in 0..block.len() {

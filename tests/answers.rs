@@ -15,16 +15,19 @@ use common::truth::{Event, Output, Truth};
 use std::collections::HashMap;
 
 #[test]
-fn real_chains_are_answered_like_a_replay() {
+fn a_nodes_regtest_is_answered_like_a_replay() {
     let indexed = Indexed::of(&data(), 10_000);
     let index = indexed.open();
     check(&index, &truth_about(&index), &[0, 1, 112, 200, 267]);
+}
+
+#[test]
+#[cfg_attr(without_shared, ignore = "needs ../shared")]
+fn mainnet_and_signet_are_answered_like_a_replay() {
     for (name, heights) in [("mainnet-4312", [170, 4312]), ("signet-120", [100, 120])] {
-        if let Some(datadir) = fixture(name) {
-            let indexed = Indexed::of(&datadir, 1000);
-            let index = indexed.open();
-            check(&index, &truth_about(&index), &heights);
-        }
+        let indexed = Indexed::of(&fixture(name), 1000);
+        let index = indexed.open();
+        check(&index, &truth_about(&index), &heights);
     }
 }
 

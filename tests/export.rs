@@ -10,6 +10,7 @@ use blkdex::export::{
 };
 use blkdex::position::Height;
 use common::chain::Chain;
+use common::indexed::fixture;
 use common::truth::Truth;
 use proving::{Imported, MEMORY_BYTES, imported_chain, imported_fixture, watched};
 use serde_json::Value;
@@ -61,11 +62,10 @@ fn jsonl(text: &str) -> Vec<Value> {
 }
 
 #[test]
+#[cfg_attr(without_shared, ignore = "needs ../shared")]
 fn a_snapshot_is_core_s_byte_for_byte() {
-    let Some((imported, _)) = imported_fixture("regtest-core31") else {
-        return;
-    };
-    let core = std::fs::read("/work/shared/fixtures/regtest-core31/utxos.snapshot.dat").unwrap();
+    let (imported, _) = imported_fixture("regtest-core31");
+    let core = std::fs::read(fixture("regtest-core31").join("utxos.snapshot.dat")).unwrap();
     assert!(utxos(&imported, None, UtxosFormat::Snapshot) == core);
 }
 
@@ -181,9 +181,7 @@ fn balances_equal_the_model_at_every_height() {
 
 #[test]
 fn balances_equal_cores() {
-    let Some((imported, expected)) = imported_fixture("data") else {
-        return;
-    };
+    let (imported, expected) = imported_fixture("data");
     let found = jsonl(&balances(&imported, None, Lines::Jsonl, None));
     let mut owners = 0;
     for (script, numbers) in expected["scripts"].as_object().unwrap() {
@@ -214,9 +212,7 @@ fn balances_equal_cores() {
 
 #[test]
 fn what_cannot_be_exported_leaves_nothing_behind() {
-    let Some((imported, _)) = imported_fixture("data") else {
-        return;
-    };
+    let (imported, _) = imported_fixture("data");
     let out = imported.dir.path().join("out");
     let options = UtxosOptions {
         at: Some(Height(268)),

@@ -37,9 +37,7 @@ fn run(imported: &Imported, options: &Options) -> blkdex::Result<Verified> {
 }
 
 fn every_height_equals_core(name: &str) {
-    let Some((imported, expected)) = imported_fixture(name) else {
-        return;
-    };
+    let (imported, expected) = imported_fixture(name);
     for (height, core) in expected["stats"].as_object().unwrap() {
         let height: u32 = height.parse().unwrap();
         let stats = run(&imported, &options(Some(height))).unwrap().stats;
@@ -78,11 +76,13 @@ fn regtest_equals_core_at_every_height_given() {
 }
 
 #[test]
+#[cfg_attr(without_shared, ignore = "needs ../shared")]
 fn mainnet_equals_core_at_every_height_given() {
     every_height_equals_core("mainnet-4312");
 }
 
 #[test]
+#[cfg_attr(without_shared, ignore = "needs ../shared")]
 fn signet_equals_core_at_every_height_given() {
     every_height_equals_core("signet-120");
 }
@@ -107,9 +107,7 @@ fn printed(stats: &Stats, hash: &str) -> String {
 
 #[test]
 fn what_core_printed_is_compared_field_by_field() {
-    let Some((imported, _)) = imported_fixture("data") else {
-        return;
-    };
+    let (imported, _) = imported_fixture("data");
     let at = Options {
         hash_serialized: true,
         ..options(Some(133))
@@ -211,9 +209,7 @@ fn what_core_printed_is_compared_field_by_field() {
 
 #[test]
 fn missing_or_other_block_files_are_said() {
-    let Some((imported, _)) = imported_fixture("data") else {
-        return;
-    };
+    let (imported, _) = imported_fixture("data");
     let elsewhere = Options {
         location: Some(blkdex::datadir::Location::BlocksDir("/nowhere".into())),
         ..options(None)

@@ -25,6 +25,16 @@ pub enum ExportWhat {
     Balances(ExportBalancesArgs),
 }
 
+impl ExportWhat {
+    /// What all exports take.
+    pub fn common(&self) -> &ExportCommonArgs {
+        match self {
+            ExportWhat::Utxos(utxos) => &utxos.common,
+            ExportWhat::Balances(balances) => &balances.common,
+        }
+    }
+}
+
 /// `export utxos`.
 #[derive(clap::Args, Debug)]
 pub struct ExportUtxosArgs {

@@ -11,10 +11,8 @@ use crate::args::RebuildArgs;
 use crate::guard::{Panicked, guarded};
 use crate::streams::{plain, say};
 use anyhow::Result;
-use blkdex::Error;
 use blkdex::datadir::{Location, Source};
-use blkdex::index::Index;
-use blkdex::query::QUERY_CACHE_BYTES;
+use blkdex::index::remembered::remembered;
 use blkdex::rebuild::{Old, Rebuilt, begin_anew, new_path, rebuild};
 use blkdex::report::{Event, Summary};
 use blkdex::utxo::Watch;
@@ -28,7 +26,7 @@ use std::process::ExitCode;
 pub fn run(args: &RebuildArgs, index: &Path, json: bool, out: &mut impl Write) -> Result<ExitCode> {
     let source = match args.source() {
         Some(source) => source,
-        None => guarded(index, || remembered(args, index)).map_err(without_source)?,
+        None => guarded(index, || remembered_source(args, index))?,
     };
     place::say_of_source(&source);
     let options = args.how.options(source, index, args.force);
@@ -70,21 +68,12 @@ pub fn run(args: &RebuildArgs, index: &Path, json: bool, out: &mut impl Write) -
     scribe.finish().map(|()| code)
 }
 
-/// Of an index that is not there, what makes one is all that helps.
-fn without_source(error: anyhow::Error) -> anyhow::Error {
-    match error.downcast_ref() {
-        Some(Error::NoIndex { .. }) => error,
-        _ => error.context("the index does not say where the block files are: give --datadir"),
-    }
-}
-
 /// The block files as the old index remembers them.
-fn remembered(args: &RebuildArgs, index: &Path) -> Result<Source> {
-    let index = Index::open(index, QUERY_CACHE_BYTES)?;
-    let meta = index.meta();
+fn remembered_source(args: &RebuildArgs, index: &Path) -> Result<Source> {
+    let found = remembered(index)?;
     Ok(Source {
-        location: Location::BlocksDir(meta.blocks_dir.clone()),
-        network: Some(meta.network.parse()?),
+        location: Location::BlocksDir(found.blocks_dir),
+        network: Some(found.network.parse()?),
         signet_challenge: args.signet_challenge(),
     })
 }

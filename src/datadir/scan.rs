@@ -476,11 +476,10 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(without_shared, ignore = "needs ../shared")]
     fn mainnet_and_signet_end_where_bitcoin_core_says() {
         for (name, height) in [("mainnet-4312", 4312), ("signet-120", 120)] {
-            let Some(path) = fixture_path(name) else {
-                continue;
-            };
+            let path = fixture_path(name);
             let datadir = open(&path);
             let mut arena = arena();
             let (mut tree, report) = scan_all(&datadir, &mut arena);
@@ -497,10 +496,9 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(without_shared, ignore = "needs ../shared")]
     fn two_networks_in_one_file_are_refused() {
-        let Some(bytes) = fixture("odd/two-networks-mixed.dat") else {
-            return;
-        };
+        let bytes = fixture("odd/two-networks-mixed.dat");
         let dir = folder_with(&[bytes]);
         let datadir = open(dir.path());
         let mut arena = arena();
@@ -514,15 +512,14 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(without_shared, ignore = "needs ../shared")]
     fn odd_files_give_what_is_whole_in_them() {
         for (name, height, duplicates, cut) in [
             ("duplicate-block-zero-gap-zero-tail.dat", None, 1, 0),
             ("testnet3-cut-mid-record.dat", Some(400), 0, 1),
             ("junk-before-magic.dat", None, 0, 0),
         ] {
-            let Some(bytes) = fixture(&format!("odd/{name}")) else {
-                continue;
-            };
+            let bytes = fixture(&format!("odd/{name}"));
             let dir = folder_with(&[bytes]);
             let datadir = open(dir.path());
             let mut arena = arena();

@@ -5,21 +5,17 @@ use std::time::{Duration, SystemTime};
 
 use super::{Location, Source};
 
-/// Path of the shared fixtures' folder or file; `None`, with a printed line, where it is missing.
-pub fn fixture_path(name: &str) -> Option<PathBuf> {
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+/// Path of the shared fixtures' folder or file. A test that asks for one is ignored
+/// `without_shared`.
+pub fn fixture_path(name: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
         .join("../shared/fixtures")
-        .join(name);
-    if path.exists() {
-        return Some(path);
-    }
-    println!("skipped: no fixture {}", path.display());
-    None
+        .join(name)
 }
 
 /// Bytes of a fixture.
-pub fn fixture(name: &str) -> Option<Vec<u8>> {
-    fixture_path(name).map(|path| std::fs::read(path).expect("fixture is readable"))
+pub fn fixture(name: &str) -> Vec<u8> {
+    std::fs::read(fixture_path(name)).expect("fixture is readable")
 }
 
 /// The datadir in the repository.

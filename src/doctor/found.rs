@@ -233,8 +233,7 @@ pub(super) fn index(options: &Options, datadir: &Datadir) -> IndexFound {
     found.problem = Lack::of_rights(path).map(|lack| lack.to_string());
     if found.exists {
         match found.look_into(datadir) {
-            // An import repairs that.
-            Ok(()) | Err(Error::NeedsRecovery { .. }) => {}
+            Ok(()) | Err(Error::NoBlocks { .. }) => {}
             Err(error) => found.problem = Some(error.to_string()),
         }
     }

@@ -52,10 +52,11 @@ impl<'b> Received<'b> {
 
     /// The first output that paid the script; fingerprints are asked for in order.
     pub fn first_of(&mut self, fingerprint: u128) -> Result<Txo> {
-        self.next_of(fingerprint)?.ok_or_else(|| Error::NotAnIndex {
-            path: self.path.clone(),
-            why: "it has a coin that no script received",
-        })
+        self.next_of(fingerprint)?
+            .ok_or_else(|| Error::DamagedIndex {
+                path: self.path.clone(),
+                what: "it has a coin that no script received".into(),
+            })
     }
 
     /// The next output that paid it, up to the height.

@@ -70,7 +70,7 @@ impl Meta {
     /// Reads it; `None` if the file has none.
     ///
     /// # Errors
-    /// [`Error::OtherFormat`], [`Error::NotAnIndex`], [`Error::Store`].
+    /// [`Error::OtherFormat`], [`Error::DamagedIndex`], [`Error::Store`].
     pub fn load(store: &Store) -> Result<Option<Meta>> {
         let snapshot = store.read()?;
         let field = |name| -> Result<Option<Vec<u8>>> {
@@ -80,7 +80,7 @@ impl Meta {
         let Some(format) = field("format")? else {
             return Ok(None);
         };
-        let unreadable = || not_an_index(store, "its meta table cannot be read");
+        let unreadable = || store.damaged("its meta table cannot be read");
         let number = |bytes: Vec<u8>| {
             (bytes.len() == 4)
                 .then(|| LittleEndian::read_u32(&bytes))
@@ -165,12 +165,4 @@ pub(crate) fn rand_key() -> [u8; 16] {
     key[..8].copy_from_slice(&random());
     key[8..].copy_from_slice(&random());
     key
-}
-
-/// The error for a file in which something cannot be read.
-pub fn not_an_index(store: &Store, why: &'static str) -> Error {
-    Error::NotAnIndex {
-        path: store.path().to_owned(),
-        why,
-    }
 }

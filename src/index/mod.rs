@@ -8,6 +8,7 @@
 //! | `left_out.rs` | blocks that break the rules |
 //! | `meta.rs` | format, network, key, tip: what the index says of itself |
 //! | `blocks.rs` | the rows of the tables that go by height |
+//! | `remembered.rs` | where its blocks are from, for a rebuild |
 //! | `roll_back.rs` | dropping the newest blocks |
 //! | `scan_memory.rs` | what the scan of the block files left to remember |
 //! | `sealed.rs` | checksums of rows |
@@ -16,6 +17,7 @@
 pub mod blocks;
 pub mod left_out;
 pub mod meta;
+pub mod remembered;
 mod roll_back;
 pub mod scan_memory;
 pub mod sealed;
@@ -59,7 +61,7 @@ impl Index {
     /// Opens the index at `path` for writing; makes it, for the network of `fresh`, if it is not there.
     ///
     /// # Errors
-    /// [`Error::IndexInUse`], [`Error::NotAnIndex`], [`Error::OtherFormat`],
+    /// [`Error::IndexInUse`], [`Error::NotAnIndex`], [`Error::DamagedIndex`], [`Error::OtherFormat`],
     /// [`Error::IndexOfOtherNetwork`], [`Error::Store`], [`Error::Io`].
     pub fn open_or_create(path: &Path, cache_bytes: usize, fresh: Meta) -> Result<Index> {
         let store = Store::create(path, cache_bytes)?;
@@ -95,8 +97,7 @@ impl Index {
     /// Opens an index for reading. Several processes may at once, but not beside an import.
     ///
     /// # Errors
-    /// As [`Index::open_or_create`]; [`Error::NoIndex`], and [`Error::NeedsRecovery`] after an import was
-    /// killed.
+    /// As [`Index::open_or_create`]; [`Error::NoIndex`], [`Error::NoBlocks`].
     pub fn open(path: &Path, cache_bytes: usize) -> Result<Index> {
         let store = match Store::open_read_only(path, cache_bytes) {
             Err(Error::Io { source, .. }) if source.kind() == ErrorKind::NotFound => {
@@ -107,9 +108,9 @@ impl Index {
         };
         let Some(meta) = Meta::load(&store)? else {
             refuse_foreign_tables(&store)?;
-            // Its first import was killed before it wrote anything.
+            // Its first import ended before it wrote anything.
             let path = path.to_owned();
-            return Err(Error::NeedsRecovery { path });
+            return Err(Error::NoBlocks { path });
         };
         Index::load(store, meta)
     }
@@ -125,7 +126,7 @@ impl Index {
         };
         if let Some(height) = index.meta.tip {
             if !index.catalogue.is_sealed() {
-                return Err(meta::not_an_index(&index.store, "its catalogue is missing"));
+                return Err(index.store.damaged("its catalogue is missing"));
             }
             let row = index.snapshot()?.block(height)?;
             index.tip = Some((height, row));
@@ -172,6 +173,13 @@ impl Index {
     /// Height and row of the last committed block.
     pub fn tip(&self) -> Option<(Height, BlockRow)> {
         self.tip
+    }
+
+    /// The error for an index without a tip.
+    pub fn no_blocks(&self) -> Error {
+        Error::NoBlocks {
+            path: self.store.path().to_owned(),
+        }
     }
 
     /// Height of the first block that is not committed.
@@ -247,7 +255,7 @@ impl Index {
             for height in first.0..=last.0 {
                 let row = store.check(blocks.get(height))?;
                 let Some(mut row) = row.and_then(|row| BlockRow::open(height, row.value())) else {
-                    return Err(meta::not_an_index(store, "a block's row cannot be read"));
+                    return Err(store.damaged("a block's row cannot be read"));
                 };
                 row.coins -= 1;
                 store.check(blocks.insert(height, &row.seal(height)[..]))?;
@@ -310,6 +318,9 @@ fn refuse_foreign_tables(store: &Store) -> Result<()> {
     let is_empty = tables?.next().is_none();
     match is_empty {
         true => Ok(()),
-        false => Err(meta::not_an_index(store, "a redb file of another program")),
+        false => Err(Error::NotAnIndex {
+            path: store.path().to_owned(),
+            why: "it is a redb file of another program; give another file with --index",
+        }),
     }
 }

@@ -6,7 +6,6 @@ use super::Index;
 use super::blocks::{
     BLOCKS, BlockRow, HASHES, Mark, OFFSETS, POSITIONS, decode_place, marks_around,
 };
-use super::meta::not_an_index;
 use super::sealed;
 use crate::held::{ReadTable, Reading};
 use crate::limits::{BLOCK_TXS_MAX, HEADER_BYTES};
@@ -67,13 +66,13 @@ impl<'i> Snapshot<'i> {
     }
 
     fn unreadable(&self, why: &'static str) -> Error {
-        not_an_index(self.store(), why)
+        self.store().damaged(why)
     }
 
     /// The block at `height`, also one above the tip that is being imported.
     ///
     /// # Errors
-    /// [`Error::NotAnIndex`] if it is not there, [`Error::Store`].
+    /// [`Error::DamagedIndex`] if it is not there, [`Error::Store`].
     pub fn block(&self, height: Height) -> Result<BlockRow> {
         let missing = || self.unreadable("a block's row is missing or cannot be read");
         let blocks = self.blocks.as_ref().ok_or_else(missing)?;
@@ -85,7 +84,7 @@ impl<'i> Snapshot<'i> {
     /// Where the block at `height` is.
     ///
     /// # Errors
-    /// [`Error::NotAnIndex`] if that was not stored, [`Error::Store`].
+    /// [`Error::DamagedIndex`] if that was not stored, [`Error::Store`].
     pub fn place(&self, height: Height) -> Result<Place> {
         let stored = self.store().get(&self.transaction, POSITIONS, height.0)?;
         stored
@@ -96,7 +95,7 @@ impl<'i> Snapshot<'i> {
     /// Where the blocks from `first` on are, at most `count` of them, as far as is known.
     ///
     /// # Errors
-    /// [`Error::NotAnIndex`], [`Error::Store`].
+    /// [`Error::DamagedIndex`], [`Error::Store`].
     pub fn places(&self, first: Height, count: u32) -> Result<Vec<Place>> {
         let positions = self.store().check(self.transaction.open_table(POSITIONS))?;
         let range = self
@@ -114,7 +113,7 @@ impl<'i> Snapshot<'i> {
     /// Height of a block of the chain, by its hash.
     ///
     /// # Errors
-    /// [`Error::Store`], [`Error::NotAnIndex`].
+    /// [`Error::Store`], [`Error::DamagedIndex`].
     pub fn height_of(&self, hash: &Hash32) -> Result<Option<Height>> {
         let Some((tip, _)) = self.index.tip() else {
             return Ok(None);
@@ -148,7 +147,7 @@ impl<'i> Snapshot<'i> {
     /// when it halved the range each time.)
     ///
     /// # Errors
-    /// [`Error::Store`], [`Error::NotAnIndex`].
+    /// [`Error::Store`], [`Error::DamagedIndex`].
     pub fn height_at(&self, txo: Txo, from: Height, last: Height) -> Result<Height> {
         /// Guesses in a row that may leave more than half of the range.
         const POOR_GUESSES_MAX: u32 = 4;
@@ -178,7 +177,7 @@ impl<'i> Snapshot<'i> {
     /// The stretch of the block at `height`, which has `bytes` bytes, in which output `txo` is made.
     ///
     /// # Errors
-    /// [`Error::Store`], [`Error::NotAnIndex`].
+    /// [`Error::Store`], [`Error::DamagedIndex`].
     pub fn stretch_at(
         &self,
         height: Height,

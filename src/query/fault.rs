@@ -52,9 +52,6 @@ pub enum QueryFault {
         /// The last block's.
         tip: Height,
     },
-    /// Nothing was imported yet.
-    #[error("the index holds no blocks yet: run `blkdex import`")]
-    NoBlocks,
     /// No such transaction at that height.
     #[error("no transaction {txid} in the blocks up to height {at}")]
     UnknownTx {

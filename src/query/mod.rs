@@ -69,14 +69,14 @@ impl<'i> View<'i> {
     /// they were when they were imported. They are opened when a question needs them.
     ///
     /// # Errors
-    /// [`QueryFault::NoBlocks`], [`QueryFault::AboveTip`], [`Error::Store`], [`Error::NotAnIndex`].
+    /// [`Error::NoBlocks`], [`QueryFault::AboveTip`], [`Error::Store`], [`Error::DamagedIndex`].
     pub fn new(
         index: &'i Index,
         at: Option<Height>,
         location: Option<Location>,
     ) -> Result<View<'i>> {
         let meta = index.meta();
-        let (tip, tip_row) = index.tip().ok_or(Error::Query(QueryFault::NoBlocks))?;
+        let (tip, tip_row) = index.tip().ok_or_else(|| index.no_blocks())?;
         let at = at.unwrap_or(tip);
         if at > tip {
             return Err(Error::Query(QueryFault::AboveTip { wanted: at, tip }));

@@ -134,7 +134,7 @@ fn is_of_leftover(error: &Error) -> bool {
             _ => true,
         },
         Error::NotAnIndex { .. }
-        | Error::NeedsRecovery { .. }
+        | Error::DamagedIndex { .. }
         | Error::OtherFormat { .. }
         | Error::IndexOfOtherNetwork { .. }
         | Error::Damaged { .. }

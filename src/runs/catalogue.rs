@@ -18,11 +18,11 @@
 //! The last entry, under the key 2^64 - 1, is the XXH3-64 of all others, keys and entries in order.
 
 use super::row::Relation;
+use crate::Result;
 use crate::held::Reading;
 use crate::limits::RUNS_RESERVED;
 use crate::position::Height;
 use crate::store::Store;
-use crate::{Error, Result};
 use byteorder::{ByteOrder, LittleEndian};
 use redb::{ReadableTable, Table, TableDefinition, WriteTransaction};
 use std::hash::Hasher;
@@ -157,27 +157,24 @@ impl Catalogue {
     /// What `snapshot` says is real.
     ///
     /// # Errors
-    /// [`Error::Store`], or [`Error::NotAnIndex`] for an entry that is none.
+    /// [`Error::Store`], or [`Error::DamagedIndex`] for an entry that is none.
     pub fn load(store: &Store, snapshot: &Reading) -> Result<Catalogue> {
         let table = match snapshot.open_table(RUNS) {
             Err(redb::TableError::TableDoesNotExist(_)) => return Ok(Catalogue::default()),
             other => store.check(other)?,
         };
-        let not_an_index = || Error::NotAnIndex {
-            path: store.path().to_owned(),
-            why: "its catalogue cannot be read",
-        };
+        let damaged = || store.damaged("its catalogue cannot be read");
         let mut catalogue = Catalogue::default();
         let mut hasher = XxHash3_64::with_seed(0);
         for entry in store.check(table.range(..SEAL_KEY))? {
             let (key, bytes) = store.check(entry)?;
             hasher.write(&key.value().to_le_bytes());
             hasher.write(bytes.value());
-            catalogue.add(Run::decode(key.value(), bytes.value()).ok_or_else(not_an_index)?);
+            catalogue.add(Run::decode(key.value(), bytes.value()).ok_or_else(damaged)?);
         }
         if let Some(seal) = store.check(table.get(SEAL_KEY))? {
             if *seal.value() != hasher.finish().to_le_bytes() {
-                return Err(not_an_index());
+                return Err(damaged());
             }
             catalogue.is_sealed = true;
         }

@@ -13,11 +13,11 @@ use super::page::NO_NEXT;
 use super::row::{Relation, Row};
 use super::table_of;
 use super::write::{RunWriter, Staging};
+use crate::Result;
 use crate::index::sealed;
 use crate::limits::{SEGMENT_BYTES_MIN, SEGMENTS_WANTED};
 use crate::position::Height;
 use crate::store::Store;
-use crate::{Error, Result};
 use byteorder::{ByteOrder, LittleEndian};
 use redb::{ReadableTable, TableDefinition, WriteTransaction};
 
@@ -57,10 +57,7 @@ impl Unfinished {
         };
         let bytes = sealed::open(relation as u64, entry.value());
         let Some(bytes) = bytes.filter(|bytes| bytes.len() == ENTRY_BYTES) else {
-            return Err(Error::NotAnIndex {
-                path: store.path().to_owned(),
-                why: "the state of a merge cannot be read",
-            });
+            return Err(store.damaged("the state of a merge cannot be read"));
         };
         Ok(Some(Unfinished {
             relation,

@@ -60,14 +60,14 @@ impl<'i> UtxoSet<'i> {
     /// they were when they were imported.
     ///
     /// # Errors
-    /// [`QueryFault::NoBlocks`], [`QueryFault::AboveTip`], [`QueryFault::BlockFiles`],
-    /// [`Error::Store`], [`Error::NotAnIndex`].
+    /// [`Error::NoBlocks`], [`QueryFault::AboveTip`], [`QueryFault::BlockFiles`],
+    /// [`Error::Store`], [`Error::DamagedIndex`].
     pub fn open(
         index: &'i Index,
         at: Option<Height>,
         location: Option<&Location>,
     ) -> Result<UtxoSet<'i>> {
-        let (tip, _) = index.tip().ok_or(Error::Query(QueryFault::NoBlocks))?;
+        let (tip, _) = index.tip().ok_or_else(|| index.no_blocks())?;
         let at = at.unwrap_or(tip);
         if at > tip {
             return Err(Error::Query(QueryFault::AboveTip { wanted: at, tip }));

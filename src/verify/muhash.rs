@@ -191,9 +191,7 @@ mod tests {
     }
 
     fn every_stat_equals_cores(folder: &str) {
-        let Some(fixture) = fixtures::open(folder) else {
-            return;
-        };
+        let fixture = fixtures::open(folder);
         let mut checked = 0;
         let mut replay = Replay::default();
         for (height, block) in fixture.best_chain().iter().enumerate() {
@@ -218,15 +216,17 @@ mod tests {
 
     #[test]
     fn regtest_equals_core_at_every_height_given() {
-        every_stat_equals_cores("regtest-core31");
+        every_stat_equals_cores("data");
     }
 
     #[test]
+    #[cfg_attr(without_shared, ignore = "needs ../shared")]
     fn mainnet_equals_core_at_every_height_given() {
         every_stat_equals_cores("mainnet-4312");
     }
 
     #[test]
+    #[cfg_attr(without_shared, ignore = "needs ../shared")]
     fn signet_equals_core_at_every_height_given() {
         every_stat_equals_cores("signet-120");
     }

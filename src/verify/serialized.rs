@@ -60,9 +60,7 @@ mod tests {
     use crate::verify::fixtures::{self, Replay};
 
     fn the_tip_equals_cores(folder: &str) {
-        let Some(fixture) = fixtures::open(folder) else {
-            return;
-        };
+        let fixture = fixtures::open(folder);
         let mut replay = Replay::default();
         for (height, block) in fixture.best_chain().iter().enumerate() {
             replay.apply(height as u32, block);
@@ -78,15 +76,17 @@ mod tests {
 
     #[test]
     fn the_tip_of_regtest_equals_cores() {
-        the_tip_equals_cores("regtest-core31");
+        the_tip_equals_cores("data");
     }
 
     #[test]
+    #[cfg_attr(without_shared, ignore = "needs ../shared")]
     fn the_tip_of_mainnet_equals_cores() {
         the_tip_equals_cores("mainnet-4312");
     }
 
     #[test]
+    #[cfg_attr(without_shared, ignore = "needs ../shared")]
     fn the_tip_of_signet_equals_cores() {
         the_tip_equals_cores("signet-120");
     }

@@ -5,10 +5,9 @@ use crate::{blkdex, case, with_stdin};
 use serde_json::Value;
 
 #[test]
+#[cfg_attr(without_shared, ignore = "needs ../shared")]
 fn what_a_node_said_is_taken_from_files_and_stdin_in_all_its_forms() {
-    let Some(folder) = case("expect-forms") else {
-        return;
-    };
+    let folder = case("expect-forms");
     let indexed = Indexed::of(&data(), 10_000);
     let out = indexed.folder.path().join("said");
     for name in ["exp1.json", "e_rpc.json"] {

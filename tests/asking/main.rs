@@ -15,9 +15,9 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
-/// A folder of `../shared/cases`; `None`, with a printed line, where it is missing.
-fn case(name: &str) -> Option<PathBuf> {
-    common::indexed::fixture(&format!("../cases/{name}"))
+/// A folder of `../shared/cases`. A test that asks for one is ignored `without_shared`.
+fn case(name: &str) -> PathBuf {
+    common::indexed::shared().join("cases").join(name)
 }
 
 /// Exit code, stdout and stderr of the program.

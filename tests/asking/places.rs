@@ -115,10 +115,9 @@ fn blocksdir_in_bitcoin_conf_is_followed_and_said_by_every_command() {
 }
 
 #[test]
+#[cfg_attr(without_shared, ignore = "needs ../shared")]
 fn a_datadir_that_import_takes_is_taken_by_questions() {
-    let Some(mainnet) = fixture("mainnet-4312") else {
-        return;
-    };
+    let mainnet = fixture("mainnet-4312");
     let indexed = Indexed::of(&mainnet, 10_000);
     let address = "12cbQLTFMXRnSzktFkuoG3eHoMeFtpTu3S";
     for dir in [mainnet.clone(), mainnet.join("blocks")] {
@@ -153,10 +152,9 @@ fn a_datadir_that_import_takes_is_taken_by_questions() {
 }
 
 #[test]
+#[cfg_attr(without_shared, ignore = "needs ../shared")]
 fn a_custom_signet_in_the_folder_of_its_magic_needs_its_challenge_once() {
-    let Some(folder) = case("signet-suffix") else {
-        return;
-    };
+    let folder = case("signet-suffix");
     let datadir = folder.join("datadir");
     let datadir = datadir.to_str().unwrap();
     let here = tempfile::tempdir().unwrap();
@@ -195,10 +193,9 @@ fn a_custom_signet_in_the_folder_of_its_magic_needs_its_challenge_once() {
 }
 
 #[test]
+#[cfg_attr(without_shared, ignore = "needs ../shared")]
 fn of_a_main_datadir_with_a_custom_signet_one_must_be_named() {
-    let (Some(mainnet), Some(signet)) = (fixture("mainnet-4312"), case("signet-suffix")) else {
-        return;
-    };
+    let (mainnet, signet) = (fixture("mainnet-4312"), case("signet-suffix"));
     let folder = tempfile::tempdir().unwrap();
     copy(&mainnet.join("blocks"), &folder.path().join("blocks"));
     copy(&signet.join("datadir"), folder.path());

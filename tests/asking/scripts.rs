@@ -5,10 +5,9 @@ use crate::{answer, case, refusal};
 use serde_json::Value;
 
 #[test]
+#[cfg_attr(without_shared, ignore = "needs ../shared")]
 fn every_kind_of_script_has_its_amounts_or_is_said_to_be_never_indexed() {
-    let Some(zoo) = case("script-zoo") else {
-        return;
-    };
+    let zoo = case("script-zoo");
     let indexed = Indexed::of(&zoo, 10_000);
     let text = std::fs::read_to_string(zoo.join("exp.json")).unwrap();
     let expected: Value = serde_json::from_str(&text).unwrap();
@@ -53,10 +52,9 @@ fn every_kind_of_script_has_its_amounts_or_is_said_to_be_never_indexed() {
 }
 
 #[test]
+#[cfg_attr(without_shared, ignore = "needs ../shared")]
 fn a_public_key_is_refused_and_its_script_has_what_it_received() {
-    let Some(mainnet) = fixture("mainnet-4312") else {
-        return;
-    };
+    let mainnet = fixture("mainnet-4312");
     let indexed = Indexed::of(&mainnet, 10_000);
     // Block 9's coinbase pays it.
     let key = "0411db93e1dcdb8a016b49840f8c53bc1eb68a382e97b1482ecad7b148a6909a5c\

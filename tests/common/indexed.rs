@@ -25,18 +25,14 @@ pub fn data() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("data")
 }
 
-/// A shared fixture; `None`, with a printed line, where it is missing.
-pub fn fixture(name: &str) -> Option<PathBuf> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../shared/fixtures")
-        .join(name);
-    let path = [path, Path::new("/work/shared/fixtures").join(name)]
-        .into_iter()
-        .find(|p| p.exists());
-    if path.is_none() {
-        println!("skipped: no fixture {name}");
-    }
-    path
+/// What lies in `../shared`: fixtures and cases. A test that asks for it is ignored `without_shared`.
+pub fn shared() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared")
+}
+
+/// A shared fixture.
+pub fn fixture(name: &str) -> PathBuf {
+    shared().join("fixtures").join(name)
 }
 
 /// What Bitcoin Core said of a datadir.

@@ -36,7 +36,7 @@ fn check_failed(scene: &Scene, status: ExitStatus, what: &str) {
         words.starts_with("blkdex: ") && words.contains(index),
         "{what}: {words}"
     );
-    scene.check_words();
+    scene.check_answers();
 }
 
 fn go_on(scene: &Scene, what: &str) {

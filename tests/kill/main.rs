@@ -10,7 +10,10 @@
 mod common;
 mod damage;
 mod disk;
+mod disk_model;
+mod power;
 mod rebuild;
+mod recorder;
 mod scene;
 mod tracer;
 
@@ -40,7 +43,7 @@ fn kill_again_and_again(scene: &Scene, seed: u64) {
             match tracer::run(&mut scene.import(), nth, Deed::Kill).0 {
                 End::Killed => {
                     done += 1;
-                    scene.check_words();
+                    scene.check_answers();
                 }
                 End::Ended(status) => {
                     assert!(status.success(), "after {done} kills: {}", scene.words());
@@ -61,7 +64,7 @@ fn kill_at_every_call(scene: &Scene) {
         scene.begin_anew();
         let (end, _) = tracer::run(&mut scene.import(), nth, Deed::Kill);
         assert!(matches!(end, End::Killed), "call {nth} of {total}: {end:?}");
-        scene.check_words();
+        scene.check_answers();
         let status = scene.import().status().unwrap();
         assert!(status.success(), "killed at {nth}: {}", scene.words());
         scene.check();
@@ -118,7 +121,7 @@ fn imports_killed_by_the_clock_end_as_if_undisturbed() {
             child.kill().unwrap();
             child.wait().unwrap();
             done += 1;
-            scene.check_words();
+            scene.check_answers();
         }
         scene.check();
     }

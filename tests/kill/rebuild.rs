@@ -10,7 +10,7 @@ use crate::kills;
 use crate::scene::Scene;
 use crate::tracer::{Deed, End, run};
 
-fn rebuild(scene: &Scene) -> Command {
+pub fn rebuild(scene: &Scene) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_blkdex"));
     command
         .args(["rebuild", "--quiet", "--memory", "128M", "--index"])
@@ -58,7 +58,7 @@ fn a_damaged_index_is_rebuilt_if_the_block_files_are_named() {
     let output = unnamed.stderr(Stdio::piped()).output().unwrap();
     let words = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(1));
-    assert!(words.contains("give --datadir"), "{words}");
+    assert!(words.contains("--datadir DIR`"), "{words}");
     let mut named = rebuild(&scene);
     assert!(
         named

@@ -3,10 +3,14 @@
 //! Invariant: a scene's import is the same each time; only what disturbs it differs.
 
 use std::fs::File;
-use std::io::Read;
-use std::path::PathBuf;
+use std::io::{ErrorKind, Read};
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use bitcoin::BlockHash;
+use bitcoin::hashes::Hash;
+use blkdex::Error;
+use blkdex::index::Index;
 use blkdex::limits::runs_left;
 use blkdex::runs::row::Relation;
 
@@ -18,8 +22,21 @@ use crate::common::trial::{Trial, table_of};
 use crate::common::truth::Truth;
 use crate::tracer::{Deed, End, run};
 
+/// The last block that the index at `path` answers for.
+pub fn tip_of(path: &Path) -> Option<BlockHash> {
+    let index = match Index::open(path, 16 << 20) {
+        Ok(index) => index,
+        Err(Error::NoBlocks { .. }) => return None,
+        Err(Error::Io { source, .. }) if source.kind() == ErrorKind::NotFound => return None,
+        Err(error) => panic!("{error}"),
+    };
+    let (_, row) = index.tip()?;
+    Some(BlockHash::from_byte_array(row.hash))
+}
+
 pub struct Scene {
-    trial: Trial,
+    pub trial: Trial,
+    pub chain: Chain,
     truth: Truth,
     args: Vec<String>,
     /// An index to begin with; a scene without one begins with none.
@@ -27,10 +44,11 @@ pub struct Scene {
 }
 
 impl Scene {
-    fn of(chain: &Chain, args: &[&str]) -> Scene {
+    fn of(chain: Chain, args: &[&str]) -> Scene {
         Scene {
-            trial: Trial::new(chain),
-            truth: Truth::of_best(chain),
+            trial: Trial::new(&chain),
+            truth: Truth::of_best(&chain),
+            chain,
             args: args.iter().map(|arg| arg.to_string()).collect(),
             first: None,
         }
@@ -42,7 +60,7 @@ impl Scene {
             blocks: 40,
             ..Options::default()
         };
-        Scene::of(&Chain::random(1, options), &["--commit-every", "80"])
+        Scene::of(Chain::random(1, options), &["--commit-every", "80"])
     }
 
     /// A commit every few blocks, so that all relations merge, again and again, and a table so small
@@ -53,7 +71,20 @@ impl Scene {
             txs_max: 6,
             ..Options::default()
         };
-        let mut scene = Scene::of(&Chain::random(2, options), &["--commit-every", "3"]);
+        let mut scene = Scene::of(Chain::random(2, options), &["--commit-every", "3"]);
+        let table = table_of(64).unwrap().to_string();
+        scene.args.extend(["--table".to_string(), table]);
+        scene
+    }
+
+    /// A commit every few blocks, as in `merging`, of a chain that is quickly compared.
+    pub fn often() -> Scene {
+        let options = Options {
+            blocks: 110,
+            txs_max: 4,
+            ..Options::default()
+        };
+        let mut scene = Scene::of(Chain::random(5, options), &["--commit-every", "2"]);
         let table = table_of(64).unwrap().to_string();
         scene.args.extend(["--table".to_string(), table]);
         scene
@@ -70,7 +101,7 @@ impl Scene {
                 ..Plan::default()
             });
         }
-        Scene::of(&chain, &["--commit-every", "30", "--segment", "100K"])
+        Scene::of(chain, &["--commit-every", "30", "--segment", "100K"])
     }
 
     /// An index on a chain that is left by another, which is to be followed.
@@ -81,8 +112,8 @@ impl Scene {
             fork_every: 0,
             ..Options::default()
         };
-        let mut chain = Chain::random(3, options);
-        let mut scene = Scene::of(&chain, &["--commit-every", "9"]);
+        let chain = Chain::random(3, options);
+        let mut scene = Scene::of(chain, &["--commit-every", "9"]);
         assert!(
             scene.import().status().unwrap().success(),
             "{}",
@@ -90,11 +121,11 @@ impl Scene {
         );
         let first = scene.trial.folder.path().join("first.redb");
         std::fs::copy(&scene.trial.options.index, &first).unwrap();
-        let best = chain.best();
+        let best = scene.chain.best();
         let fork = best[best.len() - 31];
-        chain.mine_empty(fork, 40);
-        scene.trial.append(&chain);
-        scene.truth = Truth::of_best(&chain);
+        scene.chain.mine_empty(fork, 40);
+        scene.trial.append(&scene.chain);
+        scene.truth = Truth::of_best(&scene.chain);
         scene.first = Some(first);
         scene
     }
@@ -180,17 +211,30 @@ impl Scene {
         command
     }
 
-    /// A question to an index whose import was killed is answered, or refused in words.
-    pub fn check_words(&self) {
+    /// A question to an index whose import ended anyhow is answered from its last commit; none, of none.
+    /// Returns what its tip is.
+    pub fn check_answers(&self) -> Option<BlockHash> {
+        let before = std::fs::read(self.index()).ok();
         let output = self.status().output().unwrap();
         let words = String::from_utf8(output.stderr).unwrap();
-        let is_refused = [
-            "was left open by a killed import",
-            "No such file",
-            "no blocks",
-        ]
-        .iter()
-        .any(|known| words.contains(known));
-        assert!(output.status.success() || is_refused, "{words}");
+        let tip = tip_of(self.index());
+        match tip {
+            Some(tip) => {
+                assert!(output.status.success(), "{words}");
+                let truth = Truth::of(&self.chain, tip).unwrap();
+                // Of a large chain that takes seconds.
+                if truth.outputs.len() < 20_000 {
+                    check(self.index(), &truth);
+                }
+            }
+            None => {
+                let is_none = ["No such file", "no blocks"].iter();
+                let mut is_none = is_none.map(|known| words.contains(known));
+                assert!(is_none.any(|is| is), "{words}");
+            }
+        }
+        let after = std::fs::read(self.index()).ok();
+        assert!(after == before, "a question changes nothing");
+        tip
     }
 }

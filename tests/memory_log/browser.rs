@@ -1,4 +1,4 @@
-//! Looks at a page with a real browser, if Chromium is installed: in a frame as wide as asked for,
+//! Looks at a page with a real browser, Chromium: in a frame as wide as asked for,
 //! because its own windows cannot be narrower than 500 pixels.
 
 use serde::Deserialize;
@@ -32,12 +32,6 @@ pub struct Found {
     /// Words that reach out of the plot or the page, or over each other.
     pub clipped: Vec<String>,
     pub overlapping: Vec<String>,
-}
-
-/// Whether there is a browser.
-pub fn is_installed() -> bool {
-    let version = Command::new("chromium").arg("--version").output();
-    version.is_ok_and(|output| output.status.success())
 }
 
 /// Measures `page` in a frame of `width` pixels, and takes a picture of it into `picture`.

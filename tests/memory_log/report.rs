@@ -1,7 +1,7 @@
 //! `memory report`: the page, the sheet, and how they are written.
 
 use super::Log;
-use super::browser::{is_installed, look};
+use super::browser::look;
 use super::maker::{Maker, head, text};
 use blkdex::ledger::record::Line;
 use std::path::PathBuf;
@@ -31,11 +31,8 @@ fn eventful() -> Vec<Line> {
 }
 
 #[test]
+#[cfg_attr(without_chromium, ignore = "needs chromium")]
 fn the_page_reads_well_wide_and_narrow_by_day_and_by_night() {
-    if !is_installed() {
-        println!("skipped: chromium is not installed");
-        return;
-    }
     let page = page(&eventful());
     std::fs::write(pictures().join("memory.log"), text(&eventful())).unwrap();
     for (width, dark) in [
@@ -112,21 +109,28 @@ fn the_page_needs_nothing_but_itself() {
     }
 }
 
-#[test]
-fn the_sheet_has_all_plots() {
+fn sheet() -> String {
     let log = Log::of(&eventful());
     let (code, out, err) = log.memory("report LOG -o out.svg");
     assert_eq!((code, err.as_str()), (Some(0), ""));
     assert_eq!(out, "2 runs, 300 commits, up to height 29,999\n");
-    let sheet = std::fs::read_to_string(log.beside("out.svg")).unwrap();
+    std::fs::read_to_string(log.beside("out.svg")).unwrap()
+}
+
+#[test]
+fn the_sheet_has_all_plots() {
+    let sheet = sheet();
     assert!(sheet.starts_with("<svg ") && sheet.ends_with("</svg>\n"));
     assert_eq!(sheet.matches("<svg ").count(), 7);
     assert_eq!(sheet.matches("</svg>").count(), 7);
-    if is_installed() {
-        let page = format!("<!doctype html><body style='margin:0'>{sheet}");
-        let found = look(&page, 1200, false, &pictures().join("memory-sheet.png"));
-        assert!(found.clipped.is_empty(), "{:?}", found.clipped);
-    }
+}
+
+#[test]
+#[cfg_attr(without_chromium, ignore = "needs chromium")]
+fn nothing_of_the_sheet_is_cut_off() {
+    let page = format!("<!doctype html><body style='margin:0'>{}", sheet());
+    let found = look(&page, 1200, false, &pictures().join("memory-sheet.png"));
+    assert!(found.clipped.is_empty(), "{:?}", found.clipped);
 }
 
 #[test]
@@ -184,10 +188,14 @@ fn a_log_of_one_record_is_drawn() {
     let page = page(&Maker::default().run(1));
     assert!(page.contains("1 run, ") && page.contains("1 commit, up to height 99"));
     assert!(!page.contains("NaN") && !page.contains("inf"));
-    if is_installed() {
-        let found = look(&page, 400, false, &pictures().join("memory-one.png"));
-        assert!(found.clipped.is_empty(), "{:?}", found.clipped);
-    }
+}
+
+#[test]
+#[cfg_attr(without_chromium, ignore = "needs chromium")]
+fn nothing_of_a_log_of_one_record_is_cut_off() {
+    let page = page(&Maker::default().run(1));
+    let found = look(&page, 400, false, &pictures().join("memory-one.png"));
+    assert!(found.clipped.is_empty(), "{:?}", found.clipped);
 }
 
 #[test]

@@ -3,6 +3,7 @@
 
 use super::common::chain::Chain;
 use super::common::datadir::{Layout, write_datadir};
+use super::common::indexed::{data, expected, fixture};
 use blkdex::datadir::{Location, Source};
 use blkdex::import::{Options, import};
 use blkdex::utxo::Watch;
@@ -66,20 +67,15 @@ pub fn import_datadir(datadir: &Path, commit_every: u32) -> Imported {
     }
 }
 
-/// `data` or a fixture, with what Core says of it. `None`, with a printed word, where it is missing.
-pub fn imported_fixture(name: &str) -> Option<(Imported, serde_json::Value)> {
+/// `data`, or a shared fixture (a test that asks for one is ignored `without_shared`), with what Core
+/// says of it.
+pub fn imported_fixture(name: &str) -> (Imported, serde_json::Value) {
     let folder = match name {
-        "data" => Path::new(env!("CARGO_MANIFEST_DIR")).join("data"),
-        name => Path::new("/work/shared/fixtures").join(name),
+        "data" => data(),
+        name => fixture(name),
     };
-    let Ok(text) = std::fs::read_to_string(folder.join("expected.json")) else {
-        println!("skipped: {} is missing", folder.display());
-        return None;
-    };
-    Some((
-        import_datadir(&folder, 50),
-        serde_json::from_str(&text).unwrap(),
-    ))
+    let core = expected(&folder);
+    (import_datadir(&folder, 50), core)
 }
 
 /// Writes and imports a made chain.

@@ -87,6 +87,7 @@ fn a_pruned_datadir_is_no_use_and_its_heights_are_named() {
 }
 
 #[test]
+#[cfg_attr(without_shared, ignore = "needs ../shared")]
 fn too_little_memory_and_a_foreign_index_are_problems() {
     let trial = Trial::new(&Chain::of_coinbases(3));
     let (code, report) = doctor(&trial, &["--memory", "1M"]);
@@ -100,8 +101,8 @@ fn too_little_memory_and_a_foreign_index_are_problems() {
 }
 
 /// Records of the fixture's blocks at these heights; all of it is one file in order of height.
-fn mainnet_blocks(heights: impl Fn(usize) -> bool) -> Option<Vec<u8>> {
-    let path = fixture("mainnet-4312/blocks/blk00000.dat")?;
+fn mainnet_blocks(heights: impl Fn(usize) -> bool) -> Vec<u8> {
+    let path = fixture("mainnet-4312/blocks/blk00000.dat");
     let (bytes, mut kept) = (fs::read(path).unwrap(), Vec::new());
     let (mut at, mut height) = (0, 0);
     while at + 8 < bytes.len() {
@@ -113,7 +114,7 @@ fn mainnet_blocks(heights: impl Fn(usize) -> bool) -> Option<Vec<u8>> {
         (at, height) = (end, height + 1);
     }
     assert_eq!(height, 4313);
-    Some(kept)
+    kept
 }
 
 fn doctor_of(bytes: &[u8]) -> Value {
@@ -126,10 +127,9 @@ fn doctor_of(bytes: &[u8]) -> Value {
 }
 
 #[test]
+#[cfg_attr(without_shared, ignore = "needs ../shared")]
 fn blocks_of_2009_name_no_height_and_what_lacks_a_parent_is_not_out_of_order() {
-    let Some(bytes) = mainnet_blocks(|height| !(1000..2000).contains(&height)) else {
-        return;
-    };
+    let bytes = mainnet_blocks(|height| !(1000..2000).contains(&height));
     let report = doctor_of(&bytes);
     assert_eq!(report["chain"]["height"], 999);
     assert_eq!(report["chain"]["orphans"], 2313);

@@ -102,10 +102,9 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(without_shared, ignore = "needs ../shared")]
     fn cores_snapshot_reads_and_writes_back_to_the_same_bytes() {
-        let Some(fixture) = fixtures::open("regtest-core31") else {
-            return;
-        };
+        let fixture = fixtures::open("regtest-core31");
         let bytes = std::fs::read(fixture.folder.join("utxos.snapshot.dat")).expect("it is there");
         let header = Reader::new(&bytes).expect("Core's header").header;
         let read = read(&bytes).expect("Core's coins");
@@ -122,10 +121,9 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(without_shared, ignore = "needs ../shared")]
     fn the_replayed_set_writes_cores_snapshot() {
-        let Some(fixture) = fixtures::open("regtest-core31") else {
-            return;
-        };
+        let fixture = fixtures::open("regtest-core31");
         let bytes = std::fs::read(fixture.folder.join("utxos.snapshot.dat")).expect("it is there");
         let mut replay = Replay::default();
         let chain = fixture.best_chain();

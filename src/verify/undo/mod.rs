@@ -151,9 +151,7 @@ mod tests {
 
     #[test]
     fn every_block_of_regtest_has_its_record_and_it_says_what_was_spent() {
-        let Some(fixture) = fixtures::open("regtest-core31") else {
-            return;
-        };
+        let fixture = fixtures::open("data");
         let files = fixture.files("rev");
         let records: Vec<Record> = files
             .iter()
@@ -185,9 +183,7 @@ mod tests {
 
     #[test]
     fn every_record_of_regtest_belongs_to_some_block() {
-        let Some(fixture) = fixtures::open("regtest-core31") else {
-            return;
-        };
+        let fixture = fixtures::open("data");
         let prevs: HashSet<[u8; 32]> = fixture
             .blocks()
             .values()

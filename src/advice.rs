@@ -1,0 +1,129 @@
+//! Completes the commands that messages name, so that they work as printed.
+//!
+//! Invariant: an error of the library names a command by its bare name, `blkdex rebuild`, since it does
+//! not know how the program was called; what is added here is what this call was given, or what the
+//! index remembers. Words in capitals (`DIR`) are for the user to fill in.
+
+use crate::args::{Args, Command};
+use crate::guard::guarded;
+use blkdex::datadir::{Location, NetworkName};
+use blkdex::index::remembered::remembered;
+use std::path::Path;
+
+/// The line with its commands complete.
+pub fn complete(line: &str, args: &Args) -> String {
+    let pieces = line.split('`').enumerate();
+    let pieces = pieces.map(|(number, piece)| match number % 2 == 1 {
+        true => complete_command(piece, args),
+        false => piece.to_string(),
+    });
+    pieces.collect::<Vec<_>>().join("`")
+}
+
+fn complete_command(command: &str, args: &Args) -> String {
+    let mut words = command.split(' ');
+    let (Some("blkdex"), Some(name)) = (words.next(), words.next()) else {
+        return command.to_string();
+    };
+    if command.contains("--index") || name == "memory" || name == "manual" {
+        return command.to_string();
+    }
+    let mut complete = format!("{command} --index {}", quoted(&args.index));
+    let reads_blocks = ["import", "rebuild", "doctor"].contains(&name);
+    if reads_blocks && !command.contains("dir ") {
+        complete += &place(name, args);
+    }
+    complete
+}
+
+/// Options that say where the block files are.
+fn place(name: &str, args: &Args) -> String {
+    let (given, network) = given(&args.command);
+    let network = network.map_or(String::new(), |name| format!(" --network {name}"));
+    match given {
+        Some(Location::Datadir(dir)) => format!(" --datadir {}{network}", quoted(&dir)),
+        Some(Location::BlocksDir(dir)) => format!(" --blocks-dir {}{network}", quoted(&dir)),
+        None => match guarded(&args.index, || Ok(remembered(&args.index)?)) {
+            Ok(found) if !found.blocks_dir.is_dir() => " --datadir DIR".to_string(),
+            Ok(_) if name == "rebuild" => String::new(),
+            Ok(found) => format!(" --blocks-dir {}", quoted(&found.blocks_dir)),
+            Err(_) => " --datadir DIR".to_string(),
+        },
+    }
+}
+
+/// Where this call was told that they are, and of which network.
+fn given(command: &Command) -> (Option<Location>, Option<NetworkName>) {
+    match command {
+        Command::Import(import) => {
+            let source = import.source.get();
+            (Some(source.location), source.network)
+        }
+        Command::Doctor(doctor) => {
+            let source = doctor.source.get();
+            (Some(source.location), source.network)
+        }
+        Command::Rebuild(rebuild) => match rebuild.source() {
+            Some(source) => (Some(source.location), source.network),
+            None => (None, None),
+        },
+        Command::Status(at) => (at.location(), None),
+        Command::Balance(balance) => (balance.scripts.at.location(), None),
+        Command::Utxos(scripts) | Command::History(scripts) => (scripts.at.location(), None),
+        Command::Outpoint(outpoint) => (outpoint.at.location(), None),
+        Command::Tx(tx) => (tx.at.location(), None),
+        Command::Block(block) => (block.at.location(), None),
+        Command::Verify(verify) => (verify.at.location(), None),
+        Command::Export(export) => (export.what.common().at.location(), None),
+        Command::Memory(_) | Command::Manual(_) => (None, None),
+    }
+}
+
+/// As a shell takes it for one word.
+fn quoted(path: &Path) -> String {
+    let text = path.display().to_string();
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "/._-+,:@%=".contains(c);
+    match !text.is_empty() && text.chars().all(is_plain) {
+        true => text,
+        false => format!("'{}'", text.replace('\'', r"'\''")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+
+    fn completed(line: &str, call: &[&str]) -> String {
+        let args = Args::try_parse_from([&["blkdex", "--index", "no/such one"], call].concat());
+        complete(line, &args.expect("a call"))
+    }
+
+    #[test]
+    fn commands_get_the_index_and_the_block_files_of_the_call() {
+        let line = "damaged: run `blkdex rebuild`, or `this`";
+        assert_eq!(
+            completed(line, &["import", "--datadir", "it's", "--network", "main"]),
+            r"damaged: run `blkdex rebuild --index 'no/such one' --datadir 'it'\''s' --network main`, or `this`"
+        );
+        assert_eq!(
+            completed(line, &["tx", &"00".repeat(32), "--blocks-dir", "b"]),
+            "damaged: run `blkdex rebuild --index 'no/such one' --blocks-dir b`, or `this`"
+        );
+    }
+
+    #[test]
+    fn what_nobody_knows_is_for_the_user_to_fill_in() {
+        assert_eq!(
+            completed("`blkdex rebuild --force`", &["status"]),
+            "`blkdex rebuild --force --index 'no/such one' --datadir DIR`"
+        );
+        for whole in [
+            "`blkdex memory show`",
+            "`--invalid HASH`",
+            "`blkdex x --index y`",
+        ] {
+            assert_eq!(completed(whole, &["status"]), whole);
+        }
+    }
+}

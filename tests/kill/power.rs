@@ -1,0 +1,183 @@
+//! The power is cut at any moment of an import or a rebuild: the next question answers from a commit that
+//! was made, no older than the last that was safe, and the next import goes on to the right end.
+
+use std::collections::{BTreeMap, HashMap};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use bitcoin::BlockHash;
+
+use crate::common::check::check;
+use crate::common::rng::Rng;
+use crate::common::truth::Truth;
+use crate::disk_model::Disk;
+use crate::kills;
+use crate::recorder::{Event, Inode, record};
+use crate::scene::{Scene, tip_of};
+
+/// States that are tried for each kill that is asked for.
+const STATES_A_KILL: u64 = 38;
+
+struct Cuts<'s> {
+    scene: &'s Scene,
+    /// The index, and the new file of a rebuild.
+    names: [PathBuf; 2],
+    /// The index as it is at the beginning.
+    first: Option<(Inode, Vec<u8>)>,
+    truths: HashMap<BlockHash, Truth>,
+}
+
+impl<'s> Cuts<'s> {
+    fn new(scene: &'s Scene) -> Cuts<'s> {
+        let index = scene.index().to_owned();
+        Cuts {
+            scene,
+            names: [index.clone(), blkdex::rebuild::new_path(&index)],
+            first: std::fs::read(&index)
+                .ok()
+                .map(|bytes| (index.metadata().unwrap().ino(), bytes)),
+            truths: HashMap::new(),
+        }
+    }
+
+    /// Cuts the power of `command` again and again.
+    fn try_all(&mut self, mut command: Command, seed: u64, rebuilds: bool) {
+        let names = self.names.clone();
+        let files: Vec<&Path> = names.iter().map(PathBuf::as_path).collect();
+        let events = record(&mut command, &files);
+        let safe = self.safe_tips(&events);
+        let mut rng = Rng::new(seed);
+        let wanted = kills() * STATES_A_KILL;
+        let mut moments: Vec<u64> = (0..wanted)
+            .map(|_| rng.below(events.len() as u64 + 1))
+            .collect();
+        moments.sort_unstable();
+        let (mut disk, mut done, mut different) = (self.disk(), 0, Vec::new());
+        for (number, moment) in moments.into_iter().enumerate() {
+            events[done..moment as usize]
+                .iter()
+                .for_each(|event| disk.apply(event));
+            done = moment as usize;
+            self.put(&disk.cut(&mut rng));
+            let syncs = events[..done].iter().filter(|event| is_sync(event)).count();
+            let allowed = [safe[syncs], *safe.get(syncs + 1).unwrap_or(&safe[syncs])];
+            let tip = self.ask();
+            assert!(
+                allowed.contains(&tip),
+                "call {done}: {tip:?}, not of {allowed:?}"
+            );
+            if !different.contains(&tip) {
+                different.push(tip);
+            }
+            match rebuilds && number % 16 == 0 {
+                true => self.rebuild(),
+                false => self.go_on(),
+            }
+        }
+        assert!(different.len() > 1, "cuts before and after something");
+        println!(
+            "{wanted} states, {} calls, {} tips",
+            events.len(),
+            different.len()
+        );
+    }
+
+    fn disk<'e>(&self) -> Disk<'e> {
+        match &self.first {
+            Some((file, bytes)) => Disk::with(&self.names[0], *file, bytes.clone()),
+            None => Disk::default(),
+        }
+    }
+
+    /// What the index answers for at the beginning, and after each sync.
+    fn safe_tips(&self, events: &[Event]) -> Vec<Option<BlockHash>> {
+        let mut disk = self.disk();
+        let mut safe = Vec::new();
+        let mut rng = Rng::new(0);
+        let mut ask = |disk: &Disk<'_>| {
+            self.put(&disk.cut(&mut rng));
+            safe.push(tip_of(&self.names[0]));
+        };
+        ask(&disk);
+        for event in events {
+            disk.apply(event);
+            if is_sync(event) {
+                ask(&disk);
+            }
+        }
+        safe
+    }
+
+    fn put(&self, found: &BTreeMap<PathBuf, Vec<u8>>) {
+        for name in &self.names {
+            match found.get(name) {
+                Some(bytes) => std::fs::write(name, bytes).unwrap(),
+                None => drop(std::fs::remove_file(name)),
+            }
+        }
+    }
+
+    /// The tip that the index answers for; what it answers is right.
+    fn ask(&mut self) -> Option<BlockHash> {
+        let tip = tip_of(&self.names[0])?;
+        let chain = &self.scene.chain;
+        let truth = self
+            .truths
+            .entry(tip)
+            .or_insert_with(|| Truth::of(chain, tip).unwrap());
+        check(&self.names[0], truth);
+        Some(tip)
+    }
+
+    fn go_on(&self) {
+        self.scene.trial.import().result.unwrap();
+        self.scene.check();
+    }
+
+    fn rebuild(&self) {
+        let status = rebuild(self.scene).status().unwrap();
+        assert!(status.success());
+        assert!(!self.names[1].exists());
+        self.scene.check();
+    }
+}
+
+fn is_sync(event: &Event) -> bool {
+    matches!(event, Event::Sync(_) | Event::SyncFolder)
+}
+
+fn rebuild(scene: &Scene) -> Command {
+    crate::rebuild::rebuild(scene)
+}
+
+fn cut_the_import(scene: &Scene, seed: u64) {
+    scene.begin_anew();
+    let mut cuts = Cuts::new(scene);
+    cuts.try_all(scene.import(), seed, false);
+}
+
+#[test]
+fn a_power_cut_in_a_first_import_loses_nothing_that_was_safe() {
+    cut_the_import(&Scene::small(), 41);
+}
+
+#[test]
+fn a_power_cut_in_merges_loses_nothing_that_was_safe() {
+    cut_the_import(&Scene::often(), 42);
+}
+
+#[test]
+fn a_power_cut_in_a_reorganisation_loses_nothing_that_was_safe() {
+    cut_the_import(&Scene::forked(), 43);
+}
+
+#[test]
+fn a_power_cut_in_a_rebuild_leaves_the_old_index_or_the_new() {
+    let scene = Scene::small();
+    scene.begin_anew();
+    let half = scene.import().args(["--until", "60"]).status().unwrap();
+    assert!(half.success());
+    let mut cuts = Cuts::new(&scene);
+    cuts.try_all(rebuild(&scene), 44, true);
+}

@@ -1,0 +1,55 @@
+//! What some tests need and not every machine has, and how it is found.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// Something that some tests need.
+pub struct Need {
+    /// Its name, as tests give it as their reason to be ignored: `needs NAME`.
+    #[allow(dead_code)] // the build script has no use for it
+    pub name: &'static str,
+    /// Set where it is missing.
+    pub cfg_if_missing: &'static str,
+    /// A file of it, if it is here.
+    pub find: fn() -> Option<PathBuf>,
+}
+
+/// All of them.
+pub const NEEDS: [Need; 3] = [
+    Need {
+        name: "../shared",
+        cfg_if_missing: "without_shared",
+        find: shared,
+    },
+    Need {
+        name: "bitcoinkernel",
+        cfg_if_missing: "without_bitcoinkernel",
+        find: bitcoinkernel,
+    },
+    Need {
+        name: "chromium",
+        cfg_if_missing: "without_chromium",
+        find: chromium,
+    },
+];
+
+fn shared() -> Option<PathBuf> {
+    let repository = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let file = repository.join("../shared/fixtures/README.md");
+    file.exists().then_some(file)
+}
+
+/// The module `pbk` of the package py-bitcoinkernel, for the `python3` on the path.
+fn bitcoinkernel() -> Option<PathBuf> {
+    const FIND: &str = "from importlib.util import find_spec; print(find_spec('pbk').origin)";
+    let output = Command::new("python3").args(["-c", FIND]).output().ok()?;
+    let file = String::from_utf8(output.stdout).ok()?;
+    let is_found = output.status.success();
+    is_found.then(|| PathBuf::from(file.trim()))
+}
+
+fn chromium() -> Option<PathBuf> {
+    let folders = std::env::var_os("PATH")?;
+    let mut files = std::env::split_paths(&folders).map(|folder| folder.join("chromium"));
+    files.find(|file| file.exists())
+}
