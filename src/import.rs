@@ -88,24 +88,14 @@ pub fn import(
     };
     catch_sigbus();
     let mut datadir = Datadir::open(&options.source)?;
-    refuse_block_file(datadir.blocks_dir(), &options.index)?;
-    let rights = Lack::of_rights(&options.index).into_iter().collect();
-    refuse_lacks(options, rights, tell)?;
-    let cache_bytes = plan.sizes.redb_cache_bytes;
-    let mut index = Index::open_or_create(&options.index, cache_bytes, Meta::fresh(&datadir))?;
+    let mut index = open_index(options, &plan, &datadir, tell)?;
     let mut summary = Summary::new(&plan, &index);
     let mut keeper = Keeper::new(&plan, &options.ledger);
-    for hash in &options.invalid {
-        exclude(index.store(), hash)?;
-    }
     let was_empty = index.tip().is_none();
     let mut is_first_pass = true;
     loop {
         summary.stages.enter(Stage::Scan);
-        let arena_bytes = plan.sizes.header_arena_bytes;
-        let found = chain::find(&index, &datadir, arena_bytes, &mut |done| {
-            tell(Event::Scan(done));
-        });
+        let found = find_chain(&plan, &index, &datadir, tell);
         summary.stages.enter(Stage::Other);
         let chain = match found {
             Err(Error::ForkTooDeep { tip, .. }) if was_empty => {
@@ -119,11 +109,9 @@ pub fn import(
         tell(Event::Chain(&chain));
         refuse_gap(&chain, &datadir, options.until)?;
         say_what_lacks(&index, &chain, is_first_pass, &mut summary, tell)?;
-        if is_first_pass {
-            let lacks = lacks(options, &index, &datadir, &chain)?;
-            refuse_lacks(options, lacks, tell)?;
+        if std::mem::take(&mut is_first_pass) {
+            refuse_lacks(options, lacks(options, &index, &datadir, &chain)?, tell)?;
         }
-        is_first_pass = false;
         follow(&mut index, &datadir, &chain, tell)?;
         let first = index.next_height();
         let network = datadir.network();
@@ -149,18 +137,58 @@ pub fn import(
         match end {
             End::Again => {}
             End::Done if was_long && options.until.is_none() => {}
-            End::NotWhole(place) => {
-                summary.chain_end = chain.end.without_last(place);
-                note_chain_end(index.store(), &summary.chain_end)?;
-                return summary.finish(&index);
-            }
-            End::Done | End::Interrupted => {
-                summary.tip_connected = ask_node(&index, &datadir, &chain, tell)?;
-                return summary.finish(&index);
-            }
+            end => return conclude(summary, end, &index, &datadir, &chain, tell),
         }
         datadir = Datadir::open(&options.source)?;
     }
+}
+
+/// What is said once nothing is left to import.
+fn conclude(
+    mut summary: Summary,
+    end: End,
+    index: &Index,
+    datadir: &Datadir,
+    chain: &Chain,
+    tell: &mut dyn FnMut(Event<'_>),
+) -> Result<Summary> {
+    if let End::NotWhole(place) = end {
+        summary.chain_end = chain.end.without_last(place);
+        note_chain_end(index.store(), &summary.chain_end)?;
+    } else {
+        summary.tip_connected = ask_node(index, datadir, chain, tell)?;
+    }
+    summary.finish(index)
+}
+
+/// Opens the index, or makes it, and notes which blocks a person says are invalid.
+fn open_index(
+    options: &Options,
+    plan: &Plan,
+    datadir: &Datadir,
+    tell: &mut dyn FnMut(Event<'_>),
+) -> Result<Index> {
+    refuse_block_file(datadir.blocks_dir(), &options.index)?;
+    let rights = Lack::of_rights(&options.index).into_iter().collect();
+    refuse_lacks(options, rights, tell)?;
+    let cache_bytes = plan.sizes.redb_cache_bytes;
+    let index = Index::open_or_create(&options.index, cache_bytes, Meta::fresh(datadir))?;
+    for hash in &options.invalid {
+        exclude(index.store(), hash)?;
+    }
+    Ok(index)
+}
+
+fn find_chain(
+    plan: &Plan,
+    index: &Index,
+    datadir: &Datadir,
+    tell: &mut dyn FnMut(Event<'_>),
+) -> Result<Chain> {
+    let arena_bytes = plan.sizes.header_arena_bytes;
+    chain::find(index, datadir, arena_bytes, &mut |done| {
+        tell(Event::Scan(done));
+    })
 }
 
 /// Refuses to stop below damage as if the chain ended there, unless that is what was asked for.

@@ -4,6 +4,7 @@ use super::common::chain::Chain;
 use super::common::datadir::{Layout, write_datadir};
 use super::fields::Seen;
 use super::{blkdex, folder};
+use std::fs;
 use std::path::Path;
 
 const ADDRESS: &str = "bcrt1qyq8dns7p6a20s5w8jd8a52nvrngkx2r5nqdmn5u7zkweuphul4nsvnjjf0";
@@ -119,7 +120,22 @@ impl Asked<'_> {
             Layout::default(),
         );
         self.ask("doctor", "doctor --datadir gap --index other.redb -q");
+        self.oversize(&chain);
         self.unfinished(&chain);
+    }
+
+    /// A record that claims more bytes than any block has.
+    fn oversize(&mut self, chain: &Chain) {
+        let layout = Layout {
+            key: None,
+            ..Layout::default()
+        };
+        let folder = self.folder.join("oversize");
+        let datadir = write_datadir(chain, &folder, &chain.best(), layout);
+        let mut bytes = fs::read(datadir.file(0)).unwrap();
+        bytes[4..8].copy_from_slice(&4_000_001_u32.to_le_bytes());
+        fs::write(datadir.file(0), bytes).unwrap();
+        self.ask("doctor", "doctor --datadir oversize --index other.redb -q");
     }
 
     /// Chains that do not end because all of them is there, and blocks that are left out.
