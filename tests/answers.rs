@@ -50,9 +50,9 @@ fn chains_with_repeated_coinbases_are_answered_like_a_replay() {
         let (index, truth) = (indexed.open(), Truth::of_best(&chain));
         let overwritten = |o: &&Output| o.gone.is_some_and(|gone| gone.input_index.is_none());
         assert!(truth.outputs.iter().any(|output| overwritten(&output)));
-        let early = (0..OPENING_BLOCKS).step_by(40);
+        let early = (0..OPENING_BLOCKS).step_by(60);
         let heights: Vec<u32> = early
-            .chain((OPENING_BLOCKS..truth.height()).step_by(9))
+            .chain((OPENING_BLOCKS..truth.height()).step_by(12))
             .chain([truth.height()])
             .collect();
         check(&index, &truth, &heights);

@@ -3,6 +3,7 @@
 use bitcoin::Transaction;
 
 use crate::common::chain::{Chain, Plan, SUBSIDY_SAT};
+use crate::common::coins::MATURITY_BLOCKS;
 use crate::common::datadir::Layout;
 use crate::common::parts::{Kind, coinbase, output_of, owner, script, spend_legacy};
 use crate::common::random::Options;
@@ -119,6 +120,8 @@ fn after_an_overwrite_the_newer_coin_is_spent() {
         assert_equal_everywhere(&chain);
         crowd(&mut chain, between);
         chain.grow(&[take(2)]);
+        // All of it is settled, so that one batch makes the coins and ends them.
+        chain.grow_without_coins(MATURITY_BLOCKS);
         assert_equal_everywhere(&chain);
     }
 }
@@ -240,7 +243,7 @@ fn chain_copy(chain: &Chain) -> Chain {
 
 #[test]
 fn random_repeats_give_the_same_answers_whatever_the_table() {
-    for seed in 1..4 {
+    for seed in 1..3 {
         let options = Options {
             repeat_every: 4,
             fork_every: 0,
