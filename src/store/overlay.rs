@@ -147,51 +147,45 @@ impl StorageBackend for Overlay {
 
     fn try_lock_range(
         &self,
-        start: Bound<u64>,
-        end: Bound<u64>,
+        start: Offset,
+        end: Offset,
     ) -> std::result::Result<bool, BackendError> {
-        self.file.try_lock_shared_range(start, end)
+        match is_of_readers(end) {
+            true => self.file.try_lock_shared_range(start, end),
+            false => Ok(true),
+        }
     }
 
     fn try_lock_shared_range(
         &self,
-        start: Bound<u64>,
-        end: Bound<u64>,
+        start: Offset,
+        end: Offset,
     ) -> std::result::Result<bool, BackendError> {
-        self.file.try_lock_shared_range(start, end)
+        self.try_lock_range(start, end)
     }
 
-    fn lock_range(
-        &self,
-        start: Bound<u64>,
-        end: Bound<u64>,
-    ) -> std::result::Result<(), BackendError> {
-        self.file.lock_shared_range(start, end)
-    }
-
-    fn lock_shared_range(
-        &self,
-        start: Bound<u64>,
-        end: Bound<u64>,
-    ) -> std::result::Result<(), BackendError> {
-        self.file.lock_shared_range(start, end)
-    }
-
-    fn unlock_range(
-        &self,
-        start: Bound<u64>,
-        end: Bound<u64>,
-    ) -> std::result::Result<(), BackendError> {
-        self.file.unlock_range(start, end)
+    fn unlock_range(&self, start: Offset, end: Offset) -> std::result::Result<(), BackendError> {
+        match is_of_readers(end) {
+            true => self.file.unlock_range(start, end),
+            false => Ok(()),
+        }
     }
 
     fn query_lock_range(
         &self,
-        start: Bound<u64>,
-        end: Bound<u64>,
+        start: Offset,
+        end: Offset,
     ) -> std::result::Result<bool, BackendError> {
         self.file.query_lock_range(start, end)
     }
+}
+
+type Offset = Bound<u64>;
+
+/// Whether a reader locks the range too. A writer locks all bytes, in three ranges; the last one, up to
+/// the end of the file, is common to readers and writers, and by the others readers tell writers.
+fn is_of_readers(end: Offset) -> bool {
+    end == Bound::Unbounded
 }
 
 #[cfg(test)]
