@@ -84,10 +84,7 @@ fn the_advice_of_a_refusal_works_above_an_invalid_block() {
         depth: 0,
         above: 2,
     };
-    assert_well(
-        &[Grow::Extend(10), bad],
-        &[Step::Append(92), rotten(Rot::Junk, 12)],
-    );
+    assert_well(&[Grow::Extend(10), bad], &[ALL, rotten(Rot::Junk, 12)]);
 }
 
 /// The highest block that is there has a header that is right, and another's transactions.
