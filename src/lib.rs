@@ -49,6 +49,7 @@
 //! | [`path_text`] | paths in JSON |
 //! | [`limits`], [`error`] | every bound; every fault |
 //! | `main`, `args`, `commands` | the program: arguments, answers for people, exit codes |
+//! | `streams`, `advice` | stdout and stderr, which may fail; commands in messages, made complete |
 //! | `allocator`, `guard` | the program's allocator; panics of redb become errors |
 
 #![cfg_attr(not(test), deny(clippy::print_stdout, clippy::print_stderr))]

@@ -15,7 +15,7 @@ mod source;
 mod values;
 mod verify;
 
-pub use export::{ExportArgs, ExportWhat};
+pub use export::{ExportArgs, ExportBalancesArgs, ExportUtxosArgs, ExportWhat};
 pub use memory::{MemoryArgs, MemoryReportArgs, MemoryWhat};
 pub use source::{DoctorArgs, HowArgs, ImportArgs, RebuildArgs};
 pub use verify::VerifyArgs;

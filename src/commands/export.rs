@@ -6,7 +6,7 @@ use super::place;
 use super::progress::Reporter;
 use super::signals;
 use super::words::grouped;
-use crate::args::ExportWhat;
+use crate::args::{ExportBalancesArgs, ExportUtxosArgs, ExportWhat};
 use crate::streams::say;
 use anyhow::Result;
 use bitcoin::BlockHash;
@@ -51,55 +51,8 @@ pub fn run(what: &ExportWhat, index: &Path, json: bool, out: &mut impl Write) ->
         tell: &mut |progress| reporter.reading(progress),
     };
     let said = match what {
-        ExportWhat::Utxos(args) => {
-            let options = UtxosOptions {
-                at: common.at.at,
-                location: common.at.location(),
-                memory_bytes: common.memory.bytes(),
-                format: args.format.get(),
-                to: to.clone(),
-            };
-            export_utxos(index, &options, &mut watch).map(|written| {
-                let hash = BlockHash::from_byte_array(written.hash);
-                let words = format!(
-                    "{} coins at height {}, {} BTC",
-                    grouped(written.coins),
-                    written.height,
-                    bitcoins(written.total_amount_sat)
-                );
-                let object = UtxosAnswer {
-                    height: written.height,
-                    hash,
-                    coins: written.coins,
-                    total_amount_sat: written.total_amount_sat,
-                };
-                (words, serde_json::to_string(&object))
-            })
-        }
-        ExportWhat::Balances(args) => {
-            let options = BalancesOptions {
-                at: common.at.at,
-                location: common.at.location(),
-                memory_bytes: common.memory.bytes(),
-                lines: args.format.get(),
-                top: args.top,
-                to: to.clone(),
-            };
-            export_balances(index, &options, &mut watch).map(|written| {
-                let words = format!(
-                    "{} scripts at height {}, {} BTC",
-                    grouped(written.scripts),
-                    written.height,
-                    bitcoins(written.balance_sat)
-                );
-                let object = BalancesAnswer {
-                    height: written.height,
-                    scripts: written.scripts,
-                    balance_sat: written.balance_sat,
-                };
-                (words, serde_json::to_string(&object))
-            })
-        }
+        ExportWhat::Utxos(args) => utxos(args, index, &to, &mut watch),
+        ExportWhat::Balances(args) => balances(args, index, &to, &mut watch),
     };
     reporter.finish();
     let (words, object) = said?;
@@ -110,4 +63,65 @@ pub fn run(what: &ExportWhat, index: &Path, json: bool, out: &mut impl Write) ->
         Destination::File { .. } => writeln!(out, "{said}")?,
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// What was written, in words and as JSON.
+type Said = (String, serde_json::Result<String>);
+
+fn utxos(
+    args: &ExportUtxosArgs,
+    index: &Path,
+    to: &Destination,
+    watch: &mut Watch<'_>,
+) -> blkdex::Result<Said> {
+    let options = UtxosOptions {
+        at: args.common.at.at,
+        location: args.common.at.location(),
+        memory_bytes: args.common.memory.bytes(),
+        format: args.format.get(),
+        to: to.clone(),
+    };
+    let written = export_utxos(index, &options, watch)?;
+    let words = format!(
+        "{} coins at height {}, {} BTC",
+        grouped(written.coins),
+        written.height,
+        bitcoins(written.total_amount_sat)
+    );
+    let object = UtxosAnswer {
+        height: written.height,
+        hash: BlockHash::from_byte_array(written.hash),
+        coins: written.coins,
+        total_amount_sat: written.total_amount_sat,
+    };
+    Ok((words, serde_json::to_string(&object)))
+}
+
+fn balances(
+    args: &ExportBalancesArgs,
+    index: &Path,
+    to: &Destination,
+    watch: &mut Watch<'_>,
+) -> blkdex::Result<Said> {
+    let options = BalancesOptions {
+        at: args.common.at.at,
+        location: args.common.at.location(),
+        memory_bytes: args.common.memory.bytes(),
+        lines: args.format.get(),
+        top: args.top,
+        to: to.clone(),
+    };
+    let written = export_balances(index, &options, watch)?;
+    let words = format!(
+        "{} scripts at height {}, {} BTC",
+        grouped(written.scripts),
+        written.height,
+        bitcoins(written.balance_sat)
+    );
+    let object = BalancesAnswer {
+        height: written.height,
+        scripts: written.scripts,
+        balance_sat: written.balance_sat,
+    };
+    Ok((words, serde_json::to_string(&object)))
 }

@@ -150,6 +150,7 @@ impl Asked<'_> {
             self.ask("import", &format!("import {files}{more}"));
             self.ask("doctor", &format!("doctor {files}"));
             self.ask("status", &format!("status --index {datadir}.redb"));
+            self.ask("rebuild", &format!("rebuild {files} --force{more}"));
         }
     }
 
@@ -159,6 +160,10 @@ impl Asked<'_> {
         self.ask("verify", "verify -q --at 100");
         let all = "verify -q --hash-serialized --undo --expect node.json";
         self.ask("verify", all);
+        let other = NODE_SAID.replace("1648", "1649");
+        std::fs::write(self.folder.join("other.json"), other).unwrap();
+        let differing = "verify that finds a difference";
+        self.ask(differing, "verify -q --expect other.json");
     }
 
     fn exports(&mut self) {
