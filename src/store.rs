@@ -72,9 +72,15 @@ impl Store {
     ///
     /// # Errors
     /// [`Error::Io`], [`Error::Store`], [`Error::IndexInUse`], [`Error::NotAnIndex`],
-    /// [`Error::DamagedIndex`], or [`Error::NoBlocks`] if nothing was ever written to it.
+    /// [`Error::DamagedIndex`], [`Error::NoIndex`], or [`Error::NoBlocks`] if nothing was ever written to it.
     pub fn open_read_only(path: &Path, cache_bytes: usize) -> Result<Store> {
-        let file = open_file(path)?;
+        let file = match open_file(path) {
+            Err(Error::Io { source, .. }) if source.kind() == ErrorKind::NotFound => {
+                let path = path.to_owned();
+                return Err(Error::NoIndex { path });
+            }
+            opened => opened?,
+        };
         let is_cut_off = is_creation_cut_off(&file).map_err(io_error("read", path))?;
         if is_cut_off {
             let path = path.to_owned();

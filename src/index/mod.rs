@@ -34,7 +34,6 @@ use blocks::{BLOCKS, BlockRow, HASHES, OFFSETS, POSITIONS, encode_place};
 use meta::Meta;
 use redb::{ReadableTable, TableHandle};
 use snapshot::Snapshot;
-use std::io::ErrorKind;
 use std::path::Path;
 
 /// An open index.
@@ -99,13 +98,7 @@ impl Index {
     /// # Errors
     /// As [`Index::open_or_create`]; [`Error::NoIndex`], [`Error::NoBlocks`].
     pub fn open(path: &Path, cache_bytes: usize) -> Result<Index> {
-        let store = match Store::open_read_only(path, cache_bytes) {
-            Err(Error::Io { source, .. }) if source.kind() == ErrorKind::NotFound => {
-                let path = path.to_owned();
-                return Err(Error::NoIndex { path });
-            }
-            opened => opened?,
-        };
+        let store = Store::open_read_only(path, cache_bytes)?;
         let Some(meta) = Meta::load(&store)? else {
             refuse_foreign_tables(&store)?;
             // Its first import ended before it wrote anything.

@@ -11,6 +11,12 @@ mod numbers;
 mod places;
 mod scripts;
 
+use bitcoin::consensus::deserialize;
+use bitcoin::hashes::Hash;
+use bitcoin::{Block, BlockHash};
+use common::chain::{Chain, Plan};
+use common::datadir::{Layout, write_datadir};
+use common::indexed::Indexed;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -18,6 +24,41 @@ use std::process::{Command, Output, Stdio};
 /// A folder of `../shared/cases`. A test that asks for one is ignored `without_shared`.
 fn case(name: &str) -> PathBuf {
     common::indexed::shared().join("cases").join(name)
+}
+
+/// The chain of a case's block file, with a hundred blocks more behind the first: the cases spend its
+/// coinbase at once, which Bitcoin Core connects no block for.
+fn matured(bytes: &[u8]) -> Chain {
+    let mut chain = Chain::new();
+    let mut at = 0;
+    while at + 8 < bytes.len() {
+        let length = u32::from_le_bytes(bytes[at + 4..at + 8].try_into().unwrap()) as usize;
+        let block: Block = deserialize(&bytes[at + 8..at + 8 + length]).unwrap();
+        at += 8 + length;
+        let [coinbase, txs @ ..] = &block.txdata[..] else {
+            panic!("a block without transactions");
+        };
+        if block.header.prev_blockhash == BlockHash::all_zeros() {
+            continue;
+        }
+        chain.grow_with(Plan {
+            txs: txs.to_vec(),
+            coinbase: Some(coinbase.clone()),
+            ..Plan::default()
+        });
+        if chain.made().len() == 2 {
+            chain.ripen();
+        }
+    }
+    chain
+}
+
+/// An index of it, and the folder that its files are in.
+fn indexed(chain: &Chain) -> (tempfile::TempDir, Indexed) {
+    let folder = tempfile::tempdir().unwrap();
+    write_datadir(chain, folder.path(), chain.made(), Layout::default());
+    let indexed = Indexed::of(folder.path(), 10_000);
+    (folder, indexed)
 }
 
 /// Exit code, stdout and stderr of the program.

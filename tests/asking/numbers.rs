@@ -1,21 +1,12 @@
 //! Sums beyond 64 bits and fees below zero: legal in files that nobody validated.
 
 use crate::common::chain::{Chain, Plan};
-use crate::common::datadir::{Layout, write_datadir};
-use crate::common::indexed::Indexed;
 use crate::common::parts::{owner, spend};
-use crate::{answer, case};
-use std::io::Write;
-use std::process::{Command, Stdio};
+use crate::{answer, case, indexed, matured};
+use std::fs::File;
+use std::process::Command;
 
 const MOST_SAT: u64 = 2_100_000_000_000_000;
-
-fn indexed(chain: &Chain) -> (tempfile::TempDir, Indexed) {
-    let folder = tempfile::tempdir().unwrap();
-    write_datadir(chain, folder.path(), chain.made(), Layout::default());
-    let indexed = Indexed::of(folder.path(), 10_000);
-    (folder, indexed)
-}
 
 fn has(text: &str, field: &str, number: &str) {
     let ends = [",", "}"].map(|end| format!("\"{field}\":{number}{end}"));
@@ -28,23 +19,10 @@ fn has(text: &str, field: &str, number: &str) {
 #[test]
 #[cfg_attr(without_shared, ignore = "needs ../shared")]
 fn what_was_received_may_be_more_than_64_bits_hold() {
-    let folder = case("received-overflow");
-    let datadir = tempfile::tempdir().unwrap();
-    let blocks = datadir.path().join("regtest/blocks");
-    std::fs::create_dir_all(&blocks).unwrap();
-    let packed = std::fs::read(folder.join("blk00000.dat.gz")).unwrap();
-    let mut command = Command::new("gzip");
-    let pipes = command
-        .arg("-dc")
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped());
-    let mut child = pipes.spawn().unwrap();
-    let mut stdin = child.stdin.take().unwrap();
-    let writer = std::thread::spawn(move || stdin.write_all(&packed).unwrap());
-    let plain = child.wait_with_output().unwrap().stdout;
-    writer.join().unwrap();
-    std::fs::write(blocks.join("blk00000.dat"), plain).unwrap();
-    let indexed = Indexed::of(datadir.path(), 10_000);
+    let packed = File::open(case("received-overflow").join("blk00000.dat.gz")).unwrap();
+    let mut gzip = Command::new("gzip");
+    let plain = gzip.arg("-dc").stdin(packed).output().unwrap().stdout;
+    let (_files, indexed) = indexed(&matured(&plain));
     let address = "bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080";
     let out = answer(&indexed.path, &["--json", "balance", address]);
     has(&out, "received_sat", "18902100000000000000");
