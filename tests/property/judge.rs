@@ -101,6 +101,16 @@ pub fn before(index: &Path) -> Option<Before> {
     })
 }
 
+/// Whether nothing is damaged, and no block is there before its parent.
+pub fn is_whole(tree: &Tree, disk: &Disk) -> bool {
+    let there: HashSet<_> = disk.intact().into_iter().collect();
+    let has_parent = |hash: &BlockHash| {
+        let parent = tree.chain.block(*hash).header.prev_blockhash;
+        tree.chain.height(*hash) == 0 || there.contains(&parent)
+    };
+    disk.is_whole() && there.iter().all(has_parent)
+}
+
 /// What a new index has to come to, given what the files hold. It may refuse only if something is
 /// wrong with them, and is complete only if nothing is missing below a valid block.
 pub fn judge_new(tree: &Tree, disk: &Disk, new: &Said) -> Result<(), String> {
@@ -113,7 +123,7 @@ pub fn judge_new(tree: &Tree, disk: &Disk, new: &Said) -> Result<(), String> {
     };
     let best = highest(&mut valid.clone().filter(|hash| is_connected(hash)));
     let above = highest(&mut valid.clone());
-    let is_whole = disk.is_whole() && there.iter().all(is_connected);
+    let is_whole = is_whole(tree, disk);
     match new {
         Said::Refused { kind, words } if is_whole && kind != "InvalidSettledBlock" => Err(format!(
             "nothing is wrong with the files, but: {kind}: {words}"

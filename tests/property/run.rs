@@ -163,7 +163,7 @@ impl<'s> Run<'s> {
             .intact()
             .iter()
             .any(|hash| self.tree.bad.contains(hash));
-        if self.disk.is_whole() || !has_bad {
+        if judge::is_whole(&self.tree, &self.disk) || !has_bad {
             for (report, said) in foreseen.iter().zip([&said_new, &said]) {
                 judge::judge_doctor(report, said)?;
             }
