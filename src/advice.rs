@@ -4,9 +4,10 @@
 //! not know how the program was called; what is added here is what this call was given, or what the
 //! index remembers. Words in capitals (`DIR`) are for the user to fill in.
 
-use crate::args::{Args, Command};
+use crate::args::{Args, AtArgs, Command};
 use crate::guard::guarded;
-use blkdex::datadir::{Location, NetworkName};
+use bitcoin::hex::DisplayHex;
+use blkdex::datadir::{Location, Source};
 use blkdex::index::remembered::remembered;
 use std::path::Path;
 
@@ -38,11 +39,8 @@ fn complete_command(command: &str, args: &Args) -> String {
 
 /// Options that say where the block files are.
 fn place(name: &str, args: &Args) -> String {
-    let (given, network) = given(&args.command);
-    let network = network.map_or(String::new(), |name| format!(" --network {name}"));
-    match given {
-        Some(Location::Datadir(dir)) => format!(" --datadir {}{network}", quoted(&dir)),
-        Some(Location::BlocksDir(dir)) => format!(" --blocks-dir {}{network}", quoted(&dir)),
+    match given(&args.command) {
+        Some(source) => options(&source),
         None => match guarded(&args.index, || Ok(remembered(&args.index)?)) {
             Ok(found) if !found.blocks_dir.is_dir() => " --datadir DIR".to_string(),
             Ok(_) if name == "rebuild" => String::new(),
@@ -52,30 +50,43 @@ fn place(name: &str, args: &Args) -> String {
     }
 }
 
-/// Where this call was told that they are, and of which network.
-fn given(command: &Command) -> (Option<Location>, Option<NetworkName>) {
+/// As they were given.
+fn options(source: &Source) -> String {
+    let mut options = match &source.location {
+        Location::Datadir(dir) => format!(" --datadir {}", quoted(dir)),
+        Location::BlocksDir(dir) => format!(" --blocks-dir {}", quoted(dir)),
+    };
+    if let Some(network) = source.network {
+        options += &format!(" --network {network}");
+    }
+    if let Some(challenge) = &source.signet_challenge {
+        options += &format!(" --signet-challenge {}", challenge.to_lower_hex_string());
+    }
+    options
+}
+
+/// Where this call was told that they are.
+fn given(command: &Command) -> Option<Source> {
+    let asked = |at: &AtArgs| {
+        Some(Source {
+            location: at.location()?,
+            network: None,
+            signet_challenge: None,
+        })
+    };
     match command {
-        Command::Import(import) => {
-            let source = import.source.get();
-            (Some(source.location), source.network)
-        }
-        Command::Doctor(doctor) => {
-            let source = doctor.source.get();
-            (Some(source.location), source.network)
-        }
-        Command::Rebuild(rebuild) => match rebuild.source() {
-            Some(source) => (Some(source.location), source.network),
-            None => (None, None),
-        },
-        Command::Status(at) => (at.location(), None),
-        Command::Balance(balance) => (balance.scripts.at.location(), None),
-        Command::Utxos(scripts) | Command::History(scripts) => (scripts.at.location(), None),
-        Command::Outpoint(outpoint) => (outpoint.at.location(), None),
-        Command::Tx(tx) => (tx.at.location(), None),
-        Command::Block(block) => (block.at.location(), None),
-        Command::Verify(verify) => (verify.at.location(), None),
-        Command::Export(export) => (export.what.common().at.location(), None),
-        Command::Memory(_) | Command::Manual(_) => (None, None),
+        Command::Import(import) => Some(import.source.get()),
+        Command::Doctor(doctor) => Some(doctor.source.get()),
+        Command::Rebuild(rebuild) => rebuild.source(),
+        Command::Status(at) => asked(at),
+        Command::Balance(balance) => asked(&balance.scripts.at),
+        Command::Utxos(scripts) | Command::History(scripts) => asked(&scripts.at),
+        Command::Outpoint(outpoint) => asked(&outpoint.at),
+        Command::Tx(tx) => asked(&tx.at),
+        Command::Block(block) => asked(&block.at),
+        Command::Verify(verify) => asked(&verify.at),
+        Command::Export(export) => asked(&export.what.common().at),
+        Command::Memory(_) | Command::Manual(_) => None,
     }
 }
 
@@ -105,6 +116,11 @@ mod tests {
         assert_eq!(
             completed(line, &["import", "--datadir", "it's", "--network", "main"]),
             r"damaged: run `blkdex rebuild --index 'no/such one' --datadir 'it'\''s' --network main`, or `this`"
+        );
+        let signet = ["doctor", "--datadir", "d", "--signet-challenge", "51aa"];
+        assert_eq!(
+            completed("`blkdex import`", &signet),
+            "`blkdex import --index 'no/such one' --datadir d --signet-challenge 51aa`"
         );
         assert_eq!(
             completed(line, &["tx", &"00".repeat(32), "--blocks-dir", "b"]),

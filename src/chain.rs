@@ -50,10 +50,7 @@ impl Chain {
 
     /// Whether the block at `place` is the last that was written: a node may not be done with it.
     pub fn is_last_written(&self, place: Place) -> bool {
-        let newest = self.report.memory.last();
-        newest.is_some_and(|newest| {
-            (newest.file, newest.scanned_to_bytes) == (place.file, place.end_bytes())
-        })
+        self.report.is_last_written(place)
     }
 
     /// Whether the block files end below the index's tip, on the same chain.
@@ -176,7 +173,7 @@ impl Finder<'_> {
             (Some(place), _) => self.datadir.hash_at(place)?,
             (None, Root::Genesis(hash) | Root::Anchor { hash, .. }) => hash,
         };
-        let fork = self.fork(tree, (best.height, best_hash))?;
+        let fork = fork(self.index, tree, (best.height, best_hash))?;
         let first = fork.map_or(Height(0), Height::next);
         let above = tree.best_chain().filter(|block| block.height >= first);
         let bytes = above.map(|block| u64::from(block.place.bytes)).sum();
@@ -254,44 +251,6 @@ impl Finder<'_> {
         Ok(true)
     }
 
-    /// The last block that the index and the best chain, which ends in `best`, share.
-    fn fork(&self, tree: &HeaderTree<'_>, best: (Height, Hash32)) -> Result<Option<Height>> {
-        let Some((tip, _)) = self.index.tip() else {
-            return Ok(None);
-        };
-        let snapshot = self.index.snapshot()?;
-        // Files that end inside the index are behind it, be it below its settled line.
-        if best.0 < tip && snapshot.block(best.0)?.hash == best.1 {
-            return Ok(Some(best.0));
-        }
-        let mut height = tip;
-        loop {
-            if let Root::Anchor { height: anchor, .. } = tree.root()
-                && height <= anchor
-            {
-                break;
-            }
-            let hash = snapshot.block(height)?.hash;
-            if tree.find(&hash).is_some_and(|node| tree.is_on_best(node)) {
-                break;
-            }
-            if height.0 == 0
-                || self
-                    .index
-                    .meta()
-                    .settled
-                    .is_some_and(|settled| height <= settled)
-            {
-                return Err(Error::ForkTooDeep {
-                    tip,
-                    settled: self.index.meta().settled.unwrap_or_default(),
-                });
-            }
-            height = Height(height.0 - 1);
-        }
-        Ok(Some(height))
-    }
-
     /// Stores positions and what to remember. Says whether blocks of the index had moved.
     fn store(&self, tree: &HeaderTree<'_>, chain: &Chain) -> Result<bool> {
         let store = self.index.store();
@@ -326,6 +285,50 @@ impl Finder<'_> {
         store.volatile(|transaction| memory.save(store, transaction))?;
         Ok(has_moved)
     }
+}
+
+/// The last block that the index and the best chain, which ends in `best`, share.
+///
+/// # Errors
+/// [`Error::ForkTooDeep`], [`Error::Store`].
+pub fn fork(
+    index: &Index,
+    tree: &HeaderTree<'_>,
+    best: (Height, Hash32),
+) -> Result<Option<Height>> {
+    let Some((tip, _)) = index.tip() else {
+        return Ok(None);
+    };
+    let snapshot = index.snapshot()?;
+    // Files that end inside the index are behind it, be it below its settled line.
+    if best.0 < tip && snapshot.block(best.0)?.hash == best.1 {
+        return Ok(Some(best.0));
+    }
+    let mut height = tip;
+    loop {
+        if let Root::Anchor { height: anchor, .. } = tree.root()
+            && height <= anchor
+        {
+            break;
+        }
+        let hash = snapshot.block(height)?.hash;
+        if tree.find(&hash).is_some_and(|node| tree.is_on_best(node)) {
+            break;
+        }
+        if height.0 == 0
+            || index
+                .meta()
+                .settled
+                .is_some_and(|settled| height <= settled)
+        {
+            return Err(Error::ForkTooDeep {
+                tip,
+                settled: index.meta().settled.unwrap_or_default(),
+            });
+        }
+        height = Height(height.0 - 1);
+    }
+    Ok(Some(height))
 }
 
 /// Places of the blocks off the best chain that leave it at the anchor or above. What follows one of the

@@ -5,11 +5,11 @@
 
 use crate::batch::{BadBlock, Batch};
 use crate::chain::{self, Chain};
-use crate::datadir::{BlockReader, Datadir, Source, catch_sigbus, copies_of};
+use crate::datadir::{BlockReader, ChainEnd, Datadir, Source, catch_sigbus, copies_of};
 use crate::index::Index;
 use crate::index::left_out::{LeftOut, exclude, leave_out, left_out};
 use crate::index::meta::Meta;
-use crate::index::scan_memory::{note_chain_end, write_positions};
+use crate::index::scan_memory::{chain_end, note_chain_end, write_positions};
 use crate::kept::refuse_block_file;
 use crate::ledger::keeper::{Keeper, Settings};
 use crate::ledger::record::Moment;
@@ -92,10 +92,10 @@ pub fn import(
     let mut summary = Summary::new(&plan, &index);
     let mut keeper = Keeper::new(&plan, &options.ledger);
     let was_empty = index.tip().is_none();
-    let mut is_first_pass = true;
+    let (mut is_first_pass, mut is_end_asked_for) = (true, false);
     loop {
         summary.stages.enter(Stage::Scan);
-        let found = find_chain(&plan, &index, &datadir, tell);
+        let found = find_chain(&plan, &index, &datadir, options.until, tell);
         summary.stages.enter(Stage::Other);
         let chain = match found {
             Err(Error::ForkTooDeep { tip, .. }) if was_empty => {
@@ -107,7 +107,13 @@ pub fn import(
             found => found?,
         };
         tell(Event::Chain(&chain));
-        refuse_gap(&chain, &datadir, options.until)?;
+        // Asked for once, an end below damage is right though a block turns out to be invalid.
+        if !is_end_asked_for {
+            refuse_gap(&chain.end, &datadir, options.until)?;
+            is_end_asked_for = options
+                .until
+                .is_some_and(|until| Some(until) <= chain.end.height);
+        }
         say_what_lacks(&index, &chain, is_first_pass, &mut summary, tell)?;
         if std::mem::take(&mut is_first_pass) {
             refuse_lacks(options, lacks(options, &index, &datadir, &chain)?, tell)?;
@@ -183,18 +189,26 @@ fn find_chain(
     plan: &Plan,
     index: &Index,
     datadir: &Datadir,
+    until: Option<Height>,
     tell: &mut dyn FnMut(Event<'_>),
 ) -> Result<Chain> {
     let arena_bytes = plan.sizes.header_arena_bytes;
-    chain::find(index, datadir, arena_bytes, &mut |done| {
+    let found = chain::find(index, datadir, arena_bytes, &mut |done| {
         tell(Event::Scan(done));
-    })
+    });
+    // Damage may hide the index's own chain, so that another one seems the best.
+    if let Err(Error::ForkTooDeep { .. }) = found
+        && let Some(end) = chain_end(index.store())?
+    {
+        refuse_gap(&end, datadir, until)?;
+    }
+    found
 }
 
 /// Refuses to stop below damage as if the chain ended there, unless that is what was asked for.
-fn refuse_gap(chain: &Chain, datadir: &Datadir, until: Option<Height>) -> Result<()> {
-    match chain.end.refusal(datadir) {
-        Some(refusal) if until.is_none_or(|until| until > chain.best) => Err(refusal),
+fn refuse_gap(end: &ChainEnd, datadir: &Datadir, until: Option<Height>) -> Result<()> {
+    match end.refusal(datadir) {
+        Some(refusal) if until.is_none_or(|until| Some(until) > end.height) => Err(refusal),
         _ => Ok(()),
     }
 }

@@ -3,6 +3,8 @@
 //! Invariant: redb's cache size is always given, only [`Store::durable`] makes anything real, and what
 //! redb takes from the heap is charged to it: work in a transaction that writes is inside redb as a
 //! whole, so nothing that stays may be allocated there; what reads is held ([`crate::held`]).
+//!
+//! `overlay.rs` repairs, in memory, a file that is only to be read.
 
 mod overlay;
 

@@ -248,7 +248,7 @@ fn a_datadir_whose_blocks_lie_elsewhere_is_noticed() {
     let (code, _, err) = blkdex(&indexed.path, &["block", "1"]);
     assert_eq!(code, Some(1));
     assert!(
-        err.contains("block 1 is not there any more; `blkdex import`"),
+        err.contains("block 1 is not there any more; `blkdex import --index "),
         "{err}"
     );
 }

@@ -56,7 +56,7 @@ fn show(report: &Report, out: &mut impl Write) -> io::Result<()> {
     if let Some(index) = &report.index {
         let state = match index.height {
             Some(height) => format!("at height {}", grouped(height.0.into())),
-            None if index.exists => "without blocks, or left open by a killed import".into(),
+            None if index.exists => "without blocks".into(),
             None => "not there yet".into(),
         };
         fields.push(("index", format!("{}, {state}", index.path.display())));

@@ -279,7 +279,6 @@ mod tests {
                 let expected = match model.path(place.file) {
                     Some(path) if model.is_excluded(&path) => Aside::Invalid,
                     Some(_) => Aside::Stale,
-                    None if model.marked[place.file as usize] => Aside::Invalid,
                     None => Aside::Orphan,
                 };
                 assert_eq!(aside, expected);

@@ -15,7 +15,7 @@
 //! | none of these | damaged |
 
 use super::claimed::claimed_height_beside;
-use super::{Best, Datadir, HeaderTree, Leftover, LeftoverKind, leftovers_of};
+use super::{Best, BlockReader, Datadir, HeaderTree, Leftover, LeftoverKind, leftovers_of};
 use crate::limits::{BEING_WRITTEN_AGE_MAX, ORPHANS_QUIET_MAX};
 use crate::position::{Height, Place};
 use crate::wire;
@@ -156,6 +156,9 @@ impl ChainEnd {
             |left: &Leftover| (left.file, left.offset_bytes) < (orphan.file, orphan.offset_bytes);
         let nearest = self.damage.iter().rposition(in_front);
         self.damage[..nearest.map_or(0, |nearest| nearest + 1)].reverse();
+        if let Some(best) = best {
+            self.take_off_bad_tips(datadir, tree, best)?;
+        }
         let is_young = age_of(datadir, orphan.file).is_some_and(|age| age <= BEING_WRITTEN_AGE_MAX);
         let is_normal = self.orphans <= ORPHANS_QUIET_MAX && self.damage.is_empty();
         self.state = match is_normal && is_young {
@@ -164,6 +167,46 @@ impl ChainEnd {
         };
         Ok(self)
     }
+}
+
+impl ChainEnd {
+    /// Where blocks lack an ancestor, the last ones before the gap may be damaged themselves, so that an
+    /// import would end below them.
+    fn take_off_bad_tips(
+        &mut self,
+        datadir: &Datadir,
+        tree: &HeaderTree<'_>,
+        best: Best,
+    ) -> Result<()> {
+        /// Damage at the end of what is there spoils a page or two.
+        const BAD_TIPS_MAX: u32 = 8;
+        let from = best.height.0.saturating_sub(BAD_TIPS_MAX - 1);
+        let tips = tree.best_chain().filter(|block| block.height.0 >= from);
+        let tips: Vec<_> = tips.collect();
+        let mut reader = BlockReader::new(datadir)?;
+        for tip in tips.iter().rev() {
+            let mut is_good = is_last_written(datadir, tip.place)?;
+            for copy in std::iter::once(tip.place).chain(tree.copies(tip.node)) {
+                is_good = is_good || wire::check_block(reader.read(copy)?).is_ok();
+            }
+            if is_good {
+                return Ok(());
+            }
+            self.damage.insert(0, Leftover::block(tip.place));
+            self.height = tip.height.0.checked_sub(1).map(Height);
+        }
+        Ok(())
+    }
+}
+
+/// Whether the block at `place` is the last that was written: a node may not be done with it.
+fn is_last_written(datadir: &Datadir, place: Place) -> Result<bool> {
+    let Some(newest) = datadir.files().last().map(|file| file.number) else {
+        return Ok(false);
+    };
+    let left = leftovers_of(datadir, newest..=newest)?;
+    let end = left.first().map(|left| (newest, left.end_bytes));
+    Ok(end == Some((place.file, place.end_bytes())))
 }
 
 /// Whether a chain of orphans may reach above the best chain: a stale block whose parent the node never
@@ -205,7 +248,11 @@ impl fmt::Display for ChainEnd {
                 self.describe_orphans(f)
             }
             ([left, ..], Some(_), _) => {
-                write!(f, "{left}, where a block is missing: ")?;
+                let words = match left.what {
+                    LeftoverKind::Block => "",
+                    _ => ", where a block is missing",
+                };
+                write!(f, "{left}{words}: ")?;
                 self.describe_orphans(f)
             }
             ([], Some(spot), _) => {

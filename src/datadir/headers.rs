@@ -352,10 +352,11 @@ impl<'a> HeaderTree<'a> {
 
     fn aside(&self, node: &Node) -> Aside {
         match () {
-            () if node.is(EXCLUDED | INVALID) => Aside::Invalid,
-            () if node.is(CONNECTED) => Aside::Stale,
             () if node.is(BELOW) => Aside::BelowAnchor,
-            () => Aside::Orphan,
+            // Be it marked invalid or not: what it lacks comes first.
+            () if !node.is(CONNECTED) => Aside::Orphan,
+            () if node.is(EXCLUDED) => Aside::Invalid,
+            () => Aside::Stale,
         }
     }
 

@@ -95,6 +95,14 @@ pub struct ScanReport {
 }
 
 impl ScanReport {
+    /// Whether the block at `place` is the last that was written: a node may not be done with it.
+    pub fn is_last_written(&self, place: Place) -> bool {
+        let newest = self.memory.last();
+        newest.is_some_and(|newest| {
+            (newest.file, newest.scanned_to_bytes) == (place.file, place.end_bytes())
+        })
+    }
+
     /// The places of one kind.
     pub fn places_of(&self, what: LeftoverKind) -> impl Iterator<Item = &Leftover> {
         self.places.iter().filter(move |place| place.what == what)

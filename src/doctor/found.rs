@@ -13,7 +13,6 @@ use crate::needs::lack::Lack;
 use crate::position::Height;
 use crate::query::QUERY_CACHE_BYTES;
 use crate::verify::undo::is_connected;
-use crate::wire::Hash32;
 use crate::{Error, Result};
 use bitcoin::BlockHash;
 use bitcoin::hashes::Hash;
@@ -213,12 +212,10 @@ pub struct IndexFound {
     /// Why an import could not write to it.
     #[serde(skip)]
     pub problem: Option<String>,
-    /// Its settled line, and hashes of the blocks from its tip down to there.
-    #[serde(skip)]
-    unsettled: (Height, Vec<Hash32>),
 }
 
-pub(super) fn index(options: &Options, datadir: &Datadir) -> IndexFound {
+/// What is said of the index, and the index, if it can be read.
+pub(super) fn index(options: &Options, datadir: &Datadir) -> (IndexFound, Option<Index>) {
     let path = &options.index;
     let mut found = IndexFound {
         path: path.clone(),
@@ -228,22 +225,22 @@ pub(super) fn index(options: &Options, datadir: &Datadir) -> IndexFound {
         coins: 0,
         left_out: Vec::new(),
         problem: None,
-        unsettled: (Height(0), Vec::new()),
     };
     found.problem = Lack::of_rights(path).map(|lack| lack.to_string());
     if found.exists {
         match found.look_into(datadir) {
-            Ok(()) | Err(Error::NoBlocks { .. }) => {}
+            Ok(index) => return (found, index),
+            Err(Error::NoBlocks { .. }) => {}
             Err(error) => found.problem = Some(error.to_string()),
         }
     }
-    found
+    (found, None)
 }
 
 impl IndexFound {
-    fn look_into(&mut self, datadir: &Datadir) -> Result<()> {
+    fn look_into(&mut self, datadir: &Datadir) -> Result<Option<Index>> {
         if self.path.metadata().is_ok_and(|file| file.len() == 0) {
-            return Ok(());
+            return Ok(None);
         }
         let index = Index::open(&self.path, QUERY_CACHE_BYTES)?;
         let network = datadir.network();
@@ -252,24 +249,7 @@ impl IndexFound {
         self.coins = index.tip().map_or(0, |(_, row)| row.coins);
         self.bytes = index.store().allocated_bytes()?;
         self.left_out = left_out(index.store())?;
-        if let (Some(tip), Some(settled)) = (self.height, index.meta().settled) {
-            let snapshot = index.snapshot()?;
-            let heights = (settled.0..=tip.0).rev();
-            let hashes = heights.map(|height| Ok(snapshot.block(Height(height))?.hash));
-            self.unsettled = (settled, hashes.collect::<Result<_>>()?);
-        }
-        Ok(())
-    }
-
-    /// Why an import could not follow the best chain of `tree`, which ends at `best`; `None` if it can.
-    pub(super) fn refusal(&self, tree: &HeaderTree<'_>, best: Best) -> Option<Error> {
-        let (settled, unsettled) = &self.unsettled;
-        let is_on_best = |hash| tree.find(hash).is_some_and(|node| tree.is_on_best(node));
-        let tip = self.height.filter(|tip| *tip <= best.height)?;
-        (!unsettled.iter().any(is_on_best)).then_some(Error::ForkTooDeep {
-            tip,
-            settled: *settled,
-        })
+        Ok(Some(index))
     }
 }
 

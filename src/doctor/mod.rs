@@ -19,7 +19,10 @@ pub use found::{ChainFound, FilesFound, IndexFound, Spot, State};
 pub use node::Node;
 
 use crate::Result;
+use crate::chain::fork;
 use crate::datadir::{ChainEnd, Datadir, HeaderTree, Root, ScanReport, Source, catch_sigbus, scan};
+use crate::index::Index;
+use crate::index::left_out::LeftOut;
 use crate::limits::RECORD_BYTES_TYPICAL_MIN;
 use crate::memory::{BUDGET_BYTES_MIN, Plan};
 use crate::needs::sample::{Sample, Tally};
@@ -146,7 +149,7 @@ impl Report {
             self.warnings.push(format!("{text}{sign}"));
         }
         self.node = Some(node);
-        let index = found::index(options, datadir);
+        let (index, open) = found::index(options, datadir);
         self.problems.extend(index.problem.clone());
         let bytes: u64 = datadir.files().iter().map(|file| file.bytes).sum();
         let wanted = HeaderTree::bytes_for(bytes / RECORD_BYTES_TYPICAL_MIN + 1000);
@@ -158,9 +161,10 @@ impl Report {
             tree.mark_invalid(&block.hash.to_byte_array());
         }
         if let Some(scanned) = self.note(scanned) {
-            self.look_at_chain(datadir, &mut tree, &scanned, &index)?;
+            self.look_at_chain(datadir, &mut tree, &scanned, &index.left_out)?;
+            self.look_at_fork(datadir, &tree, open.as_ref())?;
             if options.deep {
-                self.look_deep(options, datadir, &tree, tell)?;
+                self.look_deep(options, datadir, (&tree, &scanned), tell)?;
             }
             self.estimate(options, datadir, &tree, &index)?;
         }
@@ -173,7 +177,7 @@ impl Report {
         datadir: &Datadir,
         tree: &mut HeaderTree<'_>,
         scanned: &ScanReport,
-        index: &IndexFound,
+        left_out: &[LeftOut],
     ) -> Result<()> {
         self.files = Some(FilesFound::new(datadir, scanned));
         let best = tree.best();
@@ -183,10 +187,6 @@ impl Report {
             None if !end.complete => self.warnings.push(end.to_string()),
             None => {}
         }
-        if let Some(best) = best {
-            let refusal = index.refusal(tree, best);
-            self.problems.extend(refusal.map(|error| error.to_string()));
-        }
         let chain = ChainFound::new(datadir, tree, best, end)?;
         if chain.tip_connected == Some(false) {
             let text =
@@ -194,7 +194,7 @@ impl Report {
             self.warnings.push(text.to_owned());
         }
         self.chain = Some(chain);
-        for block in &index.left_out {
+        for block in left_out {
             let height = block
                 .height
                 .map_or(String::new(), |height| format!("{height}, "));
@@ -206,11 +206,26 @@ impl Report {
         Ok(())
     }
 
+    /// Whether an import could follow the best chain from where the index is.
+    fn look_at_fork(
+        &mut self,
+        datadir: &Datadir,
+        tree: &HeaderTree<'_>,
+        index: Option<&Index>,
+    ) -> Result<()> {
+        let tip = tree.best_chain().last();
+        if let (Some(index), Some(tip)) = (index, tip) {
+            let forked = fork(index, tree, (tip.height, datadir.hash_at(tip.place)?));
+            self.note(forked);
+        }
+        Ok(())
+    }
+
     fn look_deep(
         &mut self,
         options: &Options,
         datadir: &Datadir,
-        tree: &HeaderTree<'_>,
+        (tree, scanned): (&HeaderTree<'_>, &ScanReport),
         tell: &mut dyn FnMut(Event<'_>),
     ) -> Result<()> {
         let bytes = found::total_bytes(tree, None).1;
@@ -226,6 +241,13 @@ impl Report {
                 });
             },
         )?;
+        // What an import leaves for the next.
+        let last = tree.best_chain().last();
+        let last = last.filter(|block| scanned.is_last_written(block.place));
+        let is_unfinished = |wrong: &WrongBlock| {
+            let is_unsettled = wrong.height.0 > 0;
+            last.is_some_and(|block| block.height == wrong.height) && is_unsettled
+        };
         for wrong in &deep.wrong {
             let text = format!(
                 "blk{:05}.dat at byte {}: block {}: {}",
@@ -233,6 +255,7 @@ impl Report {
             );
             match wrong.has_good_copy {
                 true => self.warnings.push(text + "; another copy of it is right"),
+                false if is_unfinished(wrong) => self.warnings.push(text + "; it is not whole yet"),
                 false => self.problems.push(text),
             }
         }

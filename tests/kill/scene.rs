@@ -3,7 +3,7 @@
 //! Invariant: a scene's import is the same each time; only what disturbs it differs.
 
 use std::fs::File;
-use std::io::{ErrorKind, Read};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -26,8 +26,7 @@ use crate::tracer::{Deed, End, run};
 pub fn tip_of(path: &Path) -> Option<BlockHash> {
     let index = match Index::open(path, 16 << 20) {
         Ok(index) => index,
-        Err(Error::NoBlocks { .. }) => return None,
-        Err(Error::Io { source, .. }) if source.kind() == ErrorKind::NotFound => return None,
+        Err(Error::NoIndex { .. } | Error::NoBlocks { .. }) => return None,
         Err(error) => panic!("{error}"),
     };
     let (_, row) = index.tip()?;
