@@ -27,7 +27,7 @@ use run::{Run, Seen};
 use scenario::Scenario;
 
 /// Chains of each test in the ordinary suite.
-const CHAINS: u64 = 24;
+const CHAINS: u64 = 60;
 
 fn number(name: &str, default: u64) -> u64 {
     let text = std::env::var(name).ok();
