@@ -108,12 +108,7 @@ pub fn import(
         };
         tell(Event::Chain(&chain));
         // Asked for once, an end below damage is right though a block turns out to be invalid.
-        if !is_end_asked_for {
-            refuse_gap(&chain.end, &datadir, options.until)?;
-            is_end_asked_for = options
-                .until
-                .is_some_and(|until| Some(until) <= chain.end.height);
-        }
+        is_end_asked_for = is_end_asked_for || refuse_gap(&chain.end, &datadir, options.until)?;
         say_what_lacks(&index, &chain, is_first_pass, &mut summary, tell)?;
         if std::mem::take(&mut is_first_pass) {
             refuse_lacks(options, lacks(options, &index, &datadir, &chain)?, tell)?;
@@ -205,11 +200,13 @@ fn find_chain(
     found
 }
 
-/// Refuses to stop below damage as if the chain ended there, unless that is what was asked for.
-fn refuse_gap(end: &ChainEnd, datadir: &Datadir, until: Option<Height>) -> Result<()> {
+/// Refuses to stop below damage as if the chain ended there, unless that is what was asked for; says
+/// whether it was.
+fn refuse_gap(end: &ChainEnd, datadir: &Datadir, until: Option<Height>) -> Result<bool> {
+    let is_asked_for = until.is_some_and(|until| Some(until) <= end.height);
     match end.refusal(datadir) {
-        Some(refusal) if until.is_none_or(|until| Some(until) > end.height) => Err(refusal),
-        _ => Ok(()),
+        Some(refusal) if !is_asked_for => Err(refusal),
+        _ => Ok(is_asked_for),
     }
 }
 
