@@ -663,10 +663,13 @@ pub enum Error {
     },
 
     /// Blocks that are needed are damaged or missing.
-    #[error("{end}{}", until_advice(end))]
+    #[error("{end}; {}", gap_advice(*until))]
     Gap {
         /// Where the chain ends, and what was seen there.
         end: Box<crate::datadir::ChainEnd>,
+        /// The last block that can be had; `None` if the index is on another chain, which the damage may
+        /// hide.
+        until: Option<Height>,
     },
 
     /// Blocks are there, but none of them leads back to where the chain must begin.
@@ -760,11 +763,12 @@ pub enum CodedFault {
     },
 }
 
-/// What can be had of a chain that is damaged.
-fn until_advice(end: &crate::datadir::ChainEnd) -> String {
-    match end.height {
-        Some(height) => format!("; the same command with `--until {height}` imports what is below"),
-        None => String::new(),
+/// What can be done where a chain is damaged.
+fn gap_advice(until: Option<Height>) -> String {
+    match until {
+        Some(height) => format!("the same command with `--until {height}` imports what is below"),
+        None => "the index has another chain, which this damage may hide: mend or restore the file"
+            .into(),
     }
 }
 

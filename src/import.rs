@@ -195,7 +195,11 @@ fn find_chain(
     if let Err(Error::ForkTooDeep { .. }) = found
         && let Some(end) = chain_end(index.store())?
     {
-        refuse_gap(&end, datadir, until)?;
+        return match refuse_gap(&end, datadir, until) {
+            Err(Error::Gap { end, .. }) => Err(Error::Gap { end, until: None }),
+            Err(refusal) => Err(refusal),
+            Ok(_) => found,
+        };
     }
     found
 }

@@ -110,7 +110,7 @@ impl ChainEnd {
                 dir: datadir.blocks_dir().to_owned(),
             }),
             (None, _, _) => Some(Error::NothingConnects(end())),
-            (_, _, EndState::Damaged) => Some(Error::Gap { end: end() }),
+            (until, _, EndState::Damaged) => Some(Error::Gap { end: end(), until }),
             _ => None,
         }
     }

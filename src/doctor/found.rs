@@ -154,13 +154,15 @@ impl ChainFound {
     ) -> Result<ChainFound> {
         let counts = tree.counts();
         let tip = best.and_then(|best| tree.place(best.node));
-        let hash = tip.map(|place| datadir.hash_at(place)).transpose()?;
+        let mut blocks = best.into_iter().flat_map(|_| tree.best_chain());
+        let last = blocks.find(|block| Some(block.height) == end.height);
+        let hash = last.map(|block| datadir.hash_at(block.place)).transpose()?;
         let above_genesis = tip.filter(|_| end.height > Some(Height(0)));
         let tip_connected = above_genesis.map(|place| is_connected(datadir, place));
         let orphan = tree.first_orphan();
         Ok(ChainFound {
             state: state(datadir, &end),
-            height: best.map(|best| best.height),
+            height: end.height,
             hash: hash.map(BlockHash::from_byte_array),
             bytes: best.map_or(0, |_| total_bytes(tree, None).1),
             headers: counts.headers,

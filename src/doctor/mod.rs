@@ -20,7 +20,9 @@ pub use node::Node;
 
 use crate::Result;
 use crate::chain::fork;
-use crate::datadir::{ChainEnd, Datadir, HeaderTree, Root, ScanReport, Source, catch_sigbus, scan};
+use crate::datadir::{
+    BlockReader, ChainEnd, Datadir, HeaderTree, Root, ScanReport, Source, catch_sigbus, scan,
+};
 use crate::index::Index;
 use crate::index::left_out::LeftOut;
 use crate::limits::RECORD_BYTES_TYPICAL_MIN;
@@ -30,6 +32,7 @@ use crate::needs::{Ahead, Needs, Room};
 use crate::position::Height;
 use crate::region::Region;
 use crate::report::Event;
+use crate::wire::check_block;
 use bitcoin::hashes::Hash;
 use std::path::PathBuf;
 
@@ -164,7 +167,7 @@ impl Report {
             self.look_at_chain(datadir, &mut tree, &scanned, &index.left_out)?;
             self.look_at_fork(datadir, &tree, open.as_ref())?;
             if options.deep {
-                self.look_deep(options, datadir, (&tree, &scanned), tell)?;
+                self.look_deep(options, datadir, &tree, tell)?;
             }
             self.estimate(options, datadir, &tree, &index)?;
         }
@@ -181,7 +184,12 @@ impl Report {
     ) -> Result<()> {
         self.files = Some(FilesFound::new(datadir, scanned));
         let best = tree.best();
-        let end = ChainEnd::judge(datadir, tree, best)?;
+        let end = without_unfinished(
+            datadir,
+            tree,
+            scanned,
+            ChainEnd::judge(datadir, tree, best)?,
+        )?;
         match end.refusal(datadir) {
             Some(refusal) => self.problems.push(refusal.to_string()),
             None if !end.complete => self.warnings.push(end.to_string()),
@@ -225,7 +233,7 @@ impl Report {
         &mut self,
         options: &Options,
         datadir: &Datadir,
-        (tree, scanned): (&HeaderTree<'_>, &ScanReport),
+        tree: &HeaderTree<'_>,
         tell: &mut dyn FnMut(Event<'_>),
     ) -> Result<()> {
         let bytes = found::total_bytes(tree, None).1;
@@ -241,13 +249,8 @@ impl Report {
                 });
             },
         )?;
-        // What an import leaves for the next.
-        let last = tree.best_chain().last();
-        let last = last.filter(|block| scanned.is_last_written(block.place));
-        let is_unfinished = |wrong: &WrongBlock| {
-            let is_unsettled = wrong.height.0 > 0;
-            last.is_some_and(|block| block.height == wrong.height) && is_unsettled
-        };
+        let end = self.chain.as_ref().and_then(|chain| chain.height);
+        let is_above_end = |wrong: &WrongBlock| Some(wrong.height) > end;
         for wrong in &deep.wrong {
             let text = format!(
                 "blk{:05}.dat at byte {}: block {}: {}",
@@ -255,7 +258,8 @@ impl Report {
             );
             match wrong.has_good_copy {
                 true => self.warnings.push(text + "; another copy of it is right"),
-                false if is_unfinished(wrong) => self.warnings.push(text + "; it is not whole yet"),
+                // That was said with the end of the chain.
+                false if is_above_end(wrong) => {}
                 false => self.problems.push(text),
             }
         }
@@ -297,4 +301,25 @@ impl Report {
         self.needs = Some(needs);
         Ok(())
     }
+}
+
+/// The end of the chain without a last block that a node has not written whole yet: an import leaves it for
+/// the next.
+fn without_unfinished(
+    datadir: &Datadir,
+    tree: &HeaderTree<'_>,
+    scanned: &ScanReport,
+    end: ChainEnd,
+) -> Result<ChainEnd> {
+    let last = end.height.and_then(|_| tree.best_chain().last());
+    let Some(last) = last.filter(|block| scanned.is_last_written(block.place)) else {
+        return Ok(end);
+    };
+    let mut reader = BlockReader::new(datadir)?;
+    for place in std::iter::once(last.place).chain(tree.copies(last.node)) {
+        if check_block(reader.read(place)?).is_ok() {
+            return Ok(end);
+        }
+    }
+    Ok(end.without_last(last.place))
 }
