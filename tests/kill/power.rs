@@ -164,7 +164,18 @@ fn a_power_cut_in_a_first_import_loses_nothing_that_was_safe() {
 
 #[test]
 fn a_power_cut_in_merges_loses_nothing_that_was_safe() {
-    cut_the_import(&Scene::often(), 42);
+    let scene = Scene::often();
+    cut_the_import(&scene, 42);
+    scene.begin_anew();
+    assert!(scene.import().status().unwrap().success());
+    let index = scene.trial.open();
+    let merged = index.catalogue().runs().iter();
+    let merged = merged.filter(|run| run.to.0 - run.from.0 >= 4).count();
+    println!(
+        "{merged} of {} runs were merged",
+        index.catalogue().runs().len()
+    );
+    assert!(merged > 3, "of several commits each");
 }
 
 #[test]

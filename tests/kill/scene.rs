@@ -76,11 +76,13 @@ impl Scene {
         scene
     }
 
-    /// A commit every few blocks, as in `merging`, of a chain that is quickly compared.
+    /// A commit every few blocks, as in `merging`, of a chain that is quickly compared: small, but long
+    /// enough for settled runs to merge.
     pub fn often() -> Scene {
         let options = Options {
-            blocks: 110,
-            txs_max: 4,
+            blocks: 260,
+            txs_max: 1,
+            fork_every: 0,
             ..Options::default()
         };
         let mut scene = Scene::of(Chain::random(5, options), &["--commit-every", "2"]);

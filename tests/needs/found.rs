@@ -34,8 +34,10 @@ pub const NEEDS: [Need; 3] = [
 ];
 
 fn shared() -> Option<PathBuf> {
-    let repository = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let file = repository.join("../shared/fixtures/README.md");
+    // Asked for at run time: Cargo takes a build script of another clone for this one's, if both build
+    // in one folder.
+    let repository = std::env::var_os("CARGO_MANIFEST_DIR")?;
+    let file = Path::new(&repository).join("../shared/fixtures/README.md");
     file.exists().then_some(file)
 }
 
