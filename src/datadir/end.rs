@@ -15,7 +15,9 @@
 //! | none of these | damaged |
 
 use super::claimed::claimed_height_beside;
-use super::{Best, BlockReader, Datadir, HeaderTree, Leftover, LeftoverKind, leftovers_of};
+use super::{
+    Best, BlockReader, Datadir, HeaderTree, Leftover, LeftoverKind, block_file_path, leftovers_of,
+};
 use crate::limits::{BEING_WRITTEN_AGE_MAX, ORPHANS_QUIET_MAX};
 use crate::position::{Height, Place};
 use crate::wire;
@@ -159,6 +161,7 @@ impl ChainEnd {
         if let Some(best) = best {
             self.take_off_bad_tips(datadir, tree, best)?;
         }
+        self.look_in_front(datadir, orphan)?;
         let is_young = age_of(datadir, orphan.file).is_some_and(|age| age <= BEING_WRITTEN_AGE_MAX);
         let is_normal = self.orphans <= ORPHANS_QUIET_MAX && self.damage.is_empty();
         self.state = match is_normal && is_young {
@@ -196,6 +199,33 @@ impl ChainEnd {
             self.height = tip.height.0.checked_sub(1).map(Height);
         }
         Ok(())
+    }
+
+    /// The block in front of the first orphan, where its parent lies as a rule, may be damaged in its header
+    /// and still have work.
+    fn look_in_front(&mut self, datadir: &Datadir, orphan: Place) -> Result<()> {
+        let mut reader = datadir.record_reader();
+        let path = block_file_path(datadir.blocks_dir(), orphan.file);
+        reader.open(path, orphan.file, 0)?;
+        let mut before = None;
+        while let Some(record) = reader.next_record()? {
+            if record.place.offset_bytes >= orphan.offset_bytes {
+                break;
+            }
+            before = Some(record.place);
+        }
+        let Some(before) = before.filter(|place| !self.names(*place)) else {
+            return Ok(());
+        };
+        if wire::check_block(BlockReader::new(datadir)?.read(before)?).is_err() {
+            self.damage.insert(0, Leftover::block(before));
+        }
+        Ok(())
+    }
+
+    /// Whether the block at `place` is among what is damaged.
+    fn names(&self, place: Place) -> bool {
+        self.damage.contains(&Leftover::block(place))
     }
 }
 

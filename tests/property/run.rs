@@ -179,26 +179,28 @@ impl<'s> Run<'s> {
         Ok((said_new, said))
     }
 
-    /// Whether an import until the height that a refusal names works, tried on a copy of the index.
+    /// Whether an import until the height that a refusal names works, tried on a copy of the index. Where
+    /// bytes further down are damaged too, it names a lower height, until one works.
     fn judge_advice(&self, options: &Options, said: &Said) -> Result<(), String> {
-        let Said::Refused { words, .. } = said else {
-            return Ok(());
-        };
-        let Some((_, advice)) = words.split_once("--until ") else {
-            return Ok(());
-        };
-        let digits = advice.split(|c: char| !c.is_ascii_digit()).next();
-        let until = digits.unwrap_or_default().parse().unwrap();
         let advised = Options {
-            until: Some(Height(until)),
             index: self.folder.join("advised.redb"),
             ..options.clone()
         };
         std::fs::copy(&options.index, &advised.index).unwrap();
-        match judge::import_said(&advised) {
-            Said::Tip { .. } => Ok(()),
-            refused => Err(format!("advised by: {words}\n  but: {refused:?}")),
+        let (mut said, mut last) = (said.clone(), u32::MAX);
+        while let Some((words, until)) = advice(&said) {
+            let options = Options {
+                until: Some(Height(until)),
+                ..advised.clone()
+            };
+            let next = judge::import_said(&options);
+            let is_better = until < last && (advice(&next).is_some() || is_done(&next));
+            if !is_better {
+                return Err(format!("advised by: {words}\n  but: {next:?}"));
+            }
+            (said, last) = (next, until);
         }
+        Ok(())
     }
 
     /// Compares the whole index with the truth about the chain that it says it ends on.
@@ -230,4 +232,18 @@ impl<'s> Run<'s> {
             }
         }
     }
+}
+
+/// The words of a refusal that names an `--until`, and its height.
+fn advice(said: &Said) -> Option<(String, u32)> {
+    let Said::Refused { words, .. } = said else {
+        return None;
+    };
+    let (_, advice) = words.split_once("--until ")?;
+    let digits = advice.split(|c: char| !c.is_ascii_digit()).next();
+    Some((words.clone(), digits.unwrap_or_default().parse().unwrap()))
+}
+
+fn is_done(said: &Said) -> bool {
+    matches!(said, Said::Tip { .. })
 }
