@@ -11,7 +11,7 @@ use crate::datadir::{
 };
 use crate::index::Index;
 use crate::index::left_out::left_out;
-use crate::index::scan_memory::{ScanMemory, note_chain_end, write_positions};
+use crate::index::scan_memory::{ScanMemory, forget, note_chain_end, write_positions};
 use crate::limits::{POSITIONS_PER_WRITE, RECORD_BYTES_TYPICAL_MIN, UNSETTLED_BLOCKS};
 use crate::position::{Height, Place};
 use crate::region::Region;
@@ -28,6 +28,8 @@ pub struct Chain {
     pub best_hash: Hash32,
     /// The last block that it shares with the index; `None` if the index is empty.
     pub fork: Option<Height>,
+    /// Whether the block files end below the index's tip, on the same chain.
+    pub is_behind: bool,
     /// Bytes of the blocks above the fork.
     pub bytes: u64,
     /// Whether only what was appended was read.
@@ -52,11 +54,6 @@ impl Chain {
     pub fn is_last_written(&self, place: Place) -> bool {
         self.report.is_last_written(place)
     }
-
-    /// Whether the block files end below the index's tip, on the same chain.
-    pub fn is_behind(&self, index: &Index) -> bool {
-        self.fork == Some(self.best) && index.tip().is_some_and(|(tip, _)| tip > self.best)
-    }
 }
 
 /// Finds the chain, stores the positions of its blocks, and notes why it ends.
@@ -68,14 +65,25 @@ pub fn find(
     index: &Index,
     datadir: &Datadir,
     arena_bytes: usize,
+    by_hand: &[Hash32],
     progress: &mut dyn FnMut(&ScanProgress),
 ) -> Result<Chain> {
+    let mut invalid: Vec<Hash32> = by_hand.to_vec();
+    let known = left_out(index.store())?;
+    let known = known.iter().map(|block| block.hash.to_byte_array());
+    invalid.extend(known.clone());
+    // One that is named for the first time may lie below the anchor.
+    let is_news = by_hand
+        .iter()
+        .any(|hash| !known.clone().any(|known| known == *hash));
     let finder = Finder {
         index,
         datadir,
         arena_bytes,
+        invalid,
     };
-    if let Some(memory) = ScanMemory::load(index.store())?
+    if !is_news
+        && let Some(memory) = ScanMemory::load(index.store())?
         && still_holds(index, datadir, &memory)?
         && let Some(chain) = finder.catch_up(&memory, progress)?
     {
@@ -105,6 +113,8 @@ struct Finder<'a> {
     index: &'a Index,
     datadir: &'a Datadir,
     arena_bytes: usize,
+    /// Blocks to leave out.
+    invalid: Vec<Hash32>,
 }
 
 impl Finder<'_> {
@@ -123,8 +133,12 @@ impl Finder<'_> {
         if !self.insert_known(memory, &mut tree)? {
             return Ok(None);
         }
-        let report = scan(self.datadir, &memory.files, &mut tree, progress)?;
-        self.leave_out(&mut tree)?;
+        let report = match scan(self.datadir, &memory.files, &mut tree, progress) {
+            // Files have changed that were thought to be known.
+            Err(Error::HeaderArenaFull { .. }) => return Ok(None),
+            scanned => scanned?,
+        };
+        self.leave_out(&mut tree);
         let best = tree.best();
         // What rivals an invalid block may have left the chain far below.
         let counts = tree.counts();
@@ -132,7 +146,7 @@ impl Finder<'_> {
             return Ok(None);
         }
         match self.conclude(&tree, best, report, Some(memory)) {
-            Ok(chain) if chain.is_behind(self.index) || !chain.end.complete => Ok(None),
+            Ok(chain) if chain.is_behind || !chain.end.complete => Ok(None),
             Err(Error::ForkTooDeep { .. }) => Ok(None),
             other => other.map(Some),
         }
@@ -144,16 +158,15 @@ impl Finder<'_> {
         let root = Root::Genesis(self.datadir.network().genesis_hash);
         let mut tree = HeaderTree::new(&mut arena, root);
         let report = scan(self.datadir, &[], &mut tree, progress)?;
-        self.leave_out(&mut tree)?;
+        self.leave_out(&mut tree);
         let best = tree.best();
         self.conclude(&tree, best, report, None)
     }
 
-    fn leave_out(&self, tree: &mut HeaderTree<'_>) -> Result<()> {
-        for block in left_out(self.index.store())? {
-            tree.mark_invalid(&block.hash.to_byte_array());
+    fn leave_out(&self, tree: &mut HeaderTree<'_>) {
+        for hash in &self.invalid {
+            tree.mark_invalid(hash);
         }
-        Ok(())
     }
 
     /// The chain, its positions stored.
@@ -173,7 +186,8 @@ impl Finder<'_> {
             (Some(place), _) => self.datadir.hash_at(place)?,
             (None, Root::Genesis(hash) | Root::Anchor { hash, .. }) => hash,
         };
-        let fork = fork(self.index, tree, (best.height, best_hash))?;
+        let Fork { fork, is_behind } =
+            fork(self.index, tree, (best.height, best_hash), end.complete)?;
         let first = fork.map_or(Height(0), Height::next);
         let above = tree.best_chain().filter(|block| block.height >= first);
         let bytes = above.map(|block| u64::from(block.place.bytes)).sum();
@@ -181,6 +195,7 @@ impl Finder<'_> {
             best: best.height,
             best_hash,
             fork,
+            is_behind,
             bytes,
             is_catch_up: memory.is_some(),
             has_moved: false,
@@ -188,7 +203,7 @@ impl Finder<'_> {
             counts: tree.counts(),
             end,
         };
-        if !chain.is_behind(self.index) {
+        if !chain.is_behind {
             chain.has_moved = self.store(tree, &chain)?;
         }
         Ok(chain)
@@ -274,6 +289,10 @@ impl Finder<'_> {
             }
             write_positions(store, part.into_iter())?;
         }
+        if !chain.end.complete {
+            store.volatile(|transaction| forget(store, transaction))?;
+            return Ok(has_moved);
+        }
         let anchor_height = chain.settled();
         let anchor_place = self.index.snapshot()?.place(anchor_height)?;
         let memory = ScanMemory {
@@ -287,6 +306,14 @@ impl Finder<'_> {
     }
 }
 
+/// Where the best chain leaves the index.
+pub struct Fork {
+    /// The last block that they share; `None` if the index is empty.
+    pub fork: Option<Height>,
+    /// Whether the best chain ends there, below the index's tip, because the files do.
+    pub is_behind: bool,
+}
+
 /// The last block that the index and the best chain, which ends in `best`, share.
 ///
 /// # Errors
@@ -295,14 +322,20 @@ pub fn fork(
     index: &Index,
     tree: &HeaderTree<'_>,
     best: (Height, Hash32),
-) -> Result<Option<Height>> {
+    complete: bool,
+) -> Result<Fork> {
+    let at = |fork, is_behind| Ok(Fork { fork, is_behind });
     let Some((tip, _)) = index.tip() else {
-        return Ok(None);
+        return at(None, false);
     };
     let snapshot = index.snapshot()?;
     // Files that end inside the index are behind it, be it below its settled line.
     if best.0 < tip && snapshot.block(best.0)?.hash == best.1 {
-        return Ok(Some(best.0));
+        // Unless what follows in the index is to be left out from now on.
+        let next = tree.find(&snapshot.block(best.0.next())?.hash);
+        if !next.is_some_and(|next| tree.is_excluded(next)) {
+            return at(Some(best.0), true);
+        }
     }
     let mut height = tip;
     loop {
@@ -322,13 +355,14 @@ pub fn fork(
                 .is_some_and(|settled| height <= settled)
         {
             return Err(Error::ForkTooDeep {
+                complete,
                 tip,
                 settled: index.meta().settled.unwrap_or_default(),
             });
         }
         height = Height(height.0 - 1);
     }
-    Ok(Some(height))
+    at(Some(height), false)
 }
 
 /// Places of the blocks off the best chain that leave it at the anchor or above. What follows one of the

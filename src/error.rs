@@ -65,9 +65,15 @@ pub enum Error {
     },
     /// The chain in the block files leaves the index below its settled line.
     #[error(
-        "the best chain in the block files leaves the index (tip {tip}) at or below height {settled}, where it is settled: `blkdex rebuild --force` makes it anew"
+        "the best chain in the block files leaves the index (tip {tip}) at or below height {settled}, where it is settled: {}",
+        match complete {
+            true => "`blkdex rebuild --force` makes it anew",
+            false => "blocks are missing in the files, which may be those of the index: import again when they are there",
+        }
     )]
     ForkTooDeep {
+        /// Whether the files lack nothing: what they lack may be the index's own chain.
+        complete: bool,
         /// Tip of the index.
         tip: Height,
         /// Its settled line.
@@ -97,6 +103,12 @@ pub enum Error {
         /// The last block that it could import.
         until: Height,
     },
+    /// The block that all others follow was named as invalid.
+    #[error("the genesis block of {network} cannot be left out")]
+    GenesisLeftOut {
+        /// The network.
+        network: NetworkName,
+    },
     /// A settled block breaks the rules.
     #[error("block {height} ({}), which is settled: {fault}; is the datadir whole? `--invalid HASH` excludes a block by hand", bitcoin::BlockHash::from_byte_array(*hash))]
     InvalidSettledBlock {
@@ -118,8 +130,7 @@ pub enum Error {
     },
     /// There is no such file.
     #[error(
-        "there is no index {0} yet: `blkdex import --index {0} --datadir DIR` makes one, \
-         DIR being bitcoind's datadir",
+        "there is no index {} yet: `blkdex import --datadir DIR` makes one, DIR being bitcoind's datadir",
         path.display()
     )]
     NoIndex {
@@ -667,8 +678,8 @@ pub enum Error {
     Gap {
         /// Where the chain ends, and what was seen there.
         end: Box<crate::datadir::ChainEnd>,
-        /// The last block that can be had; `None` if the index is on another chain, which the damage may
-        /// hide.
+        /// The last block that can be had; `None` if the index reaches higher, or is on another chain, which
+        /// the damage may hide.
         until: Option<Height>,
     },
 
@@ -767,8 +778,7 @@ pub enum CodedFault {
 fn gap_advice(until: Option<Height>) -> String {
     match until {
         Some(height) => format!("the same command with `--until {height}` imports what is below"),
-        None => "the index has another chain, which this damage may hide: mend or restore the file"
-            .into(),
+        None => "the index has more than that: mend or restore the file".into(),
     }
 }
 

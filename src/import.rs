@@ -92,13 +92,13 @@ pub fn import(
     let mut summary = Summary::new(&plan, &index);
     let mut keeper = Keeper::new(&plan, &options.ledger);
     let was_empty = index.tip().is_none();
-    let (mut is_first_pass, mut is_end_asked_for) = (true, false);
+    let (mut is_first_pass, mut is_end_asked_for, mut may_restart) = (true, false, false);
     loop {
         summary.stages.enter(Stage::Scan);
-        let found = find_chain(&plan, &index, &datadir, options.until, tell);
+        let found = find_chain(&plan, &index, &datadir, options, tell);
         summary.stages.enter(Stage::Other);
         let chain = match found {
-            Err(Error::ForkTooDeep { tip, .. }) if was_empty => {
+            Err(Error::ForkTooDeep { tip, .. }) if may_restart => {
                 // A block of this very import turned out to be invalid, and its rival leaves deep below.
                 index = index.begin_anew()?;
                 tell(Event::Notice(Notice::Restarted { tip }));
@@ -108,12 +108,14 @@ pub fn import(
         };
         tell(Event::Chain(&chain));
         // Asked for once, an end below damage is right though a block turns out to be invalid.
-        is_end_asked_for = is_end_asked_for || refuse_gap(&chain.end, &datadir, options.until)?;
+        is_end_asked_for =
+            is_end_asked_for || refuse_gap(&index, &chain.end, &datadir, options.until)?;
         say_what_lacks(&index, &chain, is_first_pass, &mut summary, tell)?;
         if std::mem::take(&mut is_first_pass) {
             refuse_lacks(options, lacks(options, &index, &datadir, &chain)?, tell)?;
         }
         follow(&mut index, &datadir, &chain, tell)?;
+        exclude(index.store(), &options.invalid)?;
         let first = index.next_height();
         let network = datadir.network();
         let witnesses_from = options.checks_witness.then_some(network.segwit_height);
@@ -128,6 +130,7 @@ pub fn import(
             index: &mut index,
             batch: &mut batch,
             keeper: &mut keeper,
+            bad_copies: Vec::new(),
         }
         .run()?;
         keeper.end_pass(&batch);
@@ -136,7 +139,7 @@ pub fn import(
         // While a long import went on, the node has written more: look again until nothing is new.
         let was_long = index.next_height().0 - first.0 >= BULK_BLOCKS_MIN;
         match end {
-            End::Again => {}
+            End::Again => may_restart = was_empty,
             End::Done if was_long && options.until.is_none() => {}
             end => return conclude(summary, end, &index, &datadir, &chain, tell),
         }
@@ -162,7 +165,7 @@ fn conclude(
     summary.finish(index)
 }
 
-/// Opens the index, or makes it, and notes which blocks a person says are invalid.
+/// Opens the index, or makes it.
 fn open_index(
     options: &Options,
     plan: &Plan,
@@ -170,32 +173,33 @@ fn open_index(
     tell: &mut dyn FnMut(Event<'_>),
 ) -> Result<Index> {
     refuse_block_file(datadir.blocks_dir(), &options.index)?;
+    let network = datadir.network();
+    if options.invalid.contains(&network.genesis_hash) {
+        let network = network.name;
+        return Err(Error::GenesisLeftOut { network });
+    }
     let rights = Lack::of_rights(&options.index).into_iter().collect();
     refuse_lacks(options, rights, tell)?;
     let cache_bytes = plan.sizes.redb_cache_bytes;
-    let index = Index::open_or_create(&options.index, cache_bytes, Meta::fresh(datadir))?;
-    for hash in &options.invalid {
-        exclude(index.store(), hash)?;
-    }
-    Ok(index)
+    Index::open_or_create(&options.index, cache_bytes, Meta::fresh(datadir))
 }
 
 fn find_chain(
     plan: &Plan,
     index: &Index,
     datadir: &Datadir,
-    until: Option<Height>,
+    options: &Options,
     tell: &mut dyn FnMut(Event<'_>),
 ) -> Result<Chain> {
     let arena_bytes = plan.sizes.header_arena_bytes;
-    let found = chain::find(index, datadir, arena_bytes, &mut |done| {
+    let found = chain::find(index, datadir, arena_bytes, &options.invalid, &mut |done| {
         tell(Event::Scan(done));
     });
     // Damage may hide the index's own chain, so that another one seems the best.
     if let Err(Error::ForkTooDeep { .. }) = found
         && let Some(end) = chain_end(index.store())?
     {
-        return match refuse_gap(&end, datadir, until) {
+        return match refuse_gap(index, &end, datadir, options.until) {
             Err(Error::Gap { end, .. }) => Err(Error::Gap { end, until: None }),
             Err(refusal) => Err(refusal),
             Ok(_) => found,
@@ -206,9 +210,18 @@ fn find_chain(
 
 /// Refuses to stop below damage as if the chain ended there, unless that is what was asked for; says
 /// whether it was.
-fn refuse_gap(end: &ChainEnd, datadir: &Datadir, until: Option<Height>) -> Result<bool> {
+fn refuse_gap(
+    index: &Index,
+    end: &ChainEnd,
+    datadir: &Datadir,
+    until: Option<Height>,
+) -> Result<bool> {
     let is_asked_for = until.is_some_and(|until| Some(until) <= end.height);
+    let has_more = index.tip().map(|(tip, _)| tip) > end.height;
     match end.refusal(datadir) {
+        Some(Error::Gap { end, .. }) if !is_asked_for && has_more => {
+            Err(Error::Gap { end, until: None })
+        }
         Some(refusal) if !is_asked_for => Err(refusal),
         _ => Ok(is_asked_for),
     }
@@ -319,7 +332,7 @@ fn follow(
     let Some((tip, _)) = index.tip() else {
         return index.set_blocks_dir(datadir.blocks_dir());
     };
-    if chain.is_behind(index) {
+    if chain.is_behind {
         tell(Event::Notice(Notice::Behind {
             best: chain.best,
             tip,
@@ -349,6 +362,8 @@ struct Import<'a, 'e> {
     index: &'a mut Index,
     batch: &'a mut Batch,
     keeper: &'a mut Keeper,
+    /// Copies of blocks that were tried and are damaged: none is tried twice.
+    bad_copies: Vec<Place>,
 }
 
 impl Import<'_, '_> {
@@ -512,8 +527,10 @@ impl Import<'_, '_> {
             }
         };
         let hash = self.datadir.hash_at(place)?;
+        self.bad_copies.push(place);
         for copy in copies_of(self.datadir, &hash)? {
-            if copy != place && wire::check_block(reader.read(copy)?).is_ok() {
+            let is_new = !self.bad_copies.contains(&copy);
+            if is_new && wire::check_block(reader.read(copy)?).is_ok() {
                 write_positions(self.index.store(), std::iter::once((height, copy)))?;
                 (self.tell)(Event::Notice(Notice::OtherCopy {
                     height,

@@ -11,6 +11,11 @@ use crate::limits::{
 use bitcoin::hashes::{Hash, HashEngine, sha256, sha256d};
 use byteorder::{ByteOrder, LittleEndian};
 
+/// The compact size at the start of these bytes.
+pub fn compact_size_of(bytes: &[u8]) -> Option<u64> {
+    Cursor { bytes, at: 0 }.compact_size().ok()
+}
+
 /// A 32-byte hash in the byte order in which blocks carry it (the reverse of the printed one).
 pub type Hash32 = [u8; 32];
 

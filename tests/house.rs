@@ -158,5 +158,3 @@ fn the_length_of_functions_is_told_right() {
         assert!(!is_function(other), "{other}");
     }
 }
-
-// Layers: the check that `use crate::` goes only downwards belongs here.

@@ -16,8 +16,13 @@ use std::io::{self, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
-/// Runs it.
-pub fn run(args: &DoctorArgs, index: &Path, json: bool, out: &mut impl Write) -> Result<ExitCode> {
+/// Runs it. `complete` makes the commands work that the lines name.
+pub fn run(
+    args: &DoctorArgs,
+    (index, complete): (&Path, &dyn Fn(&str) -> String),
+    json: bool,
+    out: &mut impl Write,
+) -> Result<ExitCode> {
     let source = args.source.get();
     place::say_of_source(&source);
     let options = Options {
@@ -30,7 +35,10 @@ pub fn run(args: &DoctorArgs, index: &Path, json: bool, out: &mut impl Write) ->
     let mut reporter = Reporter::new(args.quiet);
     let found = examine(&options, &mut |event| reporter.hear(event));
     reporter.finish();
-    let report = found?;
+    let mut report = found?;
+    for line in report.problems.iter_mut().chain(&mut report.warnings) {
+        *line = complete(line);
+    }
     let told = match json {
         true => writeln!(out, "{}", serde_json::to_string(&report)?),
         false => show(&report, out),

@@ -22,6 +22,7 @@ mod words;
 
 pub use signals::INTERRUPTED;
 
+use crate::advice;
 use crate::args::{Args, AtArgs, Command, ScriptArgs};
 use anyhow::{Context, Result};
 use bitcoin::ScriptBuf;
@@ -37,7 +38,10 @@ pub fn run(args: &Args, out: &mut impl Write) -> Result<ExitCode> {
     let ask = |at| Ask { args, at };
     match &args.command {
         Command::Import(import) => import::run(import, &args.index, args.json, out),
-        Command::Doctor(doctor) => doctor::run(doctor, &args.index, args.json, out),
+        Command::Doctor(doctor) => {
+            let complete = |line: &str| advice::complete(line, args);
+            doctor::run(doctor, (&args.index, &complete), args.json, out)
+        }
         Command::Rebuild(rebuild) => rebuild::run(rebuild, &args.index, args.json, out),
         Command::Verify(verify) => verify::run(verify, &args.index, args.json, out),
         Command::Export(export) => export::run(&export.what, &args.index, args.json, out),

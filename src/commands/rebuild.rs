@@ -11,6 +11,7 @@ use crate::args::RebuildArgs;
 use crate::guard::{Panicked, guarded};
 use crate::streams::{plain, say};
 use anyhow::Result;
+use blkdex::Error;
 use blkdex::datadir::{Location, Source};
 use blkdex::index::remembered::remembered;
 use blkdex::rebuild::{Old, Rebuilt, begin_anew, new_path, rebuild};
@@ -32,8 +33,7 @@ pub fn run(args: &RebuildArgs, index: &Path, json: bool, out: &mut impl Write) -
     let options = args.how.options(source, index, args.force);
     let old = match args.force {
         true => None,
-        // One that cannot be read is what a rebuild is for.
-        false => guarded(index, || Ok(Old::look(index)?)).ok().flatten(),
+        false => old(index)?,
     };
     let stop = signals::caught()?;
     let mut scribe = Scribe::new(&args.how, index, &options.source)?;
@@ -66,6 +66,26 @@ pub fn run(args: &RebuildArgs, index: &Path, json: bool, out: &mut impl Write) -
     reporter.borrow_mut().finish();
     let code = show(&done?, index, json, out)?;
     scribe.finish().map(|()| code)
+}
+
+/// What the old index holds. One that is damaged is what a rebuild is for; one that cannot be read for
+/// another reason may hold more than the new one.
+fn old(index: &Path) -> Result<Option<Old>> {
+    match guarded(index, || Ok(Old::look(index)?)) {
+        Err(error) if error.is::<Panicked>() => Ok(None),
+        Err(error) => match error.downcast_ref() {
+            Some(
+                Error::NoIndex { .. }
+                | Error::NoBlocks { .. }
+                | Error::NotAnIndex { .. }
+                | Error::DamagedIndex { .. }
+                | Error::Damaged { .. }
+                | Error::OtherFormat { .. },
+            ) => Ok(None),
+            _ => Err(error),
+        },
+        looked => looked,
+    }
 }
 
 /// The block files as the old index remembers them.

@@ -16,7 +16,8 @@
 
 use super::claimed::claimed_height_beside;
 use super::{
-    Best, BlockReader, Datadir, HeaderTree, Leftover, LeftoverKind, block_file_path, leftovers_of,
+    Best, BlockReader, Datadir, HeaderTree, Leftover, LeftoverKind, Record, block_file_path,
+    leftovers_of,
 };
 use crate::limits::{BEING_WRITTEN_AGE_MAX, ORPHANS_QUIET_MAX};
 use crate::position::{Height, Place};
@@ -84,7 +85,7 @@ impl ChainEnd {
             .filter(|_| may_reach(datadir, tree, best))
         {
             Some(orphan) => end.judge_orphans(datadir, tree, best, orphan)?,
-            None => end.judge_newest(datadir)?,
+            None => end.judge_newest(datadir, tree, best)?,
         };
         Ok(ChainEnd {
             complete: end.state == EndState::Complete,
@@ -117,16 +118,29 @@ impl ChainEnd {
         }
     }
 
-    /// Nothing is missing: only the newest file may end with part of a block.
-    fn judge_newest(mut self, datadir: &Datadir) -> Result<ChainEnd> {
-        if let Some(newest) = datadir.files().last() {
-            for left in leftovers_of(datadir, newest.number..=newest.number)? {
-                let is_tail = |place: &Leftover| {
-                    let is_block = place.what == LeftoverKind::Cut || place.may_be_a_block();
-                    is_block && place.offset_bytes >= left.end_bytes
-                };
-                self.damage.extend(left.places.into_iter().filter(is_tail));
-            }
+    /// Nothing is missing below what is there. Behind the last two blocks, which may be two that compete for
+    /// the last place, part of a block may be, or one that is damaged.
+    fn judge_newest(
+        mut self,
+        datadir: &Datadir,
+        tree: &HeaderTree<'_>,
+        best: Option<Best>,
+    ) -> Result<ChainEnd> {
+        let Some(newest) = datadir.files().last().map(|file| file.number) else {
+            return Ok(self);
+        };
+        let from = best.map_or(0, |best| best.height.0.saturating_sub(1));
+        let last = best.into_iter().flat_map(|_| tree.best_chain());
+        let last = last.filter(|block| block.height.0 >= from);
+        let places = last.map(|block| (block.place.file, block.place.end_bytes()));
+        let behind = places.min().unwrap_or((newest, 0));
+        for left in leftovers_of(datadir, behind.0..=newest)? {
+            let may_be_a_block = |place: &Leftover| {
+                let is_block = place.what == LeftoverKind::Cut || place.may_be_a_block();
+                is_block && (place.file, place.offset_bytes) >= behind
+            };
+            self.damage
+                .extend(left.places.into_iter().filter(may_be_a_block));
         }
         if !self.damage.is_empty() {
             self.state = EndState::BeingWritten;
@@ -161,7 +175,7 @@ impl ChainEnd {
         if let Some(best) = best {
             self.take_off_bad_tips(datadir, tree, best)?;
         }
-        self.look_in_front(datadir, orphan)?;
+        self.look_in_front(datadir, tree, orphan)?;
         let is_young = age_of(datadir, orphan.file).is_some_and(|age| age <= BEING_WRITTEN_AGE_MAX);
         let is_normal = self.orphans <= ORPHANS_QUIET_MAX && self.damage.is_empty();
         self.state = match is_normal && is_young {
@@ -201,32 +215,60 @@ impl ChainEnd {
         Ok(())
     }
 
-    /// The block in front of the first orphan, where its parent lies as a rule, may be damaged in its header
-    /// and still have work.
-    fn look_in_front(&mut self, datadir: &Datadir, orphan: Place) -> Result<()> {
-        let mut reader = datadir.record_reader();
-        let path = block_file_path(datadir.blocks_dir(), orphan.file);
-        reader.open(path, orphan.file, 0)?;
-        let mut before = None;
-        while let Some(record) = reader.next_record()? {
-            if record.place.offset_bytes >= orphan.offset_bytes {
-                break;
+    /// The blocks in front of the first orphan, where its parent lies as a rule, and of what is damaged may be
+    /// damaged themselves: in a header that still has work, or where what is damaged reaches into them.
+    fn look_in_front(
+        &mut self,
+        datadir: &Datadir,
+        tree: &HeaderTree<'_>,
+        orphan: Place,
+    ) -> Result<()> {
+        let places = self
+            .damage
+            .iter()
+            .map(|left| (left.file, left.offset_bytes));
+        let mut behind: Vec<_> = places.chain([(orphan.file, orphan.offset_bytes)]).collect();
+        behind.sort_unstable();
+        let mut reader = BlockReader::new(datadir)?;
+        for record in records_before(datadir, &behind)? {
+            let is_known = self.damage.contains(&Leftover::block(record.place));
+            if is_known || wire::check_block(reader.read(record.place)?).is_ok() {
+                continue;
             }
-            before = Some(record.place);
-        }
-        let Some(before) = before.filter(|place| !self.names(*place)) else {
-            return Ok(());
-        };
-        if wire::check_block(BlockReader::new(datadir)?.read(before)?).is_err() {
-            self.damage.insert(0, Leftover::block(before));
+            let height = tree
+                .find(&record.hash)
+                .and_then(|node| tree.height_on_best(node));
+            if let Some(below) = height.and_then(|height| height.0.checked_sub(1)) {
+                self.height = self.height.min(Some(Height(below)));
+            }
+            self.damage.insert(0, Leftover::block(record.place));
         }
         Ok(())
     }
+}
 
-    /// Whether the block at `place` is among what is damaged.
-    fn names(&self, place: Place) -> bool {
-        self.damage.contains(&Leftover::block(place))
+/// The record in front of each of these places, which are in order.
+fn records_before(datadir: &Datadir, places: &[(u32, u64)]) -> Result<Vec<Record>> {
+    let mut reader = datadir.record_reader();
+    let mut found = Vec::new();
+    for file in places.chunk_by(|one, other| one.0 == other.0) {
+        let number = file[0].0;
+        reader.open(block_file_path(datadir.blocks_dir(), number), number, 0)?;
+        let (mut before, mut places) = (None, file.iter().peekable());
+        while let Some(record) = reader.next_record()? {
+            while places
+                .next_if(|(_, at)| *at <= record.place.offset_bytes)
+                .is_some()
+            {
+                found.extend(before.take());
+            }
+            before = Some(record);
+        }
+        if places.peek().is_some() {
+            found.extend(before);
+        }
     }
+    Ok(found)
 }
 
 /// Whether the block at `place` is the last that was written: a node may not be done with it.
@@ -251,7 +293,7 @@ fn may_reach(datadir: &Datadir, tree: &HeaderTree<'_>, best: Option<Best>) -> bo
         return true;
     };
     let reaches = |place: Place| match claimed_height_beside(datadir, place, (best, tip)) {
-        Some(height) => u64::from(height.0) + u64::from(orphans) > u64::from(best.0) + 1,
+        Some(height) => u64::from(height.0) + u64::from(orphans) > u64::from(best.0),
         None => true,
     };
     tree.orphan_roots().any(reaches)
@@ -260,8 +302,11 @@ fn may_reach(datadir: &Datadir, tree: &HeaderTree<'_>, best: Option<Best>) -> bo
 /// How long ago the file was written to.
 fn age_of(datadir: &Datadir, file: u32) -> Option<Duration> {
     let file = datadir.files().iter().find(|known| known.number == file)?;
-    let age = SystemTime::now().duration_since(file.modified);
-    Some(age.unwrap_or_default())
+    match SystemTime::now().duration_since(file.modified) {
+        Ok(age) => Some(age),
+        // Clocks differ by a little; by more, the time says nothing.
+        Err(ahead) => (ahead.duration() <= BEING_WRITTEN_AGE_MAX).then_some(Duration::ZERO),
+    }
 }
 
 impl fmt::Display for ChainEnd {

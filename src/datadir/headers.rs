@@ -309,6 +309,17 @@ impl<'a> HeaderTree<'a> {
         Some(Height(height))
     }
 
+    /// Whether the block, or one below it, was marked invalid.
+    pub fn is_excluded(&self, node: NodeId) -> bool {
+        assert!(self.settled, "best() was called after the last insertion");
+        self.node(node.0).is(EXCLUDED)
+    }
+
+    /// Height of a block of the best chain; `None` for any other.
+    pub fn height_on_best(&self, node: NodeId) -> Option<Height> {
+        self.is_on_best(node).then(|| self.height(node)).flatten()
+    }
+
     /// Height of the last block that a connected block's chain shares with the best one.
     pub fn leaves_best_at(&self, node: NodeId) -> Option<Height> {
         let mut height = self.height(node)?;

@@ -100,15 +100,27 @@ pub fn leftovers_of(
 ) -> Result<Vec<LeftoversOfFile>> {
     let mut reader = datadir.record_reader();
     let mut found = Vec::new();
+    let newest = datadir.files().last().map(|file| file.number);
     let files = datadir.files().iter().map(|file| file.number);
     for number in files.filter(|number| numbers.contains(number)) {
         reader.open(block_file_path(datadir.blocks_dir(), number), number, 0)?;
         while reader.next_record()?.is_some() {}
+        let file_bytes = reader.file_bytes();
         let Leftovers {
             mut places,
             end_bytes,
+            zero_tail_bytes,
             ..
         } = reader.close();
+        // Core cuts a file when it begins the next.
+        if Some(number) != newest && zero_tail_bytes >= HOLE_BYTES_MIN {
+            places.push(Leftover {
+                file: number,
+                offset_bytes: file_bytes - zero_tail_bytes,
+                bytes: zero_tail_bytes,
+                what: LeftoverKind::ZeroGap,
+            });
+        }
         places.sort_unstable();
         found.push(LeftoversOfFile { places, end_bytes });
     }

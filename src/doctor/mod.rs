@@ -223,7 +223,9 @@ impl Report {
     ) -> Result<()> {
         let tip = tree.best_chain().last();
         if let (Some(index), Some(tip)) = (index, tip) {
-            let forked = fork(index, tree, (tip.height, datadir.hash_at(tip.place)?));
+            let complete = self.chain.as_ref().is_some_and(|chain| chain.complete);
+            let best = (tip.height, datadir.hash_at(tip.place)?);
+            let forked = fork(index, tree, best, complete);
             self.note(forked);
         }
         Ok(())

@@ -5,7 +5,6 @@
 //!
 //! `left_out`, hash (32 bytes) → [`LeftOut`] as JSON.
 
-use super::scan_memory::forget;
 use crate::Result;
 use crate::position::Height;
 use crate::store::Store;
@@ -34,7 +33,7 @@ impl LeftOut {
         LeftOut {
             hash: BlockHash::from_byte_array(*hash),
             height: None,
-            fault: "named with --invalid".to_owned(),
+            fault: "named with --invalid; a rebuild without it forgets that".to_owned(),
         }
     }
 }
@@ -70,18 +69,21 @@ pub fn leave_out(store: &Store, block: &LeftOut) -> Result<()> {
     store.durable(|transaction| insert(store, transaction, block).map(drop))
 }
 
-/// Notes a block that a person says is invalid. It may lie below the anchor, so that, unless it was
-/// known before, a full scan follows.
+/// Notes blocks that a person says are invalid, once the index has followed a chain without them.
 ///
 /// # Errors
 /// [`crate::Error::Store`].
-pub fn exclude(store: &Store, hash: &Hash32) -> Result<()> {
-    store.durable(|transaction| {
-        if insert(store, transaction, &LeftOut::by_hand(hash))? {
-            forget(store, transaction)?;
-        }
-        Ok(())
-    })
+pub fn exclude(store: &Store, hashes: &[Hash32]) -> Result<()> {
+    let known = left_out(store)?;
+    let is_known = |hash: &Hash32| {
+        known
+            .iter()
+            .any(|known| known.hash.to_byte_array() == *hash)
+    };
+    for hash in hashes.iter().filter(|hash| !is_known(hash)) {
+        leave_out(store, &LeftOut::by_hand(hash))?;
+    }
+    Ok(())
 }
 
 /// Says whether it is new; what was said of it first stays.

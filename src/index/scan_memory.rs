@@ -1,7 +1,7 @@
 //! What the scan of the block files left to remember, so that catching up reads only what was added.
 //!
-//! Invariant: it is written together with the positions that it led to, and believed only if the
-//! anchor's header is still where it was, and nothing was missing when it was made.
+//! Invariant: it is kept only of a scan that found the chain complete, and believed only if the anchor's
+//! header is still where it was.
 //!
 //! `scanned`, file (u32) → its length (u64), time of its last change (i64), bytes scanned (u64), checksum
 //! of its records (u64). `asides`, position (16 bytes) of a block off the best chain, above the anchor →
@@ -63,9 +63,6 @@ impl ScanMemory {
             ),
             chain_end: Height(LittleEndian::read_u32(&anchor[36..])),
         };
-        if !matches!(chain_end(store)?, Some(end) if end.complete) {
-            return Ok(None);
-        }
         for entry in store.check(store.check(snapshot.open_table(SCANNED))?.range::<u32>(..))? {
             let (file, bytes) = store.check(entry)?;
             memory

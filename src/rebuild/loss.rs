@@ -59,8 +59,8 @@ impl Old {
             return Ok(None);
         };
         let meta = index.meta();
-        // Below the first commits' end nothing is settled; the first block tells chains apart then.
-        let height = meta.settled.unwrap_or(Height(1)).min(tip);
+        // Where nothing is settled the first block tells chains apart.
+        let height = meta.settled.unwrap_or_default().max(Height(1)).min(tip);
         let hash = index.snapshot()?.block(height)?.hash;
         Ok(Some(Old {
             path: path.to_owned(),

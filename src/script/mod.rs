@@ -29,10 +29,11 @@ const SHOWN_CHARACTERS_MAX: usize = 80;
 pub fn parse(text: &str, network: NetworkName) -> Result<ScriptBuf> {
     let text = without_wrapping(text);
     let refuse = |why: String| {
-        Error::Query(QueryFault::NotAScript {
-            text: shown(text),
-            why,
-        })
+        let text = match why::is_secret(text) {
+            true => "***".to_owned(),
+            false => shown(text),
+        };
+        Error::Query(QueryFault::NotAScript { text, why })
     };
     if text.contains('(') {
         return match descriptor::read(text).map_err(refuse)? {

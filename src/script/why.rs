@@ -49,7 +49,7 @@ pub(super) fn length(bytes: &[u8]) -> Option<String> {
             "65 bytes are a public key; write pk({hex}) or pkh({hex}), or {or_raw}"
         )),
         33 | 65 => Some(format!(
-            "{count} bytes are a public key, though this is none; write {or_raw}"
+            "{count} bytes have the length of a public key, but this is none; write {or_raw}"
         )),
         _ => None,
     }
@@ -75,6 +75,18 @@ pub(super) fn no_address(text: &str) -> String {
         }
         Err(_) => format!("it is neither an address nor hexadecimal; {FORMS}"),
     }
+}
+
+/// Whether the text is a private key, or an extended one: it is not to be shown again.
+pub(super) fn is_secret(text: &str) -> bool {
+    /// Versions of extended private keys, of mainnet and of all others (BIP 32).
+    const EXTENDED_PRIVATE: [[u8; 4]; 2] = [[0x04, 0x88, 0xad, 0xe4], [0x04, 0x35, 0x83, 0x94]];
+    base58::decode_check(text).is_ok_and(|bytes| match bytes.len() {
+        EXTENDED_KEY_BYTES => EXTENDED_PRIVATE
+            .iter()
+            .any(|version| bytes.starts_with(version)),
+        count => PRIVATE_KEY_BYTES.contains(&count) && [0x80, 0xef].contains(&bytes[0]),
+    })
 }
 
 fn no_segwit_address(text: &str, prefix_bytes: usize) -> String {

@@ -186,6 +186,9 @@ impl<'s> Run<'s> {
             index: self.folder.join("advised.redb"),
             ..options.clone()
         };
+        if advice(said).is_none() {
+            return Ok(());
+        }
         std::fs::copy(&options.index, &advised.index).unwrap();
         let (mut said, mut last) = (said.clone(), u32::MAX);
         while let Some((words, until)) = advice(&said) {

@@ -180,7 +180,7 @@ fn deeper_than_the_settled_line_is_refused() {
         trial.append(&chain);
         for _ in 0..2 {
             let error = trial.import().result.unwrap_err();
-            let Error::ForkTooDeep { tip, settled } = &error else {
+            let Error::ForkTooDeep { tip, settled, .. } = &error else {
                 panic!("{error}, depth {depth}");
             };
             assert_eq!((*tip, *settled), (Height(160), Height(60)));

@@ -6,8 +6,8 @@
 
 use super::{CHECKSUM_BYTES, HEAD_BYTES, MAGIC_BYTES};
 use crate::Result;
-use crate::datadir::{Datadir, UndoFile};
-use crate::limits::UNDO_BYTES_MAX;
+use crate::datadir::{BlockReader, Datadir, UndoFile};
+use crate::limits::{HEADER_BYTES, UNDO_BYTES_MAX};
 use crate::position::Place;
 use crate::wire::{self, Hash32};
 use bitcoin::hashes::{Hash, HashEngine, sha256d};
@@ -25,6 +25,7 @@ const LAST_RECORDS: usize = 64;
 /// [`crate::Error::Io`].
 pub fn is_connected(datadir: &Datadir, place: Place) -> Result<Option<bool>> {
     let prev_hash = wire::prev_hash_of(&datadir.header_at(place)?);
+    let txs = txs_of(datadir, place)?;
     let Some(file) = datadir.open_undo(place.file)? else {
         return Ok(None);
     };
@@ -32,6 +33,7 @@ pub fn is_connected(datadir: &Datadir, place: Place) -> Result<Option<bool>> {
         magic: datadir.network().magic,
         file,
         prev_hash,
+        txs,
         buffer: vec![0; PIECE_BYTES],
     };
     let mut last = Vec::with_capacity(LAST_RECORDS);
@@ -60,6 +62,18 @@ pub fn is_connected(datadir: &Datadir, place: Place) -> Result<Option<bool>> {
     Ok(Some(false))
 }
 
+fn txs_of(datadir: &Datadir, place: Place) -> Result<u64> {
+    let beginning = Place {
+        bytes: place.bytes.min((HEADER_BYTES + 9) as u32),
+        ..place
+    };
+    let mut reader = BlockReader::new(datadir)?;
+    let bytes = reader.read(beginning)?;
+    Ok(wire::compact_size_of(&bytes[HEADER_BYTES..])
+        .unwrap_or(1)
+        .max(1))
+}
+
 /// A record that is whole.
 #[derive(Clone, Copy)]
 struct Found {
@@ -78,6 +92,8 @@ struct Search {
     file: UndoFile,
     magic: [u8; MAGIC_BYTES],
     prev_hash: Hash32,
+    /// Transactions of the block.
+    txs: u64,
     buffer: Vec<u8>,
 }
 
@@ -100,8 +116,14 @@ impl Search {
         Ok(is_whole.then_some(found))
     }
 
-    /// Whether it is the record of a child of the block's parent.
+    /// Whether it is the record of a child of the block's parent with as many transactions as the block. (The
+    /// checksum does not say which child; of two that are as long, one may be taken for the other.)
     fn belongs(&mut self, record: &Found) -> Result<bool> {
+        let mut first = [0; 9];
+        self.file.read_at(&mut first, record.offset_bytes)?;
+        if wire::compact_size_of(&first) != Some(self.txs - 1) {
+            return Ok(false);
+        }
         let mut engine = sha256d::Hash::engine();
         engine.input(&self.prev_hash);
         let end = record.offset_bytes + u64::from(record.bytes);
