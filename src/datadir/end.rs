@@ -556,6 +556,29 @@ mod tests {
     }
 
     #[test]
+    fn damage_behind_the_last_block_is_marked_whatever_follows_it() {
+        let (records, _) = chain(50);
+        let mut rotten = records.clone();
+        rotten[40..].iter_mut().for_each(|record| rot(record));
+        let (rotten, whole) = (rotten.concat(), records.concat());
+        let zeroed = [&whole[..start_of(&records, 40) as usize], &[0; 3000]].concat();
+        let cut = whole[..whole.len() - 300].to_vec();
+        let next = vec![0; 5000];
+        let old_block = records[21].clone();
+        for files in [
+            vec![[rotten.clone(), old_block.clone()].concat()],
+            vec![rotten, next.clone()],
+            vec![cut, next],
+            vec![zeroed, old_block],
+        ] {
+            for end in judge_young_and_old(&files) {
+                assert_eq!(end.state, EndState::BeingWritten, "{end:?}");
+                assert!(!end.damage.is_empty());
+            }
+        }
+    }
+
+    #[test]
     fn a_stale_block_without_its_parent_lacks_nothing_that_matters() {
         let (records, stale) = chain(268);
         let parents: Vec<_> = stale.iter().map(|record| prev_of(record)).collect();
@@ -575,6 +598,18 @@ mod tests {
         for end in judge_young_and_old(&[[records.concat(), child.clone()].concat()]) {
             assert!(end.complete, "{end:?}");
             assert_eq!(end.orphans, 1);
+        }
+        // As high as the tip it may be the one that was seen first.
+        let hash_of =
+            |record: &[u8]| wire::hash_of(record[FRAME_BYTES..88].try_into().expect("80 bytes"));
+        let below = records
+            .iter()
+            .position(|record| hash_of(record) == prev_of(parent));
+        let as_high = below.expect("the branch leaves the best chain") + 2;
+        for (tip, complete) in [(as_high, false), (as_high + 1, true)] {
+            let chain = [records[..=tip].concat(), child.clone()].concat();
+            let end = judge(folder_with(&[chain]).path());
+            assert_eq!(end.complete, complete, "{end:?}");
         }
         // Below the end of a shorter chain it might be the next block of a better one.
         let short = [records[..5].concat(), child].concat();

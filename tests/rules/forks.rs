@@ -237,3 +237,54 @@ fn a_datadir_that_is_behind_and_then_goes_on_is_followed() {
     trial.import().result.unwrap();
     trial.check(&longer);
 }
+
+/// A block that a person names is left out though the index has it: within what may be rolled back.
+#[test]
+fn a_block_of_the_index_that_is_named_invalid_is_rolled_back() {
+    let mut chain = Chain::of_coinbases(150);
+    let best = chain.best();
+    let mut trial = Trial::new(&chain);
+    trial.options.commit_every = 10;
+    trial.import_and_check(&chain);
+    trial.options.invalid = vec![best[146].to_byte_array()];
+    let outcome = trial.import();
+    let [
+        Notice::Reorganised {
+            from,
+            fork,
+            best: end,
+        },
+    ] = &outcome.notices[..]
+    else {
+        panic!("{:?}", outcome.notices);
+    };
+    assert_eq!((from.0, fork.0, end.0), (150, 145, 145));
+    outcome.result.unwrap();
+    chain.mark_invalid(best[146]);
+    trial.check(&chain);
+    // It stays so, and what comes later on another branch is followed.
+    trial.options.invalid.clear();
+    chain.mine_empty(best[145], 3);
+    trial.append(&chain);
+    trial.import().leaving_out(&[best[146]]);
+    trial.check(&chain);
+}
+
+/// Below the settled line it is refused, and not remembered: the next import is as it was.
+#[test]
+fn a_settled_block_that_is_named_invalid_is_refused_and_forgotten() {
+    let mut chain = Chain::of_coinbases(150);
+    let best = chain.best();
+    let mut trial = Trial::new(&chain);
+    trial.import_and_check(&chain);
+    trial.options.invalid = vec![best[20].to_byte_array()];
+    let error = trial.import().result.unwrap_err();
+    assert!(matches!(error, Error::ForkTooDeep { .. }), "{error}");
+    trial.options.invalid = vec![best[0].to_byte_array()];
+    let error = trial.import().result.unwrap_err();
+    assert!(matches!(error, Error::GenesisLeftOut { .. }), "{error}");
+    trial.options.invalid.clear();
+    chain.mine_empty(chain.tip(), 30);
+    trial.append(&chain);
+    trial.import_and_check(&chain);
+}

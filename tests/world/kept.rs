@@ -80,6 +80,10 @@ fn an_index_is_never_made_of_a_block_file() {
         let index = trial.datadir.blocks.join(name);
         let output = import(&trial.datadir.path, &index).output().unwrap();
         refused(&output, "is a file of the node");
+        let mut rebuild = blkdex("rebuild", &index);
+        rebuild.args(["--quiet", "--memory", "128M", "--force", "--datadir"]);
+        let output = rebuild.arg(&trial.datadir.path).output().unwrap();
+        refused(&output, "is a file of the node");
     }
     assert_eq!(fs::read(&ahead).unwrap(), vec![0; 1 << 20]);
     assert_eq!(fs::read_dir(&trial.datadir.blocks).unwrap().count(), 3);
