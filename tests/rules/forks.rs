@@ -1,5 +1,6 @@
 //! Rule 6: the settled line, and rolling back above it.
 
+use bitcoin::hashes::Hash;
 use blkdex::Error;
 use blkdex::position::Height;
 use blkdex::report::Notice;
