@@ -107,7 +107,6 @@ pub fn import(
             found => found?,
         };
         tell(Event::Chain(&chain));
-        // Asked for once, an end below damage is right though a block turns out to be invalid.
         is_end_asked_for =
             is_end_asked_for || refuse_gap(&index, &chain.end, &datadir, options.until)?;
         say_what_lacks(&index, &chain, is_first_pass, &mut summary, tell)?;
@@ -209,7 +208,7 @@ fn find_chain(
 }
 
 /// Refuses to stop below damage as if the chain ended there, unless that is what was asked for; says
-/// whether it was.
+/// whether it was. Asked for once, it is right though a block turns out to be invalid later.
 fn refuse_gap(
     index: &Index,
     end: &ChainEnd,

@@ -271,10 +271,10 @@ fn open_error(path: &Path, error: redb::Error) -> Error {
         },
         redb::Error::UpgradeRequired(_) => not_an_index(
             "it is a redb file of a kind that no blkdex wrote; \
-             if it was an index once, `blkdex rebuild` makes it anew",
+             if it was an index once, `blkdex rebuild --force` makes it anew",
         ),
         redb::Error::Io(io) if io.kind() == ErrorKind::InvalidData => not_an_index(
-            "it does not begin as one; if it was an index once, `blkdex rebuild` makes it anew, \
+            "it does not begin as one; if it was an index once, `blkdex rebuild --force` makes it anew, \
              otherwise give another file with --index",
         ),
         source => store_error(path, source),

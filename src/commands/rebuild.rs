@@ -69,7 +69,7 @@ pub fn run(args: &RebuildArgs, index: &Path, json: bool, out: &mut impl Write) -
 }
 
 /// What the old index holds. One that is damaged is what a rebuild is for; one that cannot be read for
-/// another reason may hold more than the new one.
+/// another reason may hold more than the new one, and what is no index may be somebody else's.
 fn old(index: &Path) -> Result<Option<Old>> {
     match guarded(index, || Ok(Old::look(index)?)) {
         Err(error) if error.is::<Panicked>() => Ok(None),
@@ -77,7 +77,6 @@ fn old(index: &Path) -> Result<Option<Old>> {
             Some(
                 Error::NoIndex { .. }
                 | Error::NoBlocks { .. }
-                | Error::NotAnIndex { .. }
                 | Error::DamagedIndex { .. }
                 | Error::Damaged { .. }
                 | Error::OtherFormat { .. },

@@ -7,8 +7,8 @@
 //!
 //! | seen | state |
 //! | --- | --- |
-//! | no orphans, or too few to reach above the chain; the newest file ends with a whole block | complete |
-//! | the same, but the newest file ends with part of a block | being written |
+//! | no orphans, or none that can reach as high as the chain; nothing behind its last blocks | complete |
+//! | the same, but behind its last blocks part of a block, or bytes that may have been one | being written |
 //! | more orphans than a node downloads ahead | damaged |
 //! | bytes that are no block, as many as the smallest has, where a missing one may lie | damaged |
 //! | the first orphan's file was written to within the last hour | being written |
@@ -118,8 +118,8 @@ impl ChainEnd {
         }
     }
 
-    /// Nothing is missing below what is there. Behind the last two blocks, which may be two that compete for
-    /// the last place, part of a block may be, or one that is damaged.
+    /// Nothing is missing below what is there. Behind all blocks but the last, which may compete with a damaged
+    /// one for its place, part of a block may be, or one that is damaged.
     fn judge_newest(
         mut self,
         datadir: &Datadir,
@@ -129,11 +129,10 @@ impl ChainEnd {
         let Some(newest) = datadir.files().last().map(|file| file.number) else {
             return Ok(self);
         };
-        let from = best.map_or(0, |best| best.height.0.saturating_sub(1));
-        let last = best.into_iter().flat_map(|_| tree.best_chain());
-        let last = last.filter(|block| block.height.0 >= from);
-        let places = last.map(|block| (block.place.file, block.place.end_bytes()));
-        let behind = places.min().unwrap_or((newest, 0));
+        let blocks = best.into_iter().flat_map(|_| tree.best_chain());
+        let below_tip = blocks.filter(|block| Some(block.height) < self.height);
+        let places = below_tip.map(|block| (block.place.file, block.place.end_bytes()));
+        let behind = places.max().unwrap_or((newest, 0));
         for left in leftovers_of(datadir, behind.0..=newest)? {
             let may_be_a_block = |place: &Leftover| {
                 let is_block = place.what == LeftoverKind::Cut || place.may_be_a_block();
@@ -281,7 +280,7 @@ fn is_last_written(datadir: &Datadir, place: Place) -> Result<bool> {
     Ok(end == Some((place.file, place.end_bytes())))
 }
 
-/// Whether a chain of orphans may reach above the best chain: a stale block whose parent the node never
+/// Whether a chain of orphans may reach as high as the best chain: a stale block whose parent the node never
 /// fetched lacks nothing that matters. Told by the heights in coinbases (BIP 34), where there are any.
 fn may_reach(datadir: &Datadir, tree: &HeaderTree<'_>, best: Option<Best>) -> bool {
     /// Stale blocks of that kind are rare.

@@ -54,7 +54,8 @@ pub fn rebuild(
 ) -> Result<Rebuilt> {
     let index = place::behind_links(&options.index);
     refuse_used(&index)?;
-    refuse_other_file(options, &index)?;
+    let (datadir, _) = Datadir::open_with_gaps(&options.source)?;
+    refuse_block_file(datadir.blocks_dir(), &index)?;
     let options = import::Options {
         index: new_path(&index),
         ..options.clone()
@@ -149,16 +150,6 @@ fn is_of_leftover(error: &Error) -> bool {
         | Error::Differs { .. }
         | Error::Query(_) => true,
         _ => false,
-    }
-}
-
-/// Refuses to replace what is no index: a file of the node in any case, another one unless that is wanted.
-fn refuse_other_file(options: &import::Options, index: &Path) -> Result<()> {
-    let datadir = Datadir::open_with_gaps(&options.source)?.0;
-    refuse_block_file(datadir.blocks_dir(), index)?;
-    match Index::open(index, READ_CACHE_BYTES) {
-        Err(error @ Error::NotAnIndex { .. }) if !options.ignores_lacks => Err(error),
-        _ => Ok(()),
     }
 }
 
