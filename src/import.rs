@@ -109,7 +109,8 @@ pub fn import(
         tell(Event::Chain(&chain));
         is_end_asked_for =
             is_end_asked_for || refuse_gap(&index, &chain.end, &datadir, options.until)?;
-        say_what_lacks(&index, &chain, is_first_pass, &mut summary, tell)?;
+        let by_hand = is_first_pass.then_some(&options.invalid[..]);
+        say_what_lacks(&index, &chain, by_hand, &mut summary, tell)?;
         if std::mem::take(&mut is_first_pass) {
             refuse_lacks(options, lacks(options, &index, &datadir, &chain)?, tell)?;
         }
@@ -272,11 +273,12 @@ fn refuse_lacks(
     Ok(())
 }
 
-/// Says what is there and is not imported, unless that was said already.
+/// Says what is there and is not imported, unless that was said already. `by_hand`: in the first pass, what
+/// a person says is invalid.
 fn say_what_lacks(
     index: &Index,
     chain: &Chain,
-    is_first_pass: bool,
+    by_hand: Option<&[Hash32]>,
     summary: &mut Summary,
     tell: &mut dyn FnMut(Event<'_>),
 ) -> Result<()> {
@@ -284,11 +286,17 @@ fn say_what_lacks(
         tell(Event::Notice(Notice::Unfinished(chain.end.clone())));
     }
     summary.chain_end = chain.end.clone();
-    // What this import itself leaves out, it says when it does.
-    let left_out = left_out(index.store())?;
-    if let Some(first) = left_out.first().filter(|_| is_first_pass) {
+    // What a later pass finds invalid was said when it was found.
+    let Some(by_hand) = by_hand else {
+        return Ok(());
+    };
+    let mut blocks: Vec<_> = by_hand.iter().map(LeftOut::by_hand).collect();
+    blocks.extend(left_out(index.store())?);
+    blocks.sort_by_key(|block| (block.hash, block.height));
+    blocks.dedup_by_key(|block| block.hash);
+    if let Some(first) = blocks.iter().min_by_key(|block| block.height) {
         tell(Event::Notice(Notice::LeftOut {
-            blocks: chain.counts.invalid.max(left_out.len() as u32),
+            blocks: chain.counts.invalid.max(blocks.len() as u32),
             first: first.clone(),
         }));
     }

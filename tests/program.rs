@@ -158,7 +158,7 @@ fn questions_without_answer_are_refused_in_one_line() {
         (
             vec!["status", "--index", "/nowhere"],
             1,
-            "`blkdex import --index /nowhere --datadir DIR`",
+            "`blkdex import --datadir DIR --index /nowhere`",
         ),
         (vec!["balance", "51", "--datadir", "/nowhere"], 0, ""),
         (vec!["tx"], 2, "TXID"),
