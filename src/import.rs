@@ -117,9 +117,7 @@ pub fn import(
         follow(&mut index, &datadir, &chain, tell)?;
         exclude(index.store(), &options.invalid)?;
         let first = index.next_height();
-        let network = datadir.network();
-        let witnesses_from = options.checks_witness.then_some(network.segwit_height);
-        let mut batch = Batch::new(&index, &sizes, network.bip34_height, witnesses_from)?;
+        let mut batch = new_batch(options, &index, &sizes, &datadir)?;
         batch.stages = std::mem::take(&mut summary.stages);
         let end = Import {
             options,
@@ -163,6 +161,12 @@ fn conclude(
         summary.tip_connected = ask_node(index, datadir, chain, tell)?;
     }
     summary.finish(index)
+}
+
+fn new_batch(options: &Options, index: &Index, sizes: &Sizes, datadir: &Datadir) -> Result<Batch> {
+    let network = datadir.network();
+    let witnesses_from = options.checks_witness.then_some(network.segwit_height);
+    Batch::new(index, sizes, network.bip34_height, witnesses_from)
 }
 
 /// Opens the index, or makes it.

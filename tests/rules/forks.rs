@@ -250,6 +250,7 @@ fn a_block_of_the_index_that_is_named_invalid_is_rolled_back() {
     trial.options.invalid = vec![best[146].to_byte_array()];
     let outcome = trial.import();
     let [
+        Notice::LeftOut { .. },
         Notice::Reorganised {
             from,
             fork,
