@@ -105,6 +105,7 @@ pub fn find(location: &Location, wanted: Wanted<'_>) -> Result<Found> {
         _ => {
             let signet = signets.first().map(|_| NetworkName::Signet);
             let mut names: Vec<_> = found.iter().map(|(name, _)| *name).chain(signet).collect();
+            names.sort_unstable_by_key(|name| *name as usize);
             names.dedup();
             Err(Error::SeveralNetworks {
                 dir: dir.clone(),
@@ -158,13 +159,19 @@ impl Search<'_> {
         Ok(all)
     }
 
-    /// The block files of one network. `blocksdir` goes before the datadir, as it does for bitcoind;
-    /// `datadir` behind it, for that one was given by hand.
+    /// The block files of one network. Where `blocksdir` is set they are there, as for bitcoind, or nowhere: what
+    /// the datadir has besides may be old. `datadir` comes behind the one that was given by hand.
     fn of(&self, name: NetworkName) -> Result<Option<Found>> {
         let here = (self.dir.to_owned(), None);
         let [blocksdir, datadir] = self.settings(name);
-        let places = [blocksdir.map(place), Some(here), datadir.map(place)];
-        for (base, followed) in places.into_iter().flatten() {
+        let places = match blocksdir {
+            Some(blocksdir) => vec![place(blocksdir)],
+            None => [Some(here), datadir.map(place)]
+                .into_iter()
+                .flatten()
+                .collect(),
+        };
+        for (base, followed) in places {
             for folder in self.wanted.folders(name) {
                 let blocks_dir = base.join(folder).join("blocks");
                 if has_block_files(&blocks_dir)? {
