@@ -159,19 +159,13 @@ impl Search<'_> {
         Ok(all)
     }
 
-    /// The block files of one network. Where `blocksdir` is set they are there, as for bitcoind, or nowhere: what
-    /// the datadir has besides may be old. `datadir` comes behind the one that was given by hand.
+    /// The block files of one network. `blocksdir` goes before the datadir, as it does for bitcoind;
+    /// `datadir` behind it, for that one was given by hand. Of a copied datadir either may lead nowhere.
     fn of(&self, name: NetworkName) -> Result<Option<Found>> {
         let here = (self.dir.to_owned(), None);
         let [blocksdir, datadir] = self.settings(name);
-        let places = match blocksdir {
-            Some(blocksdir) => vec![place(blocksdir)],
-            None => [Some(here), datadir.map(place)]
-                .into_iter()
-                .flatten()
-                .collect(),
-        };
-        for (base, followed) in places {
+        let places = [blocksdir.map(place), Some(here), datadir.map(place)];
+        for (base, followed) in places.into_iter().flatten() {
             for folder in self.wanted.folders(name) {
                 let blocks_dir = base.join(folder).join("blocks");
                 if has_block_files(&blocks_dir)? {
