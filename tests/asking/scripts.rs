@@ -94,3 +94,17 @@ fn an_address_is_found_whatever_was_copied_with_it() {
         assert!(err.contains(reason), "{err}");
     }
 }
+
+/// Whoever looks over the shoulder, or reads the log, is not to have it.
+#[test]
+fn a_private_key_is_refused_and_not_shown_again() {
+    let indexed = Indexed::of(&data(), 10_000);
+    for secret in [
+        "5HueCGU8rMjxEXxiPuD5BDku4MkFqeZyd4dZ1jvhTVqvbTLvyTJ",
+        "xprv9s21ZrQH143K3QTDL4LXw2F7HEK3wJUD2nW2nRk4stbPy6cq3jPPqjiChkVvvNKmPGJxWUtg6LnF5kejMRNNU3TGtRBeJgk33yuGBxrMPHi",
+    ] {
+        let err = refusal(&indexed.path, 2, &["balance", secret]);
+        assert!(err.contains("'***' is no script"), "{err}");
+        assert!(!err.contains(&secret[..10]), "{err}");
+    }
+}
