@@ -49,11 +49,6 @@ impl Chain {
     pub fn settled(&self) -> Height {
         Height(self.best.0.saturating_sub(UNSETTLED_BLOCKS))
     }
-
-    /// Whether the block at `place` is the last that was written: a node may not be done with it.
-    pub fn is_last_written(&self, place: Place) -> bool {
-        self.report.is_last_written(place)
-    }
 }
 
 /// Finds the chain, stores the positions of its blocks, and notes why it ends.
@@ -177,7 +172,7 @@ impl Finder<'_> {
         report: ScanReport,
         memory: Option<&ScanMemory>,
     ) -> Result<Chain> {
-        let end = ChainEnd::judge(self.datadir, tree, best)?;
+        let end = ChainEnd::judge(self.datadir, tree, best, &report)?;
         note_chain_end(self.index.store(), &end)?;
         let Some(best) = best else {
             return Err(end.refusal(self.datadir).expect("there is no chain"));

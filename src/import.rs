@@ -555,7 +555,8 @@ impl Import<'_, '_> {
         if let Some(again) = self.commit(settled)? {
             return Ok(Some(again));
         }
-        if height == self.chain.best && height > settled && self.chain.is_last_written(place) {
+        if height == self.chain.best && height > settled && self.chain.report.is_last_written(place)
+        {
             (self.tell)(Event::Notice(Notice::NotWhole {
                 height,
                 place,

@@ -1,6 +1,7 @@
 //! The two streams of the program: answers go to stdout, words about the work to stderr.
 //!
-//! Invariant: nothing outside of this file, but for the progress bar, writes to stderr. That stderr cannot
+//! Invariant: nothing of ours outside of this file, but for the progress bar and the last words of SIGBUS,
+//! writes to stderr. That stderr cannot
 //! be written (closed, full, a terminal that went away) is nobody's error: there is nobody left to
 //! tell, and the work matters more. Text out of files cannot steer a terminal: what would is escaped, in
 //! both streams.

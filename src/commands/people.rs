@@ -4,9 +4,7 @@
 
 use super::columns::Align::{Left, Right};
 use super::columns::{print, print_fields};
-use super::words::{
-    address_word, coinbase_word, date, grouped, left_out_words, name, script_words, spent_words,
-};
+use super::words::{address_word, coinbase_word, date, grouped, name, script_words, spent_words};
 use bitcoin::{Address, ScriptBuf};
 use blkdex::position::Height;
 use blkdex::query::{
@@ -52,7 +50,7 @@ impl Show for Status {
         let unfinished = self.chain.iter().filter(|end| !end.complete);
         fields.extend(unfinished.map(|end| ("not complete", end.to_string())));
         for block in &self.left_out {
-            fields.push(("left out", left_out_words(block)));
+            fields.push(("left out", block.to_string()));
         }
         print_fields(out, &fields)
     }

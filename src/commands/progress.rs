@@ -3,7 +3,7 @@
 //! Invariant: everything goes to stderr, and nothing is drawn but from the import's own calls: no
 //! ticker, no thread.
 
-use super::words::{date, grouped, left_out_words};
+use super::words::{date, grouped};
 use crate::streams::say;
 use bitcoin::BlockHash;
 use bitcoin::hashes::Hash;
@@ -388,7 +388,6 @@ fn describe_left_out(blocks: u32, first: &LeftOut) -> String {
     } else {
         "blocks are"
     };
-    let first = left_out_words(first);
     format!("warning: {blocks} {are} left out as invalid ({first}); the node may think otherwise")
 }
 

@@ -5,7 +5,6 @@
 
 use bitcoin::hex::DisplayHex;
 use bitcoin::{Address, ScriptBuf};
-use blkdex::index::left_out::LeftOut;
 use blkdex::query::SpentBy;
 
 pub use blkdex::ledger::numbers::{date, grouped};
@@ -55,17 +54,6 @@ pub fn spent_words(by: &SpentBy) -> String {
     format!(
         "{} input {} at height {}",
         by.txid, by.input_index, by.height
-    )
-}
-
-/// A block that is left out, and why.
-pub fn left_out_words(block: &LeftOut) -> String {
-    let height = block.height.map(|height| format!("block {height}, "));
-    format!(
-        "{}{}: {}",
-        height.unwrap_or_default(),
-        block.hash,
-        block.fault
     )
 }
 

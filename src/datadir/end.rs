@@ -16,8 +16,8 @@
 
 use super::claimed::claimed_height_beside;
 use super::{
-    Best, BlockReader, Datadir, HeaderTree, Leftover, LeftoverKind, Record, block_file_path,
-    leftovers_of,
+    Best, BlockReader, Datadir, HeaderTree, Leftover, LeftoverKind, Record, ScanReport,
+    block_file_path, leftovers_of,
 };
 use crate::limits::{BEING_WRITTEN_AGE_MAX, ORPHANS_QUIET_MAX};
 use crate::position::{Height, Place};
@@ -70,11 +70,16 @@ pub struct Spot {
 }
 
 impl ChainEnd {
-    /// Judges the end of the best chain of `tree`, given what [`HeaderTree::best`] said.
+    /// Judges the end of the best chain of `tree`, given what [`HeaderTree::best`] and the scan said.
     ///
     /// # Errors
     /// A file cannot be read.
-    pub fn judge(datadir: &Datadir, tree: &HeaderTree<'_>, best: Option<Best>) -> Result<ChainEnd> {
+    pub fn judge(
+        datadir: &Datadir,
+        tree: &HeaderTree<'_>,
+        best: Option<Best>,
+        scanned: &ScanReport,
+    ) -> Result<ChainEnd> {
         let end = ChainEnd {
             height: best.map(|best| best.height),
             orphans: tree.counts().orphans,
@@ -84,7 +89,7 @@ impl ChainEnd {
             .first_orphan()
             .filter(|_| may_reach(datadir, tree, best))
         {
-            Some(orphan) => end.judge_orphans(datadir, tree, best, orphan)?,
+            Some(orphan) => end.judge_orphans((datadir, scanned), tree, best, orphan)?,
             None => end.judge_newest(datadir, tree, best)?,
         };
         Ok(ChainEnd {
@@ -149,7 +154,7 @@ impl ChainEnd {
 
     fn judge_orphans(
         mut self,
-        datadir: &Datadir,
+        (datadir, scanned): (&Datadir, &ScanReport),
         tree: &HeaderTree<'_>,
         best: Option<Best>,
         orphan: Place,
@@ -172,7 +177,7 @@ impl ChainEnd {
         let nearest = self.damage.iter().rposition(in_front);
         self.damage[..nearest.map_or(0, |nearest| nearest + 1)].reverse();
         if let Some(best) = best {
-            self.take_off_bad_tips(datadir, tree, best)?;
+            self.take_off_bad_tips((datadir, scanned), tree, best)?;
         }
         self.look_in_front(datadir, tree, orphan)?;
         let is_young = age_of(datadir, orphan.file).is_some_and(|age| age <= BEING_WRITTEN_AGE_MAX);
@@ -190,7 +195,7 @@ impl ChainEnd {
     /// import would end below them.
     fn take_off_bad_tips(
         &mut self,
-        datadir: &Datadir,
+        (datadir, scanned): (&Datadir, &ScanReport),
         tree: &HeaderTree<'_>,
         best: Best,
     ) -> Result<()> {
@@ -201,7 +206,8 @@ impl ChainEnd {
         let tips: Vec<_> = tips.collect();
         let mut reader = BlockReader::new(datadir)?;
         for tip in tips.iter().rev() {
-            let mut is_good = is_last_written(datadir, tip.place)?;
+            // A node may not be done with what it wrote last.
+            let mut is_good = scanned.is_last_written(tip.place);
             for copy in std::iter::once(tip.place).chain(tree.copies(tip.node)) {
                 is_good = is_good || wire::check_block(reader.read(copy)?).is_ok();
             }
@@ -268,16 +274,6 @@ fn records_before(datadir: &Datadir, places: &[(u32, u64)]) -> Result<Vec<Record
         }
     }
     Ok(found)
-}
-
-/// Whether the block at `place` is the last that was written: a node may not be done with it.
-fn is_last_written(datadir: &Datadir, place: Place) -> Result<bool> {
-    let Some(newest) = datadir.files().last().map(|file| file.number) else {
-        return Ok(false);
-    };
-    let left = leftovers_of(datadir, newest..=newest)?;
-    let end = left.first().map(|left| (newest, left.end_bytes));
-    Ok(end == Some((place.file, place.end_bytes())))
 }
 
 /// Whether a chain of orphans may reach as high as the best chain: a stale block whose parent the node never
@@ -430,9 +426,9 @@ mod tests {
         let datadir = Datadir::open(&source).expect("opens");
         let mut arena = vec![0; HeaderTree::bytes_for(1000) as usize];
         let mut tree = HeaderTree::new(&mut arena, Root::Genesis(datadir.network().genesis_hash));
-        scan(&datadir, &[], &mut tree, &mut |_| {}).expect("scans");
+        let scanned = scan(&datadir, &[], &mut tree, &mut |_| {}).expect("scans");
         let best = tree.best();
-        ChainEnd::judge(&datadir, &tree, best).expect("reads")
+        ChainEnd::judge(&datadir, &tree, best, &scanned).expect("reads")
     }
 
     /// Judged right after the files were written, and an hour later.

@@ -28,8 +28,8 @@ pub struct FileMemory {
     pub file: u32,
     /// Its length when it was scanned.
     pub bytes: u64,
-    /// [`BlockFile::changed_ns`] of it then; 0 if it was written to while it was scanned, or so
-    /// shortly before that the next write may bear the same time.
+    /// [`BlockFile::changed_ns`] of it when it was listed; 0 if that was so shortly before that the next
+    /// write may bear the same time.
     pub changed_ns: i64,
     /// End of its last whole record; 0 if it has none.
     pub scanned_to_bytes: u64,
@@ -462,7 +462,7 @@ mod tests {
             (report.junk_bytes, report.cut_records, report.files),
             (0, 0, 12)
         );
-        let end = ChainEnd::judge(&datadir, &tree, Some(best)).expect("reads");
+        let end = ChainEnd::judge(&datadir, &tree, Some(best), &report).expect("reads");
         assert!(end.complete, "{end:?}");
         let last = seen.last().expect("progress");
         assert_eq!((last.files_done, last.bytes_done), (last.files, last.bytes));
@@ -539,7 +539,7 @@ mod tests {
                 (duplicates, cut),
                 "{name}"
             );
-            let end = ChainEnd::judge(&datadir, &tree, best).expect("reads");
+            let end = ChainEnd::judge(&datadir, &tree, best, &report).expect("reads");
             assert_eq!(end.refusal(&datadir).is_some(), height.is_none(), "{name}");
         }
     }

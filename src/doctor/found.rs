@@ -4,7 +4,7 @@
 
 use super::Options;
 use crate::datadir::{
-    Best, ChainEnd, Datadir, EndState, HeaderTree, Leftover, LeftoverKind, ScanReport,
+    Best, ChainEnd, Datadir, EndState, HeaderTree, Leftover, LeftoverKind, ScanReport, Spot,
     claimed_height,
 };
 use crate::index::Index;
@@ -17,15 +17,6 @@ use crate::{Error, Result};
 use bitcoin::BlockHash;
 use bitcoin::hashes::Hash;
 use std::path::PathBuf;
-
-/// A place in a block file.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, serde::Serialize)]
-pub struct Spot {
-    /// Number of the file.
-    pub file: u32,
-    /// Byte of the file.
-    pub offset_bytes: u64,
-}
 
 /// The block files.
 #[derive(Clone, PartialEq, Eq, Debug, serde::Serialize)]

@@ -15,7 +15,7 @@ mod deep;
 mod found;
 mod node;
 
-pub use found::{ChainFound, FilesFound, IndexFound, Spot, State};
+pub use found::{ChainFound, FilesFound, IndexFound, State};
 pub use node::Node;
 
 use crate::Result;
@@ -188,7 +188,7 @@ impl Report {
             datadir,
             tree,
             scanned,
-            ChainEnd::judge(datadir, tree, best)?,
+            ChainEnd::judge(datadir, tree, best, scanned)?,
         )?;
         match end.refusal(datadir) {
             Some(refusal) => self.problems.push(refusal.to_string()),
@@ -203,12 +203,8 @@ impl Report {
         }
         self.chain = Some(chain);
         for block in left_out {
-            let height = block
-                .height
-                .map_or(String::new(), |height| format!("{height}, "));
             self.warnings.push(format!(
-                "block {height}{} is left out as invalid: {}; the node may think otherwise",
-                block.hash, block.fault
+                "left out as invalid ({block}); the node may think otherwise"
             ));
         }
         Ok(())

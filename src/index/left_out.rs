@@ -12,6 +12,7 @@ use crate::wire::Hash32;
 use bitcoin::BlockHash;
 use bitcoin::hashes::Hash;
 use redb::{TableDefinition, WriteTransaction};
+use std::fmt;
 
 pub(super) const LEFT_OUT: TableDefinition<'static, &[u8; 32], &[u8]> =
     TableDefinition::new("left_out");
@@ -35,6 +36,15 @@ impl LeftOut {
             height: None,
             fault: "named with --invalid; a rebuild without it forgets that".to_owned(),
         }
+    }
+}
+
+impl fmt::Display for LeftOut {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(height) = self.height {
+            write!(f, "block {height}, ")?;
+        }
+        write!(f, "{}: {}", self.hash, self.fault)
     }
 }
 
