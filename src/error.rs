@@ -3,9 +3,9 @@
 //! Variants carry data: which file, which byte or height, what was found and what was expected.
 //! Messages are lower case, without a full stop, advice last.
 
-use crate::datadir::NetworkName;
-use crate::position::{Height, Place};
-use crate::wire::Fault;
+use crate::primitives::network::NetworkName;
+use crate::primitives::position::{Height, Place};
+use crate::primitives::wire::Fault;
 use bitcoin::hashes::Hash;
 use bitcoin::hex::DisplayHex;
 use std::path::{Path, PathBuf};
@@ -121,7 +121,7 @@ pub enum Error {
     },
     /// Disk, memory or rights that the work needs are not there.
     #[error("{0}")]
-    Lacks(crate::needs::lack::Lacks),
+    Lacks(crate::import::needs::lack::Lacks),
     /// Another process has the index open.
     #[error("the index {} is in use by another blkdex: wait for it to end", path.display())]
     IndexInUse {

@@ -21,72 +21,52 @@
 //!
 //! # Modules
 //!
+//! Lowest first: a module uses only what stands above it (`tests/house.rs` sees to it).
+//!
 //! | module | what |
 //! | --- | --- |
-//! | [`import`] | the loop, top to bottom |
-//! | [`datadir`] | bitcoind's files: networks, XOR, records, header tree, block reader |
-//! | [`chain`] | the scan, the best chain, positions, where the index leaves it |
-//! | [`wire`] | a cursor over the bytes of a block |
-//! | [`batch`] | the work between two commits: digest, table, spill, settle |
-//! | [`table`] | the fixed-capacity UTXO table |
+//! | [`limits`] | bounds that several modules share |
+//! | [`primitives`] | facts of Bitcoin's consensus and formats; numbers of blocks, outputs, transactions |
+//! | [`error`] | every fault |
+//! | [`os`] | what the operating system is asked and told |
+//! | [`memory`] | one number split into parts; regions, the heap counted, the sorter |
+//! | [`store`] | the redb file, and what its errors mean |
+//! | [`datadir`] | bitcoind's files: folders, XOR, records, header tree, block reader, undo files |
 //! | [`runs`] | sorted runs in redb: pages, writing, looking up, merging |
-//! | [`merging`] | which runs merge when |
 //! | [`index`] | the file as a whole: open, commit, roll back, snapshots |
-//! | [`store`], [`held`] | redb, and what its errors mean; what it gives out |
+//! | [`batch`] | the work between two commits: digest, table, spill, settle |
 //! | [`utxo`] | the coins at any height, in chain order |
-//! | [`query`], [`script`] | questions at any height; how scripts are named |
+//! | [`query`] | questions at any height; how scripts are named |
 //! | [`verify`] | the UTXO set against Bitcoin Core's own hashes |
-//! | [`export`], [`sorter`] | coins and balances as files; sorting more than memory holds |
-//! | [`doctor`], [`system`] | what an import would meet; what the operating system is asked |
-//! | [`needs`] | disk, memory and time of an import, and whether they are there |
-//! | [`rebuild`] | a new index beside the old one, checked, then in its place |
-//! | [`memory`], [`machine`] | one number split into parts; what the kernel says |
+//! | [`export`] | coins and balances as files |
 //! | [`ledger`] | what memory was used for, commit by commit |
-//! | [`report`], [`stages`] | what an import says of itself, and where its time went |
-//! | [`fingerprint`], [`position`], [`region`] | keyed hashes, numbers, memory of fixed size |
+//! | [`import`] | the loop, top to bottom; which chain, which merges, what is needed |
+//! | [`doctor`] | what an import would meet |
+//! | [`rebuild`] | a new index beside the old one, checked, then in its place |
 //! | [`manual`] | the chapters that `blkdex manual` prints |
-//! | [`opening`], [`kept`] | opens what has to be a file; what no output may replace |
-//! | [`path_text`] | paths in JSON |
-//! | [`limits`], [`error`] | every bound; every fault |
-//! | `main`, `args`, `commands` | the program: arguments, answers for people, exit codes |
-//! | `streams`, `advice` | stdout and stderr, which may fail; commands in messages, made complete |
-//! | `allocator`, `guard` | the program's allocator; panics of redb become errors |
+//! | `allocator` | the program's allocator |
+//! | `args`, `guard` | its arguments; panics of redb become errors |
+//! | `commands`, `main` | its answers for people, exit codes |
 
 #![cfg_attr(not(test), deny(clippy::print_stdout, clippy::print_stderr))]
 
 pub mod batch;
-pub mod chain;
 pub mod datadir;
 pub mod doctor;
 pub mod error;
 pub mod export;
-pub mod fingerprint;
-pub mod held;
 pub mod import;
 pub mod index;
-pub mod kept;
 pub mod ledger;
 pub mod limits;
-pub mod machine;
 pub mod manual;
 pub mod memory;
-pub mod merging;
-pub mod needs;
-pub mod opening;
-pub mod path_text;
-pub mod position;
+pub mod os;
+pub mod primitives;
 pub mod query;
 pub mod rebuild;
-pub mod region;
-pub mod report;
 pub mod runs;
-pub mod script;
-pub mod sorter;
-pub mod stages;
 pub mod store;
-pub mod system;
-pub mod table;
 pub mod utxo;
 pub mod verify;
-pub mod wire;
 pub use error::{Error, Result};

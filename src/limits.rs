@@ -2,8 +2,6 @@
 //!
 //! Invariant: relations between limits are asserted here, at compile time.
 
-use crate::runs::row::Relation;
-
 /// Largest serialized block (Bitcoin Core, `consensus/consensus.h`: `MAX_BLOCK_SERIALIZED_SIZE`).
 /// Sizes the read window.
 pub const BLOCK_BYTES_MAX: u32 = 4_000_000;
@@ -86,19 +84,6 @@ pub const STAGING_BYTES: usize = 2 << 20;
 
 /// Runs that a merge opens at once, at most; a bulk import leaves that many of a relation unmerged.
 pub const RUNS_MAX: usize = 512;
-
-/// Runs of a relation that may cover a key when an import is done. A question reads a page of each: of
-/// `funding` and `txids` once, but of `spending` for each output, and a commit reads all of `coins`.
-/// Spends of recent outputs are never merged, so `spending` has the fewest rows to merge. (Measured, 8 GB at
-/// 128 MiB, 50 runs of `funding`: merging takes 0.4 s; with 32 and 16 of `spending` left 1.2, and the first
-/// answer of a cold index 42 and 50 ms.)
-pub const fn runs_left(relation: Relation) -> usize {
-    match relation {
-        Relation::Funding | Relation::Txids => 48,
-        Relation::Coins => 16,
-        Relation::Spending => 4,
-    }
-}
 
 /// Runs of coins that may cover a key while a long import goes on: every commit reads all of them.
 pub const COIN_RUNS_LEFT: usize = 8;

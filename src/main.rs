@@ -10,14 +10,12 @@ use blkdex::Error;
 use blkdex::ledger::LogFault;
 use blkdex::query::QueryFault;
 use clap::Parser;
-use streams::{Answers, say};
+use commands::streams::{Answers, say};
 
-mod advice;
 mod allocator;
 mod args;
 mod commands;
 mod guard;
-mod streams;
 
 fn main() -> ExitCode {
     let args = match args::Args::try_parse() {
@@ -33,7 +31,7 @@ fn main() -> ExitCode {
         Err(error) => {
             say(&format!(
                 "blkdex: {}",
-                advice::complete(&one_line(&error), &args)
+                commands::advice::complete(&one_line(&error), &args)
             ));
             exit_code(&error)
         }

@@ -5,7 +5,7 @@ mod common;
 
 use bitcoin::{OutPoint, Txid};
 use blkdex::index::Index;
-use blkdex::position::Height;
+use blkdex::primitives::position::Height;
 use blkdex::query::{BlockName, EventKind, QueryFault, View};
 use common::chain::Chain;
 use common::datadir::{Layout, write_datadir};

@@ -8,7 +8,7 @@ use blkdex::Error;
 use blkdex::export::{
     BalancesOptions, Destination, Lines, UtxosFormat, UtxosOptions, export_balances, export_utxos,
 };
-use blkdex::position::Height;
+use blkdex::primitives::position::Height;
 use common::chain::Chain;
 use common::indexed::fixture;
 use common::truth::Truth;

@@ -4,9 +4,9 @@
 mod common;
 
 use bitcoin::ScriptBuf;
-use blkdex::position::Height;
+use blkdex::primitives::position::Height;
+use blkdex::query::script;
 use blkdex::query::{EventKind, View};
-use blkdex::script;
 use common::indexed::{Indexed, data, expected, fixture, scripts};
 use serde_json::Value;
 use std::path::Path;

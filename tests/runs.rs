@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use blkdex::Error;
 use blkdex::error::Damage;
-use blkdex::position::{Height, Txo};
+use blkdex::primitives::position::{Height, Txo};
 use blkdex::runs::catalogue::{self, Catalogue, Run};
 use blkdex::runs::fold::Folder;
 use blkdex::runs::gather::{Gather, buffer_for};

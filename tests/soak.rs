@@ -7,12 +7,12 @@
 mod common;
 
 use blkdex::Error;
+use blkdex::import::events::{Event, Notice, Summary};
 use blkdex::import::import;
 use blkdex::ledger::alarm::Alarm;
-use blkdex::ledger::heap::Counted;
 use blkdex::ledger::record::{Moment, Record};
 use blkdex::limits::BULK_BLOCKS_MIN;
-use blkdex::report::{Event, Notice, Summary};
+use blkdex::memory::heap::Counted;
 use common::chain::{Chain, SUBSIDY_SAT};
 use common::coins::MATURITY_BLOCKS;
 use common::parts::{heavy, owner, spend};

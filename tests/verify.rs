@@ -7,15 +7,15 @@ mod proving;
 use bitcoin::hashes::{Hash, sha256d};
 use blkdex::Error;
 use blkdex::index::Index;
-use blkdex::position::Height;
-use blkdex::verify::coin::Coin;
+use blkdex::primitives::coin::Coin;
+use blkdex::primitives::position::Height;
+use blkdex::primitives::wire::prev_hash_of;
 use blkdex::verify::expect::Expected;
 use blkdex::verify::muhash::MuHash;
 use blkdex::verify::proof::{Options, Verified, verify};
 use blkdex::verify::serialized::SerializedHash;
 use blkdex::verify::stats::Stats;
 use blkdex::verify::undo::{Records, UndoReport};
-use blkdex::wire::prev_hash_of;
 use common::chain::{Chain, Plan, SUBSIDY_SAT};
 use common::parts::{coinbase, owner, spend_legacy};
 use common::truth::Truth;
@@ -100,7 +100,7 @@ fn printed(stats: &Stats, hash: &str) -> String {
         stats.hash,
         stats.txouts,
         stats.bogosize,
-        blkdex::verify::amount::bitcoins(stats.total_amount_sat),
+        blkdex::primitives::amount::bitcoins(stats.total_amount_sat),
         stats.transactions.unwrap(),
     )
 }

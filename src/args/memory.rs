@@ -5,7 +5,7 @@
 use super::values::parse_height;
 use blkdex::export::Destination;
 use blkdex::ledger::picture::Format;
-use blkdex::position::Height;
+use blkdex::primitives::position::Height;
 use clap::Subcommand;
 use clap::builder::{PathBufValueParser, TypedValueParser};
 use std::path::{Path, PathBuf};

@@ -3,7 +3,7 @@
 //! Invariant: what is here has been checked as far as it can be without opening a file.
 
 use blkdex::datadir::Location;
-use blkdex::position::Height;
+use blkdex::primitives::position::Height;
 use blkdex::query::BlockName;
 use clap::{Parser, Subcommand};
 use std::path::PathBuf;
@@ -195,7 +195,8 @@ fn location(datadir: &Option<PathBuf>, blocks_dir: &Option<PathBuf>) -> Option<L
 #[cfg(test)]
 mod tests {
     use super::*;
-    use blkdex::datadir::{NetworkName, Source};
+    use blkdex::datadir::Source;
+    use blkdex::primitives::network::NetworkName;
     use clap::CommandFactory;
 
     fn parse(line: &str) -> Result<Args, clap::Error> {

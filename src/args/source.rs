@@ -5,10 +5,11 @@
 use super::location;
 use super::values::{Bytes, Memory, parse_bytes, parse_height, parse_hex, parse_memory};
 use bitcoin::hashes::Hash;
-use blkdex::datadir::{NetworkName, Source};
+use blkdex::datadir::Source;
 use blkdex::import::Options;
-use blkdex::ledger::keeper::Settings;
-use blkdex::position::Height;
+use blkdex::import::keeper::Settings;
+use blkdex::primitives::network::NetworkName;
+use blkdex::primitives::position::Height;
 use clap::ArgAction;
 use std::path::{Path, PathBuf};
 

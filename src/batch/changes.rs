@@ -7,11 +7,11 @@ use super::TableCounts;
 use super::coinbases::Coinbases;
 use super::pending::{Pending, PendingRow};
 use super::rows::Spends;
+use crate::batch::table::Table;
 use crate::limits::PREFETCH_AHEAD;
-use crate::position::Txo;
-use crate::region::Buffer;
+use crate::memory::region::Buffer;
+use crate::primitives::position::Txo;
 use crate::runs::row::CoinRow;
-use crate::table::Table;
 
 /// What the changes of one block work on.
 pub struct Changes<'a> {

@@ -8,9 +8,9 @@
 use crate::datadir::BlockReader;
 use crate::index::Index;
 use crate::limits::{BATCH_BLOCKS_MAX, COINBASE_MATURITY};
-use crate::position::{Height, Place, Txo};
-use crate::region::Buffer;
-use crate::wire::{Block, Fault};
+use crate::memory::region::Buffer;
+use crate::primitives::position::{Height, Place, Txo};
+use crate::primitives::wire::{Block, Fault};
 use crate::{Error, Result};
 
 /// Bytes of a block that are read for its coinbase: most have less than a thousand.

@@ -7,15 +7,15 @@ use super::resolve::{BadSpend, Resolver};
 use super::settle::{Settler, Step};
 use super::spill::{new_run, write_spends};
 use crate::Result;
+use crate::batch::clock::Stage;
 use crate::index::Index;
 use crate::limits::{COIN_CHANGES_MAX, COIN_SPILLS_MAX};
-use crate::position::{Height, Txo};
+use crate::primitives::position::{Height, Txo};
 use crate::runs::catalogue::Run;
 use crate::runs::fold::Folder;
 use crate::runs::gather::{Gather, buffer_for, fan_in};
 use crate::runs::policy::overlap;
 use crate::runs::row::{CoinRow, Relation};
-use crate::stages::Stage;
 
 // The deletes buffer is large enough to merge all coin spills of a batch at once. If a single block has
 // spilled many of them, there is still room for two at a time.

@@ -6,23 +6,16 @@
 //! Memory: room for the largest block, made once.
 
 use super::rows::Shares;
-use crate::fingerprint::Fingerprints;
-use crate::fingerprint::lanes::Lanes;
-use crate::fingerprint::{outpoint_of_hash, script_of_hash};
 use crate::index::blocks::TxMarks;
-use crate::limits::{BLOCK_TXS_MAX, COIN_CHANGES_MAX, SCRIPT_BYTES_MAX};
-use crate::position::{Height, Txo};
-use crate::region::{Buffer, Region};
+use crate::limits::{BLOCK_TXS_MAX, COIN_CHANGES_MAX};
+use crate::memory::region::{Buffer, Region};
+use crate::primitives::fingerprint::Fingerprints;
+use crate::primitives::fingerprint::lanes::Lanes;
+use crate::primitives::fingerprint::{outpoint_of_hash, script_of_hash};
+use crate::primitives::position::{Height, Txo};
+use crate::primitives::script::is_unspendable;
+use crate::primitives::wire::{Block, Fault, Hash32, check_merkle_root, check_witnesses};
 use crate::runs::row::{CoinRow, FundingRow, TxidRow};
-use crate::wire::{Block, Fault, Hash32, check_merkle_root, check_witnesses};
-
-/// Whether no input can ever spend this script (Bitcoin Core, `script/script.h`:
-/// `CScript::IsUnspendable`).
-#[inline]
-pub fn is_unspendable(script: &[u8]) -> bool {
-    const OP_RETURN: u8 = 0x6a;
-    script.first() == Some(&OP_RETURN) || script.len() > SCRIPT_BYTES_MAX
-}
 
 /// Numbers of a block.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]

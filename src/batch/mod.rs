@@ -22,6 +22,7 @@
 //! | `warm.rs` | the table filled from the runs |
 
 mod changes;
+pub mod clock;
 pub mod coinbases;
 mod commit;
 pub mod digest;
@@ -32,9 +33,12 @@ pub mod resolve;
 pub mod rows;
 mod settle;
 mod spill;
+pub mod table;
 pub mod warm;
 
 use crate::Result;
+use crate::batch::clock::{Stage, Stages};
+use crate::batch::table::Table;
 use crate::datadir::BlockReader;
 use crate::index::Index;
 use crate::index::blocks::BlockRow;
@@ -42,15 +46,13 @@ use crate::limits::{
     BLOCK_OUTPUTS_MAX, BLOCK_ROWS_BUFFERED_MAX, BLOCK_TXS_MAX, COIN_CHANGES_MAX, COIN_SPILLS_MAX,
     COINS_PAGE_BYTES, SPILLS_MAX,
 };
-use crate::memory::Sizes;
-use crate::position::{Height, Place, Txo};
-use crate::region::Buffer;
+use crate::memory::plan::Sizes;
+use crate::memory::region::Buffer;
+use crate::primitives::position::{Height, Place, Txo};
+use crate::primitives::wire::{self, Fault};
 use crate::runs::catalogue::Run;
 use crate::runs::row::{CoinRow, Relation, Row};
 use crate::runs::write::Staging;
-use crate::stages::{Stage, Stages};
-use crate::table::Table;
-use crate::wire::{self, Fault};
 use changes::{Changes, Stop};
 use coinbases::Coinbases;
 use digest::{BlockCounts, Digest};

@@ -8,8 +8,8 @@
 //! few of them, which stay in the processor's cache.
 
 use crate::limits::BLOCK_OUTPUTS_MAX;
-use crate::position::Txo;
-use crate::region::{Buffer, Region};
+use crate::memory::region::{Buffer, Region};
+use crate::primitives::position::Txo;
 use crate::runs::row::CoinRow;
 use bytemuck::Zeroable;
 

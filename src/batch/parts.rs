@@ -3,9 +3,9 @@
 //! Invariant: a part that is a map of ours has the capacity that the plan gave it.
 
 use super::{Batch, BufferedBlock};
-use crate::region::Buffer;
+use crate::batch::table::Table;
+use crate::memory::region::Buffer;
 use crate::runs::row::Row;
-use crate::table::Table;
 
 /// Bytes of a part of the memory plan.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

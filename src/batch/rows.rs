@@ -12,8 +12,8 @@
 //! sorting and 146 MB less memory than rows for all.)
 
 use crate::limits::BLOCK_OUTPUTS_MAX;
-use crate::position::Txo;
-use crate::region::Region;
+use crate::memory::region::Region;
+use crate::primitives::position::Txo;
 use crate::runs::row::{FundingRow, Row, SpendingRow, TxidRow};
 use bytemuck::Pod;
 use std::ops::Range;

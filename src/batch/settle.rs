@@ -15,7 +15,7 @@ use super::resolve::{BadSpend, Resolver};
 use super::rows::Spends;
 use crate::Result;
 use crate::limits::{OUTPOINT_COINS_MAX, SEGMENT_BYTES_MIN};
-use crate::position::Txo;
+use crate::primitives::position::Txo;
 use crate::runs::fold::free_gathered;
 use crate::runs::gather::Gather;
 use crate::runs::page::NO_NEXT;

@@ -5,14 +5,14 @@
 use super::Batch;
 use super::rows::Spends;
 use crate::Result;
+use crate::batch::clock::{Stage, Stages};
 use crate::index::{Index, NewBlock};
 use crate::limits::APART_ROWS_MIN;
-use crate::position::{Height, Txo};
+use crate::primitives::position::{Height, Txo};
 use crate::runs::catalogue::Run;
 use crate::runs::row::{CoinRow, Relation, Row, SpendingRow};
 use crate::runs::sort::{sort_by_parts, sort_rows};
 use crate::runs::write::{RunWriter, Staging};
-use crate::stages::{Stage, Stages};
 use bytemuck::Zeroable;
 
 impl Batch {

@@ -2,7 +2,7 @@
 //!
 //! Invariant: a column is as wide as its widest cell; no line ends in spaces; a cell is in one line.
 
-use crate::streams::plain;
+use crate::commands::streams::plain;
 use std::io::{Result, Write};
 
 /// How the cells of a column stand.

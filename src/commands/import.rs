@@ -9,7 +9,7 @@ use super::progress::Reporter;
 use super::signals::{self, INTERRUPTED};
 use super::summary;
 use crate::args::ImportArgs;
-use crate::streams::say;
+use crate::commands::streams::say;
 use anyhow::Result;
 use blkdex::import::import;
 use std::io::Write;

@@ -6,10 +6,10 @@ use crate::args::HowArgs;
 use anyhow::Result;
 use blkdex::Error;
 use blkdex::datadir::{Datadir, Source};
-use blkdex::kept::Kept;
+use blkdex::import::events::Event;
 use blkdex::ledger::log::Log;
+use blkdex::os::kept::Kept;
 use blkdex::rebuild::new_path;
-use blkdex::report::Event;
 use std::path::Path;
 
 /// Hears what happens and writes what is for the log.

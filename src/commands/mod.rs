@@ -2,6 +2,7 @@
 //!
 //! Invariant: answers, and nothing else, go to stdout.
 
+pub mod advice;
 mod columns;
 mod doctor;
 mod export;
@@ -16,19 +17,20 @@ mod place;
 mod progress;
 mod rebuild;
 mod signals;
+pub mod streams;
 mod summary;
 mod verify;
 mod words;
 
 pub use signals::INTERRUPTED;
 
-use crate::advice;
 use crate::args::{Args, AtArgs, Command, ScriptArgs};
 use anyhow::{Context, Result};
 use bitcoin::ScriptBuf;
 use blkdex::index::Index;
-use blkdex::query::{QUERY_CACHE_BYTES, View, expect_indexed};
-use blkdex::script;
+use blkdex::query::script;
+use blkdex::query::{View, expect_indexed};
+use blkdex::store::QUERY_CACHE_BYTES;
 use people::Show;
 use std::io::{self, ErrorKind, Write};
 use std::process::ExitCode;

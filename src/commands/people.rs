@@ -6,12 +6,12 @@ use super::columns::Align::{Left, Right};
 use super::columns::{print, print_fields};
 use super::words::{address_word, coinbase_word, date, grouped, name, script_words, spent_words};
 use bitcoin::{Address, ScriptBuf};
-use blkdex::position::Height;
+use blkdex::primitives::amount::{bitcoins, signed_bitcoins};
+use blkdex::primitives::position::Height;
 use blkdex::query::{
     Balance, BlockInfo, EventKind, History, InputInfo, OutputInfo, OutputOfTx, Status, TxInfo,
     Utxos,
 };
-use blkdex::verify::amount::{bitcoins, signed_bitcoins};
 use std::io::{Result, Write};
 
 /// An answer that can be printed.

@@ -3,10 +3,10 @@
 //! Invariant: what cannot be found is no fault here; the work that needs it says so.
 
 use crate::args::AtArgs;
-use crate::streams::say;
+use crate::commands::streams::say;
 use blkdex::datadir::{Found, Source, Wanted, find};
 use blkdex::index::Index;
-use blkdex::query::QUERY_CACHE_BYTES;
+use blkdex::store::QUERY_CACHE_BYTES;
 use std::path::Path;
 
 /// Says it for an import, if a setting was followed.

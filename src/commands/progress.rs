@@ -4,17 +4,17 @@
 //! ticker, no thread.
 
 use super::words::{date, grouped};
-use crate::streams::say;
+use crate::commands::streams::say;
 use bitcoin::BlockHash;
 use bitcoin::hashes::Hash;
-use blkdex::chain::Chain;
 use blkdex::datadir::{EndState, LeftoverKind, ScanProgress};
+use blkdex::import::chain::Chain;
+use blkdex::import::events::{Event, Notice, Progress};
 use blkdex::index::left_out::LeftOut;
 use blkdex::ledger::record::{Moment, Record};
 use blkdex::limits::BLOCK_BYTES_MAX;
-use blkdex::machine::Resident;
-use blkdex::memory::Plan;
-use blkdex::report::{Event, Notice, Progress};
+use blkdex::memory::plan::Plan;
+use blkdex::os::machine::Resident;
 use blkdex::utxo::{Progress as Reading, Work};
 use console::Term;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};

@@ -3,7 +3,7 @@
 //! Invariant: the first signal only sets a flag; a second Ctrl-C or SIGTERM ends the process at once.
 
 use anyhow::{Context, Result};
-use blkdex::system::is_ignored;
+use blkdex::os::system::is_ignored;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::flag;
 use std::sync::Arc;

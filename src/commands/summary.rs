@@ -7,8 +7,8 @@ use super::columns::{print, print_fields};
 use super::words::grouped;
 use bitcoin::BlockHash;
 use bitcoin::hashes::Hash;
-use blkdex::report::Summary;
-use blkdex::stages::Stage;
+use blkdex::batch::clock::Stage;
+use blkdex::import::events::Summary;
 use serde_json::{Map, Value, json};
 use std::io::{Result, Write};
 

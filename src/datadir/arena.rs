@@ -8,7 +8,7 @@
 use std::hash::{BuildHasher, Hasher, RandomState};
 
 use crate::limits::{BLOCK_BYTES_MAX, HEADERS_MAX};
-use crate::position::Place;
+use crate::primitives::position::Place;
 
 /// Bytes of the arena that one header takes, buckets apart.
 pub const NODE_BYTES: usize = 36;

@@ -8,7 +8,7 @@ use bitcoin::{Target, Work};
 use super::arena::{BELOW, BEST, CONNECTED, DERIVED, EXCLUDED, GHOST, INVALID, NONE, ROOT};
 use super::headers::{Aside, Best, Counts, HeaderTree, NodeId, Root};
 use super::records::target_of;
-use crate::position::Height;
+use crate::primitives::position::Height;
 
 impl HeaderTree<'_> {
     /// Finds the chain with the most work among those whose blocks are all present from the root on;
@@ -163,7 +163,7 @@ fn work_of(bits: u32) -> u128 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::position::Place;
+    use crate::primitives::position::Place;
 
     /// Blocks of a random tree: parent and target of each; 1000 and above are missing.
     struct Model {

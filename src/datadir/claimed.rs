@@ -3,9 +3,10 @@
 //! Invariant: a claim is believed only of blocks that had to make one (BIP 34), or beside a chain whose
 //! last block claims the height that it has: regtest's need not.
 
-use super::{BlockReader, Datadir, Network, NetworkName};
-use crate::position::{Height, Place};
-use crate::wire::Block;
+use crate::datadir::{BlockReader, Datadir};
+use crate::primitives::network::{Network, NetworkName};
+use crate::primitives::position::{Height, Place};
+use crate::primitives::wire::Block;
 
 /// The height in the coinbase of the block at `place`; `None` if it cannot be read, or if blocks did not
 /// have to name their height then.

@@ -3,10 +3,10 @@
 //! Invariant: settings are found as Bitcoin Core finds them (`common/config.cpp`, `common/settings.cpp`):
 //! those of the network's section before those of all networks, and of several the first.
 
-use super::NetworkName;
 use crate::error::io_error;
 use crate::limits::CONF_BYTES_MAX;
-use crate::opening::open_file;
+use crate::os::opening::open_file;
+use crate::primitives::network::NetworkName;
 use crate::{Error, Result};
 use std::ffi::OsStr;
 use std::fmt;

@@ -20,8 +20,8 @@ use super::{
     block_file_path, leftovers_of,
 };
 use crate::limits::{BEING_WRITTEN_AGE_MAX, ORPHANS_QUIET_MAX};
-use crate::position::{Height, Place};
-use crate::wire;
+use crate::primitives::position::{Height, Place};
+use crate::primitives::wire;
 use crate::{Error, Result};
 use bitcoin::BlockHash;
 use bitcoin::hashes::Hash;

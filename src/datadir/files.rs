@@ -11,7 +11,7 @@ use std::time::SystemTime;
 use super::xor::XorKey;
 use crate::error::io_error;
 use crate::limits::BLOCK_FILE_BYTES_MAX;
-use crate::opening::open_file;
+use crate::os::opening::open_file;
 use crate::{Error, Result};
 
 /// One `blk*.dat`, as it was when listed.

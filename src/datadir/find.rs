@@ -5,10 +5,10 @@
 
 use super::conf::{Conf, Setting};
 use super::files::{self, has_block_files};
-use super::network::{Network, NetworkName};
 use super::records::RecordReader;
 use super::{Location, block_file_path};
 use crate::error::io_error;
+use crate::primitives::network::{Network, NetworkName};
 use crate::{Error, Result};
 use std::fmt;
 use std::fs;

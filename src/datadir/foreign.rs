@@ -5,10 +5,11 @@
 
 use super::files::read_at;
 use super::records::{FRAME_BYTES, Record, hash_of};
-use super::{BlockFile, Network, XorKey, block_file_path};
+use crate::datadir::{BlockFile, XorKey, block_file_path};
 use crate::error::io_error;
 use crate::limits::NETWORK_FILES_MAX;
-use crate::opening::open_file;
+use crate::os::opening::open_file;
+use crate::primitives::network::Network;
 use crate::{Error, Result};
 use bitcoin::BlockHash;
 use bitcoin::hashes::Hash;
@@ -72,8 +73,9 @@ pub(super) fn expect_genesis(record: &Record, network: &Network) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::super::testing::folder_with;
-    use super::super::{Datadir, Location, NetworkName, Source};
     use super::*;
+    use crate::datadir::{Datadir, Location, Source};
+    use crate::primitives::network::NetworkName;
 
     fn refusal(bytes: Vec<u8>, key: Option<[u8; 8]>) -> String {
         let mut bytes = bytes;

@@ -11,7 +11,7 @@
 use super::arena::{
     Arena, BELOW, BEST, CONNECTED, COPY, EXCLUDED, GHOST, INVALID, NONE, Node, ROOT,
 };
-use crate::position::{Height, Place};
+use crate::primitives::position::{Height, Place};
 use crate::{Error, Result};
 
 /// Where the chain must begin.

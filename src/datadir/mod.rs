@@ -27,8 +27,9 @@ use std::path::{Path, PathBuf};
 
 use crate::error::io_error;
 use crate::limits::{HEADER_BYTES, NETWORK_FILES_MAX};
-use crate::opening::open_file;
-use crate::position::Place;
+use crate::os::opening::open_file;
+use crate::primitives::network::{Network, NetworkName};
+use crate::primitives::position::Place;
 use crate::{Error, Result};
 
 mod arena;
@@ -41,11 +42,9 @@ mod find;
 mod foreign;
 mod headers;
 mod leftovers;
-mod network;
 mod reader;
 mod records;
 mod scan;
-mod sigbus;
 #[cfg(test)]
 pub(crate) mod testing;
 mod undo;
@@ -59,11 +58,9 @@ pub use files::{BlockFile, block_file_path};
 pub use find::{Found, Wanted, find};
 pub use headers::{Aside, Best, ChainBlock, Counts, HeaderTree, Inserted, NodeId, Root};
 pub use leftovers::{Leftover, LeftoverKind, LeftoversOfFile, leftovers_of};
-pub use network::{Network, NetworkName};
 pub use reader::BlockReader;
 use records::{Record, RecordReader};
 pub use scan::{FileMemory, ScanProgress, ScanReport, copies_of, scan};
-pub use sigbus::catch_sigbus;
 pub use undo::UndoFile;
 pub use xor::XorKey;
 

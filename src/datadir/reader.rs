@@ -18,14 +18,15 @@ use memmap2::{Advice, Mmap, MmapMut, UncheckedAdvice};
 
 use super::files::{block_file_path, read_at};
 use super::xor::XorKey;
-use super::{Datadir, sigbus};
+use crate::datadir::Datadir;
 use crate::error::io_error;
 use crate::limits::{
     BLOCK_BYTES_MAX, MAPPED_BYTES_MAX, OPEN_FILES_MAX, READ_AHEAD_BYTES, SETTLED_AFTER,
 };
-use crate::opening::open_file;
-use crate::position::Place;
-use crate::system::will_need;
+use crate::os::opening::open_file;
+use crate::os::sigbus;
+use crate::os::system::will_need;
+use crate::primitives::position::Place;
 use crate::{Error, Result};
 
 /// What one jump within a map may make resident around the block (the kernel's fault-around).

@@ -16,13 +16,13 @@ use byteorder::{ByteOrder, LE};
 
 use super::files::read_at;
 use super::leftovers::{Leftovers, Stretch};
-use super::network::{Network, NetworkName};
 use super::xor::XorKey;
 use crate::Result;
 use crate::error::io_error;
 use crate::limits::{BLOCK_BYTES_MAX, BLOCK_BYTES_MIN, HEADER_BYTES, HOP_BYTES, SEARCH_BYTES_MAX};
-use crate::opening::open_file;
-use crate::position::Place;
+use crate::os::opening::open_file;
+use crate::primitives::network::{Network, NetworkName};
+use crate::primitives::position::Place;
 
 /// Bytes before a block: magic and length.
 pub const FRAME_BYTES: usize = 8;

@@ -5,10 +5,10 @@
 
 use super::headers::{HeaderTree, Inserted};
 use super::leftovers::{Leftover, LeftoverKind, Leftovers, list};
-use super::network::NetworkName;
 use super::records::{FRAME_BYTES, Record, RecordReader, bits_of};
 use super::{BlockFile, Datadir, block_file_path};
-use crate::position::Place;
+use crate::primitives::network::NetworkName;
+use crate::primitives::position::Place;
 use crate::{Error, Result};
 use std::hash::Hasher;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -367,9 +367,10 @@ mod tests {
     use super::super::ChainEnd;
     use super::super::headers::{Best, Root};
     use super::super::testing::{fixture, fixture_path, folder_with, regtest_source};
-    use super::super::{Location, Network, Source, XorKey};
     use super::*;
-    use crate::position::Height;
+    use crate::datadir::{Location, Source, XorKey};
+    use crate::primitives::network::Network;
+    use crate::primitives::position::Height;
 
     fn open(dir: &Path) -> Datadir {
         let location = Location::BlocksDir(dir.to_path_buf());

@@ -5,7 +5,7 @@
 use super::files::read_at;
 use super::{Datadir, XorKey};
 use crate::error::io_error;
-use crate::opening::open_file;
+use crate::os::opening::open_file;
 use crate::{Error, Result};
 use std::fs::File;
 use std::io::ErrorKind;

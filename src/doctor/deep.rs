@@ -8,9 +8,9 @@
 use super::{Deep, WrongBlock};
 use crate::Result;
 use crate::datadir::{ChainBlock, Datadir, HeaderTree};
+use crate::import::needs::sample::Checker;
 use crate::limits::PLACES_LISTED_MAX;
-use crate::needs::sample::Checker;
-use crate::position::Height;
+use crate::primitives::position::Height;
 use std::time::Instant;
 
 /// Checks every block of the best chain; `tell` hears how many bytes are done. A block that has a

@@ -7,11 +7,11 @@ use crate::datadir::{
     Best, ChainEnd, Datadir, EndState, HeaderTree, Leftover, LeftoverKind, ScanReport, Spot,
     claimed_height,
 };
+use crate::import::needs::lack::Lack;
 use crate::index::Index;
 use crate::index::left_out::{LeftOut, left_out};
-use crate::needs::lack::Lack;
-use crate::position::Height;
-use crate::query::QUERY_CACHE_BYTES;
+use crate::primitives::position::Height;
+use crate::store::QUERY_CACHE_BYTES;
 use crate::verify::undo::is_connected;
 use crate::{Error, Result};
 use bitcoin::BlockHash;
@@ -22,7 +22,7 @@ use std::path::PathBuf;
 #[derive(Clone, PartialEq, Eq, Debug, serde::Serialize)]
 pub struct FilesFound {
     /// Their folder.
-    #[serde(serialize_with = "crate::path_text::serialize")]
+    #[serde(serialize_with = "crate::os::path_text::serialize")]
     pub dir: PathBuf,
     /// How many there are.
     pub count: u64,
@@ -189,7 +189,7 @@ const SNAPSHOT: &str = "chainstate_snapshot";
 #[derive(Clone, PartialEq, Eq, Debug, serde::Serialize)]
 pub struct IndexFound {
     /// The file.
-    #[serde(serialize_with = "crate::path_text::serialize")]
+    #[serde(serialize_with = "crate::os::path_text::serialize")]
     pub path: PathBuf,
     /// Whether it is there.
     pub exists: bool,

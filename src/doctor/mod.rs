@@ -19,20 +19,19 @@ pub use found::{ChainFound, FilesFound, IndexFound, State};
 pub use node::Node;
 
 use crate::Result;
-use crate::chain::fork;
-use crate::datadir::{
-    BlockReader, ChainEnd, Datadir, HeaderTree, Root, ScanReport, Source, catch_sigbus, scan,
-};
+use crate::datadir::{BlockReader, ChainEnd, Datadir, HeaderTree, Root, ScanReport, Source, scan};
+use crate::import::chain::fork;
+use crate::import::events::Event;
+use crate::import::needs::sample::{Sample, Tally};
+use crate::import::needs::{Ahead, Needs, Room};
 use crate::index::Index;
 use crate::index::left_out::LeftOut;
 use crate::limits::RECORD_BYTES_TYPICAL_MIN;
-use crate::memory::{BUDGET_BYTES_MIN, Plan};
-use crate::needs::sample::{Sample, Tally};
-use crate::needs::{Ahead, Needs, Room};
-use crate::position::Height;
-use crate::region::Region;
-use crate::report::Event;
-use crate::wire::check_block;
+use crate::memory::plan::{BUDGET_BYTES_MIN, Plan};
+use crate::memory::region::Region;
+use crate::os::sigbus::catch_sigbus;
+use crate::primitives::position::Height;
+use crate::primitives::wire::check_block;
 use bitcoin::hashes::Hash;
 use std::path::PathBuf;
 

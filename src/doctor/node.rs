@@ -5,8 +5,8 @@
 
 use crate::Error;
 use crate::datadir::Datadir;
-use crate::opening::open_file;
-use crate::system::locked_by;
+use crate::os::opening::open_file;
+use crate::os::system::locked_by;
 use std::io::{ErrorKind, Read};
 use std::path::Path;
 use std::time::SystemTime;

@@ -18,16 +18,18 @@ use super::ranking::Ranking;
 use super::received::{Received, funding_rows};
 use super::utxos::push_script;
 use super::{Lines, kept};
-use crate::datadir::{Location, catch_sigbus};
-use crate::fingerprint::SCRIPT_BITS;
+use crate::datadir::Location;
 use crate::index::Index;
 use crate::limits::SORTER_BYTES_MIN;
-use crate::memory::{READ_CACHE_BYTES, left_when_reading};
-use crate::position::{Height, Txo};
-use crate::region::Region;
+use crate::memory::plan::left_when_reading;
+use crate::memory::region::Region;
+use crate::memory::sorter::{Sorted, Sorter};
+use crate::os::sigbus::catch_sigbus;
+use crate::os::system::folder_of;
+use crate::primitives::fingerprint::SCRIPT_BITS;
+use crate::primitives::position::{Height, Txo};
 use crate::runs::row::{FundingRow, SpendingRow};
-use crate::sorter::{Sorted, Sorter};
-use crate::system::folder_of;
+use crate::store::SEQUENTIAL_CACHE_BYTES;
 use crate::utxo::{Heights, Progress, Spent, UtxoSet, Watch, Work, spent_rows};
 use crate::{Error, Result};
 use byteorder::{BigEndian, ByteOrder, LittleEndian};
@@ -83,7 +85,7 @@ pub fn export_balances(
     watch: &mut Watch<'_>,
 ) -> Result<BalancesWritten> {
     catch_sigbus();
-    let index = Index::open(index, READ_CACHE_BYTES)?;
+    let index = Index::open(index, SEQUENTIAL_CACHE_BYTES)?;
     let mut set = UtxoSet::open(&index, options.at, options.location.as_ref())?;
     options.to.write(&kept(&set), |out| {
         let dir = folder_of(index.store().path());

@@ -5,9 +5,9 @@
 //! begins with `.blkdex-` until then, and a kill leaves that.) The mode is 0600 less the umask.
 
 use crate::error::io_error;
-use crate::kept::Kept;
-use crate::opening::kind_of;
-use crate::system::folder_of;
+use crate::os::kept::Kept;
+use crate::os::opening::kind_of;
+use crate::os::system::folder_of;
 use crate::{Error, Result};
 use rustix::fs::{AtFlags, CWD, linkat};
 use std::fs::File;

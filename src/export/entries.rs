@@ -11,8 +11,8 @@
 //! scripts are wanted.
 
 use crate::Result;
-use crate::position::Txo;
-use crate::sorter::{Sorted, Sorter};
+use crate::memory::sorter::{Sorted, Sorter};
+use crate::primitives::position::Txo;
 use byteorder::{BigEndian, ByteOrder, LittleEndian};
 use std::path::Path;
 

@@ -19,7 +19,7 @@ mod ranking;
 mod received;
 mod utxos;
 
-use crate::kept::Kept;
+use crate::os::kept::Kept;
 use crate::utxo::UtxoSet;
 
 pub use balances::{BalancesOptions, BalancesWritten, export_balances};

@@ -5,7 +5,7 @@
 //! Memory: 32 bytes for each of up to [`RANKED_MAX`] places; with more, nothing is dropped.
 
 use crate::limits::RANKED_MAX;
-use crate::position::Txo;
+use crate::primitives::position::Txo;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 

@@ -4,7 +4,7 @@
 //!
 //! Memory: none of its own; the buffer is lent.
 
-use crate::position::Txo;
+use crate::primitives::position::Txo;
 use crate::runs::gather::{Gather, buffer_for};
 use crate::runs::page::NO_NEXT;
 use crate::runs::policy::overlap;

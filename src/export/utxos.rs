@@ -9,19 +9,21 @@
 use super::destination::{Destination, Out};
 use super::{Lines, UtxosFormat, kept};
 use crate::Result;
-use crate::datadir::{Location, NetworkName, catch_sigbus};
+use crate::datadir::Location;
 use crate::index::Index;
 use crate::limits::SORTER_BYTES_MIN;
-use crate::memory::READ_CACHE_BYTES;
-use crate::position::Height;
-use crate::script::address_of;
-use crate::system::folder_of;
+use crate::os::sigbus::catch_sigbus;
+use crate::os::system::folder_of;
+use crate::primitives::coin::Coin;
+use crate::primitives::network::NetworkName;
+use crate::primitives::position::Height;
+use crate::primitives::wire::Hash32;
+use crate::query::script::address_of;
+use crate::store::SEQUENTIAL_CACHE_BYTES;
 use crate::utxo::{Progress, UtxoSet, Watch, Work};
 use crate::verify::Uint256;
-use crate::verify::coin::Coin;
 use crate::verify::recompute::{ByOutpoint, spent_buffer};
 use crate::verify::snapshot::{Header, Writer};
-use crate::wire::Hash32;
 use bitcoin::hashes::Hash;
 use bitcoin::hex::DisplayHex;
 use bitcoin::{Script, Txid};
@@ -67,7 +69,7 @@ pub fn export_utxos(
     watch: &mut Watch<'_>,
 ) -> Result<UtxosWritten> {
     catch_sigbus();
-    let index = Index::open(index, READ_CACHE_BYTES)?;
+    let index = Index::open(index, SEQUENTIAL_CACHE_BYTES)?;
     let mut set = UtxoSet::open(&index, options.at, options.location.as_ref())?;
     options.to.write(&kept(&set), |out| match options.format {
         UtxosFormat::Snapshot => write_snapshot(&mut set, options.memory_bytes, watch, out),

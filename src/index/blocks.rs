@@ -22,10 +22,10 @@
 //! outputs, since the one before. `hashes`: hash (32 bytes) → height. `positions`: height → file
 //! (u32), offset of the block's first byte (u64), bytes (u32).
 
-use super::sealed;
 use crate::limits::{HEADER_BYTES, OFFSET_EVERY_TXS};
-use crate::position::{Place, Txo};
-use crate::wire::Hash32;
+use crate::primitives::position::{Place, Txo};
+use crate::primitives::wire::Hash32;
+use crate::store::sealed;
 use byteorder::{ByteOrder, LittleEndian};
 use redb::TableDefinition;
 

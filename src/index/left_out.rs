@@ -6,9 +6,9 @@
 //! `left_out`, hash (32 bytes) → [`LeftOut`] as JSON.
 
 use crate::Result;
-use crate::position::Height;
+use crate::primitives::position::Height;
+use crate::primitives::wire::Hash32;
 use crate::store::Store;
-use crate::wire::Hash32;
 use bitcoin::BlockHash;
 use bitcoin::hashes::Hash;
 use redb::{TableDefinition, WriteTransaction};

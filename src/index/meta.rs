@@ -7,8 +7,9 @@
 //! (XXH3-64 of the other fields), and, from the first commit on,
 //! `tip` and `settled` (u32).
 
-use crate::datadir::{Datadir, Network};
-use crate::position::Height;
+use crate::datadir::Datadir;
+use crate::primitives::network::Network;
+use crate::primitives::position::Height;
 use crate::store::Store;
 use crate::{Error, Result};
 use byteorder::{ByteOrder, LittleEndian};

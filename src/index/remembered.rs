@@ -5,7 +5,7 @@
 
 use super::meta::{META, Meta};
 use super::refuse_foreign_tables;
-use crate::query::QUERY_CACHE_BYTES;
+use crate::store::QUERY_CACHE_BYTES;
 use crate::store::Store;
 use crate::{Error, Result};
 use std::ffi::OsStr;

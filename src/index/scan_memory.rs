@@ -11,9 +11,9 @@
 use super::blocks::{POSITIONS, decode_place, encode_place};
 use crate::Result;
 use crate::datadir::{ChainEnd, FileMemory};
-use crate::position::{Height, Place};
+use crate::primitives::position::{Height, Place};
+use crate::primitives::wire::Hash32;
 use crate::store::Store;
-use crate::wire::Hash32;
 use byteorder::{ByteOrder, LittleEndian};
 use redb::{TableDefinition, WriteTransaction};
 

@@ -6,15 +6,15 @@ use super::Index;
 use super::blocks::{
     BLOCKS, BlockRow, HASHES, Mark, OFFSETS, POSITIONS, decode_place, marks_around,
 };
-use super::sealed;
-use crate::held::{ReadTable, Reading};
 use crate::limits::{BLOCK_TXS_MAX, HEADER_BYTES};
-use crate::position::{Height, Place, Txo};
+use crate::primitives::position::{Height, Place, Txo};
+use crate::primitives::wire::Hash32;
 use crate::runs::catalogue::Run;
 use crate::runs::read::Walk;
 use crate::runs::row::{Row, SpendingRow};
 use crate::store::Store;
-use crate::wire::Hash32;
+use crate::store::reading::{ReadTable, Reading};
+use crate::store::sealed;
 use crate::{Error, Result};
 use std::ops::RangeInclusive;
 

@@ -7,7 +7,7 @@ use super::fault::LogFault;
 use super::find::{Answers, Found, find, planned_bytes};
 use super::record::{Moment, Record, RelationUse};
 use crate::Result;
-use crate::position::Height;
+use crate::primitives::position::Height;
 use serde::Serialize;
 use std::path::Path;
 

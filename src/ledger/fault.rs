@@ -2,7 +2,7 @@
 //!
 //! Invariant: what is wrong with the question is told apart from what is wrong with the log.
 
-use crate::position::Height;
+use crate::primitives::position::Height;
 use std::path::PathBuf;
 
 /// See the module documentation.

@@ -7,7 +7,7 @@ use super::fault::LogFault;
 use super::read::read;
 use super::record::{Head, Line, PartUse, Record};
 use crate::Result;
-use crate::position::Height;
+use crate::primitives::position::Height;
 use std::path::Path;
 use std::rc::Rc;
 

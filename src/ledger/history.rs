@@ -8,8 +8,8 @@ use super::read::read;
 use super::record::{Head, Line, Moment, Record};
 use super::step::{Step, Totals};
 use crate::Result;
-use crate::position::Height;
-use crate::stages::Stage;
+use crate::batch::clock::Stage;
+use crate::primitives::position::Height;
 use std::path::Path;
 
 /// See the module documentation.

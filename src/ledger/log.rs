@@ -6,8 +6,8 @@
 use super::record::{Head, LOG_NAME, LOG_VERSION, Line, PlannedPart, Record};
 use crate::error::io_error;
 use crate::limits::LOG_LINE_BYTES_MAX;
-use crate::memory::Plan;
-use crate::opening::open_with;
+use crate::memory::plan::Plan;
+use crate::os::opening::open_with;
 use crate::{Error, Result};
 use std::fs::{File, OpenOptions};
 use std::io::Write;

@@ -5,9 +5,6 @@
 //!
 //! | file | what |
 //! | --- | --- |
-//! | `counting.rs` | an allocator that counts |
-//! | `heap.rs` | what it has counted, and how much of it is redb's |
-//! | `keeper.rs` | makes the records |
 //! | `alarm.rs` | memory that grows and should not |
 //! | `record.rs` | the lines of a log |
 //! | `log.rs` | a log is begun, or gone on with |
@@ -21,13 +18,10 @@
 //! | `picture/` | these as plots, on a page or a sheet |
 
 pub mod alarm;
-pub mod counting;
 pub mod diff;
 mod fault;
 pub mod find;
-pub mod heap;
 pub mod history;
-pub mod keeper;
 pub mod log;
 pub mod numbers;
 pub mod picture;

@@ -7,7 +7,7 @@ use super::fault::LogFault;
 use super::record::{Head, LOG_NAME, LOG_VERSION, Line, Record};
 use crate::error::io_error;
 use crate::limits::LOG_LINE_BYTES_MAX;
-use crate::opening::open_file;
+use crate::os::opening::open_file;
 use crate::{Error, Result};
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};

@@ -3,7 +3,7 @@
 //! Invariant: sums and peaks count from the start of the run; everything else is as of the moment.
 //! Bytes are bytes, times milliseconds, whatever a reader makes of them for people.
 
-use crate::position::Height;
+use crate::primitives::position::Height;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 

@@ -2,8 +2,8 @@
 //!
 //! Invariant: sums stop at their limits, whatever a log says.
 
-use crate::position::Height;
-use crate::stages::Stage;
+use crate::batch::clock::Stage;
+use crate::primitives::position::Height;
 
 /// The work between two commits of a run.
 #[derive(Clone, PartialEq, Debug)]

@@ -6,7 +6,7 @@ use super::record::{
     Head, Heap, LOG_NAME, LOG_VERSION, Line, Moment, PartUse, PlannedPart, Process, Record,
     TableUse,
 };
-use crate::position::Height;
+use crate::primitives::position::Height;
 use std::collections::BTreeMap;
 use std::io::Write;
 

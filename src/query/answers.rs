@@ -5,7 +5,7 @@
 
 use crate::datadir::ChainEnd;
 use crate::index::left_out::LeftOut;
-use crate::position::Height;
+use crate::primitives::position::Height;
 use bitcoin::{Address, BlockHash, OutPoint, ScriptBuf, TxMerkleNode, Txid};
 use serde::Serialize;
 
@@ -37,7 +37,7 @@ pub struct Status {
     /// Sorted runs of each relation.
     pub runs: RunCounts,
     /// Where the block files were when they were imported.
-    #[serde(serialize_with = "crate::path_text::serialize")]
+    #[serde(serialize_with = "crate::os::path_text::serialize")]
     pub blocks_dir: std::path::PathBuf,
     /// Why the chain ended where it did when it was last looked at; `None` if that was not noted.
     pub chain: Option<ChainEnd>,

@@ -3,12 +3,13 @@
 //! Invariant: nothing is read from a place whose header is not that of the block in the index.
 
 use super::fault::QueryFault;
-use crate::datadir::{BlockReader, Location, Network};
+use crate::datadir::{BlockReader, Location};
 use crate::index::blocks::BlockRow;
 use crate::index::snapshot::Snapshot;
 use crate::limits::HEADER_BYTES;
-use crate::position::{Height, Place, Txo};
-use crate::wire::{Block, Fault, Tx, time_of};
+use crate::primitives::network::Network;
+use crate::primitives::position::{Height, Place, Txo};
+use crate::primitives::wire::{Block, Fault, Tx, time_of};
 use crate::{Error, Result};
 
 /// The block files that an index was made of.

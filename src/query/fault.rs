@@ -2,8 +2,8 @@
 //!
 //! Invariant: what is wrong with the question is told apart from what is wrong with the files.
 
-use crate::datadir::NetworkName;
-use crate::position::{Height, Place};
+use crate::primitives::network::NetworkName;
+use crate::primitives::position::{Height, Place};
 use crate::{Error, Result};
 use bitcoin::{BlockHash, OutPoint, Txid};
 

@@ -7,8 +7,8 @@ use super::answers::{Event, EventKind, History};
 use super::outputs::{Ending, Spent};
 use super::payments::Located;
 use crate::Result;
-use crate::position::Txo;
-use crate::script::address_of;
+use crate::primitives::position::Txo;
+use crate::query::script::address_of;
 use bitcoin::Script;
 
 /// What sorts events: the transaction, and in it spends before receives, each by their index.

@@ -3,7 +3,7 @@
 //! Invariant: an answer at height h is the one that an index whose tip is h would give.
 //!
 //! ```no_run
-//! use blkdex::{index::Index, query::{QUERY_CACHE_BYTES, View}, script};
+//! use blkdex::{index::Index, query::{View, script}, store::QUERY_CACHE_BYTES};
 //!
 //! let index = Index::open("blkdex.redb".as_ref(), QUERY_CACHE_BYTES)?;
 //! let mut view = View::new(&index, None, None)?;
@@ -30,6 +30,7 @@ mod fault;
 mod history;
 mod outputs;
 mod payments;
+pub mod script;
 mod status;
 mod tx;
 
@@ -41,16 +42,14 @@ pub use block::BlockName;
 pub use fault::QueryFault;
 pub use payments::{BALANCE_CHECKED_MAX, expect_indexed};
 
-use crate::datadir::{Location, NetworkName};
+use crate::datadir::Location;
 use crate::index::Index;
 use crate::index::blocks::BlockRow;
 use crate::index::snapshot::Snapshot;
-use crate::position::{Height, Txo};
+use crate::primitives::network::NetworkName;
+use crate::primitives::position::{Height, Txo};
 use crate::{Error, Result};
 use blocks::{BlockFiles, Found};
-
-/// A cache for redb that does for questions.
-pub const QUERY_CACHE_BYTES: usize = 32 << 20;
 
 /// An index as it was when `at` was its tip.
 pub struct View<'i> {

@@ -7,8 +7,8 @@ use super::answers::{RunCounts, Status};
 use crate::Result;
 use crate::index::left_out::left_out;
 use crate::index::scan_memory::chain_end;
+use crate::primitives::wire::time_of;
 use crate::runs::row::Relation;
-use crate::wire::time_of;
 use bitcoin::BlockHash;
 use bitcoin::hashes::Hash;
 

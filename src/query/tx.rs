@@ -7,9 +7,9 @@ use super::answers::{InputInfo, OutputOfTx, TxInfo};
 use super::blocks::Found;
 use super::outputs::{Ending, Spent, Wanted, outpoint_of};
 use crate::Result;
-use crate::datadir::NetworkName;
-use crate::position::Txo;
-use crate::script::address_of;
+use crate::primitives::network::NetworkName;
+use crate::primitives::position::Txo;
+use crate::query::script::address_of;
 use bitcoin::hashes::Hash;
 use bitcoin::{OutPoint, ScriptBuf, Txid};
 

@@ -3,9 +3,9 @@
 //! Invariant: a new index that reaches as high as the old one, and has its settled blocks, loses nothing.
 
 use crate::index::Index;
-use crate::memory::READ_CACHE_BYTES;
-use crate::position::Height;
-use crate::wire::Hash32;
+use crate::primitives::position::Height;
+use crate::primitives::wire::Hash32;
+use crate::store::SEQUENTIAL_CACHE_BYTES;
 use crate::{Error, Result};
 use std::path::{Path, PathBuf};
 
@@ -54,7 +54,7 @@ impl Old {
     /// # Errors
     /// Those of [`Index::open`]: what cannot be read cannot be lost.
     pub fn look(path: &Path) -> Result<Option<Old>> {
-        let index = Index::open(path, READ_CACHE_BYTES)?;
+        let index = Index::open(path, SEQUENTIAL_CACHE_BYTES)?;
         let Some((tip, _)) = index.tip() else {
             return Ok(None);
         };

@@ -17,12 +17,12 @@ pub use place::new_path;
 
 use crate::datadir::Datadir;
 use crate::doctor;
+use crate::import::events::{Event, Notice, Summary};
 use crate::import::{self, import};
 use crate::index::Index;
-use crate::kept::refuse_block_file;
-use crate::memory::READ_CACHE_BYTES;
-use crate::opening::open_file;
-use crate::report::{Event, Notice, Summary};
+use crate::os::kept::refuse_block_file;
+use crate::os::opening::open_file;
+use crate::store::SEQUENTIAL_CACHE_BYTES;
 use crate::utxo::Watch;
 use crate::verify::proof::{self, Verified, verify};
 use crate::{Error, Result};
@@ -75,7 +75,7 @@ pub fn rebuild(
         return Ok(done);
     }
     if let Some(old) = old {
-        old.refuse_loss_by(&Index::open(&options.index, READ_CACHE_BYTES)?)?;
+        old.refuse_loss_by(&Index::open(&options.index, SEQUENTIAL_CACHE_BYTES)?)?;
     }
     // Another import may have begun meanwhile.
     refuse_used(&index)?;
@@ -198,7 +198,7 @@ fn check(options: &import::Options, watch: &mut Watch<'_>) -> Result<Verified> {
         undo: false,
     };
     let verified = verify(&options.index, &check, watch)?;
-    let index = Index::open(&options.index, READ_CACHE_BYTES)?;
+    let index = Index::open(&options.index, SEQUENTIAL_CACHE_BYTES)?;
     if let Some((height, row)) = index
         .tip()
         .filter(|(_, r)| r.coins != verified.stats.txouts)

@@ -4,9 +4,9 @@
 //! which it was made.
 
 use crate::error::io_error;
-use crate::opening::{kind_of, open_file};
-use crate::report::Notice;
-use crate::system::folder_of;
+use crate::import::events::Notice;
+use crate::os::opening::{kind_of, open_file};
+use crate::os::system::folder_of;
 use crate::{Error, Result};
 use std::fs::{self, File};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, fchown};

@@ -19,10 +19,10 @@
 
 use super::row::Relation;
 use crate::Result;
-use crate::held::Reading;
 use crate::limits::RUNS_RESERVED;
-use crate::position::Height;
+use crate::primitives::position::Height;
 use crate::store::Store;
+use crate::store::reading::Reading;
 use byteorder::{ByteOrder, LittleEndian};
 use redb::{ReadableTable, Table, TableDefinition, WriteTransaction};
 use std::hash::Hasher;

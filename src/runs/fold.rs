@@ -20,7 +20,7 @@ use super::row::Row;
 use super::write::{RunWriter, Staging};
 use crate::Result;
 use crate::limits::SEGMENT_BYTES_MIN;
-use crate::position::Height;
+use crate::primitives::position::Height;
 use crate::store::Store;
 
 /// What folding works with.

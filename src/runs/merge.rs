@@ -14,10 +14,10 @@ use super::row::{Relation, Row};
 use super::table_of;
 use super::write::{RunWriter, Staging};
 use crate::Result;
-use crate::index::sealed;
 use crate::limits::{SEGMENT_BYTES_MIN, SEGMENTS_WANTED};
-use crate::position::Height;
+use crate::primitives::position::Height;
 use crate::store::Store;
+use crate::store::sealed;
 use byteorder::{ByteOrder, LittleEndian};
 use redb::{ReadableTable, TableDefinition, WriteTransaction};
 

@@ -277,7 +277,7 @@ const MASKS: [u128; 17] = {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::position::Txo;
+    use crate::primitives::position::Txo;
     use crate::runs::row::{CoinRow, FundingRow, SpendingRow};
     use proptest::prelude::*;
 

@@ -8,7 +8,7 @@ use super::page::{NO_NEXT, PageHead, RowCursor};
 use super::row::Row;
 use super::{page_rows_max, table_of};
 use crate::error::Damage;
-use crate::held::{ReadTable, Reading};
+use crate::store::reading::{ReadTable, Reading};
 use crate::store::{PageGuard, Store};
 use crate::{Error, Result};
 use std::path::PathBuf;

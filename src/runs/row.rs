@@ -7,7 +7,7 @@
 //! bits of the position out before it takes differences.
 
 use crate::error::Damage;
-use crate::position::Txo;
+use crate::primitives::position::Txo;
 use bytemuck::{Pod, Zeroable};
 use std::ops::RangeInclusive;
 

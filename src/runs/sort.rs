@@ -170,7 +170,7 @@ fn buckets_of<R: Row>(rows: &[R], wanted: usize, bits_max: u32) -> (u128, u32, u
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::position::Txo;
+    use crate::primitives::position::Txo;
     use crate::runs::row::{CoinRow, FundingRow};
     use proptest::prelude::*;
 

@@ -10,8 +10,8 @@ use super::row::Row;
 use super::{page_bytes, table_of};
 use crate::Result;
 use crate::limits::{COINS_PAGE_BYTES, STAGING_BYTES};
-use crate::position::Height;
-use crate::region::Region;
+use crate::memory::region::Region;
+use crate::primitives::position::Height;
 use crate::store::Store;
 use std::ops::Bound::Unbounded;
 

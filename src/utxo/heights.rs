@@ -6,8 +6,8 @@
 
 use super::UtxoSet;
 use crate::Result;
-use crate::position::{Height, Txo};
-use crate::region::Region;
+use crate::memory::region::Region;
+use crate::primitives::position::{Height, Txo};
 
 /// See the module documentation.
 pub struct Heights {

@@ -22,16 +22,17 @@ pub use heights::Heights;
 pub use spent::{Spent, spent_rows};
 pub use watch::{Progress, Watch, Work};
 
-use crate::batch::digest::is_unspendable;
-use crate::datadir::{BlockReader, Location, NetworkName};
+use crate::datadir::{BlockReader, Location};
 use crate::index::Index;
 use crate::index::blocks::BlockRow;
 use crate::index::snapshot::Snapshot;
-use crate::position::{Height, Place, Txo};
+use crate::primitives::coin::Coin;
+use crate::primitives::network::NetworkName;
+use crate::primitives::position::{Height, Place, Txo};
+use crate::primitives::script::is_unspendable;
+use crate::primitives::wire::{self, Block, Fault, Hash32, Output, Tx};
 use crate::query::QueryFault;
 use crate::runs::row::SpendingRow;
-use crate::verify::coin::Coin;
-use crate::wire::{self, Block, Fault, Hash32, Output, Tx};
 use crate::{Error, Result};
 
 /// The set as it was when the block at some height was the last.

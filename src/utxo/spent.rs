@@ -7,7 +7,7 @@
 
 use crate::Result;
 use crate::index::snapshot::Snapshot;
-use crate::position::{Height, Txo};
+use crate::primitives::position::{Height, Txo};
 use crate::runs::catalogue::Run;
 use crate::runs::gather::{Gather, buffer_for};
 use crate::runs::page::NO_NEXT;

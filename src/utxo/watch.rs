@@ -2,7 +2,7 @@
 //!
 //! Invariant: asked at least once a block, so a wish to stop is heard soon.
 
-use crate::position::Height;
+use crate::primitives::position::Height;
 use crate::{Error, Result};
 use std::sync::atomic::{AtomicBool, Ordering};
 

@@ -10,11 +10,11 @@ use std::path::Path;
 use serde_json::value::RawValue;
 
 use super::Uint256;
-use super::amount::parse_bitcoins;
 use super::stats::{Difference, Stats};
 use super::text::decode;
 use crate::error::{Error, Result, io_error};
 use crate::limits::EXPECT_BYTES_MAX;
+use crate::primitives::amount::parse_bitcoins;
 
 /// What Core printed. It has one of the two hashes, and no `transactions` where it answered from
 /// its coinstatsindex.

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use bitcoin::Block;
 use bitcoin::hashes::Hash;
 
-use super::coin::Coin;
+use crate::primitives::coin::Coin;
 
 /// A datadir and what Bitcoin Core says of it.
 pub struct Fixture {

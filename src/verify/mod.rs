@@ -14,9 +14,7 @@
 //! | `undo/` | what Core's undo files say was spent |
 //! | `amount.rs` | amounts as Core prints them |
 
-pub mod amount;
 pub mod assumeutxo;
-pub mod coin;
 pub mod compress;
 pub mod cursor;
 pub mod expect;

@@ -13,7 +13,7 @@ use chacha20::cipher::{KeyIvInit, StreamCipher};
 use ruint::Uint;
 
 use super::Uint256;
-use super::coin::Coin;
+use crate::primitives::coin::Coin;
 
 const LIMBS: usize = 48;
 const NUMBER_BYTES: usize = LIMBS * 8;

@@ -9,11 +9,12 @@ use super::expect::Expected;
 use super::recompute::{Hashes, recompute};
 use super::stats::Stats;
 use super::undo::{UndoReport, check_undo};
-use crate::datadir::{Location, catch_sigbus};
+use crate::datadir::Location;
 use crate::index::Index;
 use crate::index::snapshot::Snapshot;
-use crate::memory::READ_CACHE_BYTES;
-use crate::position::Height;
+use crate::os::sigbus::catch_sigbus;
+use crate::primitives::position::Height;
+use crate::store::SEQUENTIAL_CACHE_BYTES;
 use crate::utxo::{UtxoSet, Watch};
 use crate::{Error, Result};
 use bitcoin::hashes::Hash;
@@ -61,7 +62,7 @@ pub struct Verified {
 pub fn verify(index: &Path, options: &Options, watch: &mut Watch<'_>) -> Result<Verified> {
     let started = Instant::now();
     catch_sigbus();
-    let index = Index::open(index, READ_CACHE_BYTES)?;
+    let index = Index::open(index, SEQUENTIAL_CACHE_BYTES)?;
     let at = height_wanted(options)?;
     let mut set = UtxoSet::open(&index, at, options.location.as_ref())?;
     let known_blocks = compare_known_blocks(set.snapshot(), set.height())?;

@@ -7,18 +7,18 @@
 //! bytes a coin).
 
 use super::Uint256;
-use super::coin::Coin;
 use super::muhash::MuHash;
 use super::serialized::SerializedHash;
 use super::stats::Stats;
 use crate::Result;
 use crate::limits::SORTER_BYTES_MIN;
-use crate::memory::left_when_reading;
-use crate::position::{Height, Txo};
-use crate::region::Region;
+use crate::memory::plan::left_when_reading;
+use crate::memory::region::Region;
+use crate::memory::sorter::{Sorted, Sorter};
+use crate::os::system::folder_of;
+use crate::primitives::coin::Coin;
+use crate::primitives::position::{Height, Txo};
 use crate::runs::row::SpendingRow;
-use crate::sorter::{Sorted, Sorter};
-use crate::system::folder_of;
 use crate::utxo::{Progress, UtxoSet, Watch, Work, spent_rows};
 use bitcoin::hashes::Hash;
 use byteorder::{BigEndian, ByteOrder, LittleEndian};

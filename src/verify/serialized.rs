@@ -10,7 +10,7 @@
 use bitcoin::hashes::{Hash, HashEngine, sha256, sha256d};
 
 use super::Uint256;
-use super::coin::Coin;
+use crate::primitives::coin::Coin;
 
 /// Hashes coins as they come.
 #[derive(Default)]

@@ -4,7 +4,7 @@
 //! them.
 
 use super::Uint256;
-use super::amount::bitcoins;
+use crate::primitives::amount::bitcoins;
 
 /// The numbers of a UTXO set, as found.
 #[derive(Clone, PartialEq, Eq, Debug)]

@@ -8,10 +8,10 @@ use std::path::Path;
 
 use bitcoin::Txid;
 use bitcoin::hashes::Hash;
-use blkdex::fingerprint::Fingerprints;
 use blkdex::index::Index;
 use blkdex::index::snapshot::Snapshot;
-use blkdex::position::{Height, Txo};
+use blkdex::primitives::fingerprint::Fingerprints;
+use blkdex::primitives::position::{Height, Txo};
 use blkdex::runs::row::{CoinRow, FundingRow, Row, SpendingRow, TxidRow, keys_from};
 
 use super::truth::{Output, Truth};
@@ -107,7 +107,7 @@ fn check_blocks(snapshot: &Snapshot<'_>, truth: &Truth) {
         let row = snapshot.block(Height(height)).unwrap();
         let hash = hash.to_byte_array();
         assert_eq!(row.hash, hash, "block {height}");
-        assert_eq!(blkdex::wire::hash_of(&row.header), hash);
+        assert_eq!(blkdex::primitives::wire::hash_of(&row.header), hash);
         assert_eq!(snapshot.height_of(&hash).unwrap(), Some(Height(height)));
         assert_eq!(row.first_txo, Txo(outputs_before), "block {height}");
         outputs_before = counts.outputs;

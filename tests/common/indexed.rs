@@ -8,8 +8,8 @@ use bitcoin::{Block, ScriptBuf};
 use blkdex::datadir::{BlockReader, Location, Source};
 use blkdex::import::{Options, import};
 use blkdex::index::Index;
-use blkdex::position::Height;
-use blkdex::query::QUERY_CACHE_BYTES;
+use blkdex::primitives::position::Height;
+use blkdex::store::QUERY_CACHE_BYTES;
 use serde_json::Value;
 
 use super::truth::Truth;

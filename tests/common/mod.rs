@@ -14,7 +14,7 @@ pub mod rng;
 pub mod trial;
 pub mod truth;
 
-use blkdex::ledger::counting::Counting;
+use blkdex::memory::counting::Counting;
 use std::alloc::System;
 
 /// The heap is counted, as in the program, so that an import of a test that leaks is heard of.

@@ -7,12 +7,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use bitcoin::BlockHash;
 use bitcoin::hashes::Hash;
-use blkdex::chain::Chain as FoundChain;
 use blkdex::datadir::{Location, Source};
+use blkdex::import::chain::Chain as FoundChain;
+use blkdex::import::events::{Event, Notice, Summary};
 use blkdex::import::{Options, import};
 use blkdex::index::Index;
-use blkdex::position::Height;
-use blkdex::report::{Event, Notice, Summary};
+use blkdex::primitives::position::Height;
 use blkdex::runs::row::Relation;
 use tempfile::TempDir;
 
@@ -42,7 +42,7 @@ pub struct Outcome {
 
 /// Bytes of a table of so many slots.
 pub fn table_of(slots: usize) -> Option<usize> {
-    Some(blkdex::table::Table::bytes_for(slots))
+    Some(blkdex::batch::table::Table::bytes_for(slots))
 }
 
 impl Trial {

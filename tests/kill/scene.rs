@@ -11,7 +11,7 @@ use bitcoin::BlockHash;
 use bitcoin::hashes::Hash;
 use blkdex::Error;
 use blkdex::index::Index;
-use blkdex::limits::runs_left;
+use blkdex::runs::policy::runs_left;
 use blkdex::runs::row::Relation;
 
 use crate::common::chain::{Chain, Plan};

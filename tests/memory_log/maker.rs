@@ -5,7 +5,7 @@ use blkdex::ledger::record::{
     Cgroup, Head, Heap, LOG_NAME, LOG_VERSION, Line, Moment, PartUse, PlannedPart, Process, Record,
     RelationUse, TableUse,
 };
-use blkdex::position::Height;
+use blkdex::primitives::position::Height;
 
 const MIB: u64 = 1 << 20;
 

@@ -11,9 +11,9 @@ use bitcoin::BlockHash;
 use bitcoin::hashes::Hash;
 use blkdex::datadir::EndState;
 use blkdex::doctor::{self, Report, State};
+use blkdex::import::events::{Event, Notice};
 use blkdex::import::{Options, import};
 use blkdex::index::Index;
-use blkdex::report::{Event, Notice};
 
 use super::disk::Disk;
 use super::tree::Tree;

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
 /// The least that imports and verifies.
-pub const MEMORY_BYTES: usize = blkdex::memory::BUDGET_BYTES_MIN;
+pub const MEMORY_BYTES: usize = blkdex::memory::plan::BUDGET_BYTES_MIN;
 
 /// A chain that was imported.
 pub struct Imported {

@@ -2,8 +2,8 @@
 
 use bitcoin::hashes::Hash;
 use blkdex::Error;
-use blkdex::position::Height;
-use blkdex::report::Notice;
+use blkdex::import::events::Notice;
+use blkdex::primitives::position::Height;
 
 use crate::common::chain::Chain;
 use crate::common::datadir::Layout;

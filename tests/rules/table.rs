@@ -3,8 +3,9 @@
 
 use bitcoin::hashes::Hash;
 use bitcoin::{OutPoint, ScriptBuf};
-use blkdex::limits::{COIN_CHANGES_MAX, runs_left};
-use blkdex::position::Height;
+use blkdex::limits::COIN_CHANGES_MAX;
+use blkdex::primitives::position::Height;
+use blkdex::runs::policy::runs_left;
 use blkdex::runs::row::Relation;
 use redb::TableHandle;
 
@@ -115,7 +116,7 @@ fn a_batch_may_spill_more_runs_than_one_merge_takes() {
     }
     chain.mine_empty(chain.tip(), 110);
     let mut trial = Trial::new(&chain).with_tiny_table(16);
-    trial.options.memory_bytes = blkdex::memory::BUDGET_BYTES_MIN;
+    trial.options.memory_bytes = blkdex::memory::plan::BUDGET_BYTES_MIN;
     trial.import_and_check(&chain);
     chain.mine_empty(chain.tip(), 1);
     trial.append(&chain);
@@ -155,7 +156,7 @@ fn spends_that_miss_wait_in_runs_when_their_buffer_is_full() {
     let mut chain = chain_of_many_spends();
     let trial = |chain: &Chain| {
         let mut trial = Trial::new(chain);
-        trial.options.memory_bytes = blkdex::memory::BUDGET_BYTES_MIN;
+        trial.options.memory_bytes = blkdex::memory::plan::BUDGET_BYTES_MIN;
         trial.options.table_bytes = Some(1 << 20);
         trial
     };

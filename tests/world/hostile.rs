@@ -10,7 +10,7 @@ use crate::common::chain::Chain;
 use crate::common::parts::{output_of, owner, spend};
 use crate::common::trial::Trial;
 use blkdex::datadir::{HeaderTree, Root};
-use blkdex::position::{Height, Place};
+use blkdex::primitives::position::{Height, Place};
 
 const SECONDS_MAX: u64 = 60;
 /// The budget of [`import`].

@@ -7,7 +7,7 @@ mod show;
 
 use super::words::grouped;
 use crate::args::{MemoryReportArgs, MemoryWhat};
-use crate::streams::say;
+use crate::commands::streams::say;
 use anyhow::Result;
 use blkdex::export::Destination;
 use blkdex::ledger::diff::diff;

@@ -5,10 +5,10 @@
 use super::super::columns::Align::{Left, Right};
 use super::super::columns::{print, print_fields};
 use super::super::words::grouped;
+use blkdex::batch::clock::Stage;
 use blkdex::ledger::find::{Answers, Found, planned_bytes};
 use blkdex::ledger::numbers::{mib, percent};
 use blkdex::ledger::record::{Moment, Record, RelationUse};
-use blkdex::stages::Stage;
 use serde_json::{Value, json};
 use std::io::{Result, Write};
 

@@ -25,7 +25,7 @@ mod thin;
 use super::history::History;
 use crate::Result;
 use crate::export::Destination;
-use crate::kept::Kept;
+use crate::os::kept::Kept;
 use std::path::Path;
 
 /// What is written.

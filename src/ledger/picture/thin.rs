@@ -44,7 +44,7 @@ pub fn thinned(count: usize, most: usize, value: impl Fn(usize) -> f64) -> Vec<u
 mod tests {
     use super::*;
     use crate::ledger::step::Totals;
-    use crate::position::Height;
+    use crate::primitives::position::Height;
 
     #[test]
     fn the_ends_and_the_peaks_stay() {

@@ -79,7 +79,7 @@ impl Header {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::verify::coin::Coin;
+    use crate::primitives::coin::Coin;
     use crate::verify::fixtures::{self, Replay};
     use crate::verify::serialized::SerializedHash;
     use std::path::PathBuf;

@@ -5,7 +5,7 @@
 use super::Header;
 use crate::error::{CodedFault, Result};
 use crate::limits::BLOCK_OUTPUTS_MAX;
-use crate::verify::coin::Coin;
+use crate::primitives::coin::Coin;
 use crate::verify::compress::{ReadScript, read_output};
 use crate::verify::cursor::Cursor;
 

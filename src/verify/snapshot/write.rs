@@ -12,7 +12,7 @@ use std::path::PathBuf;
 
 use super::Header;
 use crate::error::{Error, Result};
-use crate::verify::coin::{Coin, write_compact_size};
+use crate::primitives::coin::{Coin, write_compact_size};
 use crate::verify::compress::write_output;
 use crate::verify::cursor::write_varint;
 

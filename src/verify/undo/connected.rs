@@ -8,8 +8,8 @@ use super::{CHECKSUM_BYTES, HEAD_BYTES, MAGIC_BYTES};
 use crate::Result;
 use crate::datadir::{BlockReader, Datadir, UndoFile};
 use crate::limits::{HEADER_BYTES, UNDO_BYTES_MAX};
-use crate::position::Place;
-use crate::wire::{self, Hash32};
+use crate::primitives::position::Place;
+use crate::primitives::wire::{self, Hash32};
 use bitcoin::hashes::{Hash, HashEngine, sha256d};
 
 /// Bytes that are read at once.

@@ -6,11 +6,11 @@
 
 use super::{Record, SpentCoin};
 use crate::error::{Error, Result};
-use crate::position::{Height, Txo};
+use crate::primitives::coin::Coin;
+use crate::primitives::position::{Height, Txo};
+use crate::primitives::wire::Block;
 use crate::runs::row::SpendingRow;
 use crate::utxo::{Heights, Spent, UtxoSet};
-use crate::verify::coin::Coin;
-use crate::wire::Block;
 use bitcoin::Txid;
 use bitcoin::hashes::Hash;
 use bitcoin::hex::DisplayHex;

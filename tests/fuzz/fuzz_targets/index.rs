@@ -2,7 +2,7 @@
 #![no_main]
 
 use blkdex::index::Index;
-use blkdex::position::Height;
+use blkdex::primitives::position::Height;
 use blkdex::runs::row::{CoinRow, FundingRow, Row, SpendingRow, TxidRow};
 use libfuzzer_sys::fuzz_target;
 use std::panic::{AssertUnwindSafe, catch_unwind, set_hook, take_hook};

@@ -12,8 +12,8 @@
 use crate::limits::{
     TABLE_LOAD_EASY_PERCENT, TABLE_LOAD_MAX_PERCENT, TABLE_SAMPLE_SLOTS, TABLE_SLOTS_FIRST,
 };
-use crate::position::Txo;
-use crate::region::Region;
+use crate::memory::region::Region;
+use crate::primitives::position::Txo;
 use crate::runs::row::{CoinRow, POSITION_BITS};
 
 /// Slots behind the last home slot, for the clusters at the end.

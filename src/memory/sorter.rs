@@ -10,7 +10,7 @@
 //! A part is a sequence of records: length (u16, little-endian), then key and value.
 
 use crate::limits::{SORTED_BYTES_MAX, SORTED_READ_BYTES};
-use crate::region::Region;
+use crate::memory::region::Region;
 use crate::{Error, Result};
 use bytemuck::{Pod, Zeroable};
 use byteorder::{BigEndian, ByteOrder, LittleEndian};

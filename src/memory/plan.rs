@@ -5,21 +5,18 @@
 
 use crate::batch::Batch;
 use crate::batch::pending::Pending;
+use crate::batch::table::Table;
 use crate::datadir::BlockReader;
 use crate::limits::COIN_CHANGES_MAX;
-use crate::machine::available_bytes;
+use crate::os::machine::available_bytes;
 use crate::runs::row::CoinRow;
-use crate::table::Table;
+use crate::store::SEQUENTIAL_CACHE_BYTES;
 use crate::{Error, Result};
 
 const MIB: usize = 1 << 20;
 
 /// Program, libraries, stack, lists of files and runs, what mimalloc holds.
 const PROCESS_BYTES: usize = 8 * MIB;
-
-/// redb's cache. It reads and writes in sequence, where a larger one gains nothing. (Measured, 3 GB at
-/// 128 MiB: 12.0 s with 16 MiB, 11.7 s with 4 MiB, 11.5 s with this.)
-const REDB_CACHE_BYTES: usize = MIB / 2;
 
 /// What redb's heap, cache included, takes: the allocator's pool, and room for what does not fit it.
 /// Measured on chains of 3 and 8 GB as the peak of `VmData` less our own maps: 16.4 MiB with the
@@ -148,7 +145,7 @@ impl Plan {
             rows_bytes: rows,
             pending_rows: pending / row,
             deletes_rows: deletes / row,
-            redb_cache_bytes: REDB_CACHE_BYTES,
+            redb_cache_bytes: SEQUENTIAL_CACHE_BYTES,
             header_arena_bytes: free,
             segment_bytes: None,
         };
@@ -198,9 +195,6 @@ fn table_share(most_bytes: usize, asked_bytes: Option<usize>) -> Result<usize> {
         None => Ok(most_bytes),
     }
 }
-
-/// redb's cache where an index is only read, from end to end: nothing is read twice.
-pub const READ_CACHE_BYTES: usize = REDB_CACHE_BYTES;
 
 /// What a command that only reads has left of `budget_bytes` for its own buffers, beside the program,
 /// redb and a block; at least `least_bytes`.

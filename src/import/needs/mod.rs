@@ -14,9 +14,9 @@ pub mod sample;
 
 use crate::Result;
 use crate::limits::OUTPUT_BYTES_MIN;
-use crate::machine::available_bytes;
-use crate::memory::{BUDGET_BYTES_MIN, least_for_coins};
-use crate::system;
+use crate::memory::plan::{BUDGET_BYTES_MIN, least_for_coins};
+use crate::os::machine::available_bytes;
+use crate::os::system;
 use lack::Lack;
 use sample::{Sample, Tally};
 use std::path::Path;
@@ -204,7 +204,7 @@ fn times_floor(memory_bytes: usize, all_in_table: usize) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::table::Table;
+    use crate::batch::table::Table;
 
     const MIB: usize = 1 << 20;
     const GB: u64 = 1_000_000_000;
@@ -245,7 +245,7 @@ mod tests {
 
     #[test]
     fn mainnet_needs_what_the_manual_says() {
-        let chapter = include_str!("../manual/speed.md");
+        let chapter = include_str!("../../manual/speed.md");
         let ample = needs(4096 * MIB, AMPLE);
         let gigabytes = (ample.index_bytes + 5 * GB) / (10 * GB) * 10;
         let said = format!("about {INDEX_BYTES_PER_OUTPUT} bytes an output, {gigabytes} GB.");
@@ -265,7 +265,7 @@ mod tests {
 
     #[test]
     fn a_table_holds_as_many_coins_as_the_manual_says() {
-        let chapter = include_str!("../manual/speed.md");
+        let chapter = include_str!("../../manual/speed.md");
         let rows = chapter.lines().filter(|line| {
             let memory = line.strip_prefix("| ").unwrap_or_default();
             memory.starts_with(|first: char| first.is_ascii_digit()) && line.ends_with(" min |")
@@ -278,7 +278,7 @@ mod tests {
             let (number, unit) = cells[1].split_at(cells[1].len() - 1);
             let number: usize = number.parse().expect("a size");
             let bytes = number * if unit == "G" { 1024 } else { 1 } * MIB;
-            let plan = crate::memory::Plan::new(bytes, None).expect("enough");
+            let plan = crate::memory::plan::Plan::new(bytes, None).expect("enough");
             let slots = plan.sizes.table_slots;
             // No more coins than the manual's mainnet has.
             let coins = Table::coins_in(slots).min(190_000_000);

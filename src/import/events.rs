@@ -3,21 +3,21 @@
 //! Invariant: data, not sentences, except where a fault is already worded; the binary words the rest.
 
 use crate::Result;
+use crate::batch::clock::Stages;
 use crate::batch::{Batch, TableCounts};
-use crate::chain::Chain;
 use crate::datadir::{ChainEnd, ScanProgress};
+use crate::import::chain::Chain;
+use crate::import::needs::lack::Lack;
 use crate::index::Index;
 use crate::index::left_out::{LeftOut, left_out};
 use crate::ledger::alarm::Alarm;
-use crate::ledger::heap::Counted;
 use crate::ledger::record::Record;
-use crate::machine::Resident;
-use crate::memory::{Part, Plan};
-use crate::needs::lack::Lack;
-use crate::position::{Height, Place};
+use crate::memory::heap::Counted;
+use crate::memory::plan::{Part, Plan};
+use crate::os::machine::Resident;
+use crate::primitives::position::{Height, Place};
+use crate::primitives::wire::{self, Fault, Hash32};
 use crate::runs::catalogue::Run;
-use crate::stages::Stages;
-use crate::wire::{self, Fault, Hash32};
 use std::path::PathBuf;
 use std::time::Instant;
 

@@ -8,9 +8,9 @@
 use crate::Result;
 use crate::datadir::{BlockReader, Datadir};
 use crate::limits::BLOCK_TXS_MAX;
-use crate::position::{Height, Place};
-use crate::region::Region;
-use crate::wire::{Block, Fault, Hash32, check_merkle_root, check_witnesses};
+use crate::memory::region::Region;
+use crate::primitives::position::{Height, Place};
+use crate::primitives::wire::{Block, Fault, Hash32, check_merkle_root, check_witnesses};
 use std::time::Instant;
 
 /// Stretches of the chain that are read as a sample, evenly spread over its bytes.

@@ -11,7 +11,7 @@
 mod descriptor;
 mod why;
 
-use crate::datadir::NetworkName;
+use crate::primitives::network::NetworkName;
 use crate::query::QueryFault;
 use crate::{Error, Result};
 use bitcoin::address::NetworkUnchecked;

@@ -77,7 +77,7 @@ impl Coin<'_> {
 }
 
 /// Writes a length as a compact size and returns how many bytes that took, at most five.
-pub(super) fn write_compact_size(out: &mut [u8], length: usize) -> usize {
+pub fn write_compact_size(out: &mut [u8], length: usize) -> usize {
     match length {
         0..=0xfc => {
             out[0] = length as u8;

@@ -2,8 +2,8 @@
 //!
 //! Invariant: each is one line that says what, where, and what helps.
 
-use crate::memory::BUDGET_BYTES_MIN;
-use crate::system;
+use crate::memory::plan::BUDGET_BYTES_MIN;
+use crate::os::system;
 use std::fmt;
 use std::path::{Path, PathBuf};
 

@@ -2,19 +2,21 @@
 //!
 //! Invariant: reading is all it does; the import goes the same way with and without it.
 
-use super::alarm::{Alarm, Watcher};
-use super::heap::{self, Counted};
-use super::record::{Cgroup, Heap, Moment, PartUse, Process, Record, RelationUse, TableUse};
 use crate::Result;
+use crate::batch::clock::Stage;
 use crate::batch::{Batch, TableCounts};
 use crate::datadir::BlockReader;
 use crate::index::Index;
-use crate::machine::{self, Held, Resident};
-use crate::memory::{Part, Plan};
-use crate::position::Height;
-use crate::region;
+use crate::ledger::alarm::{Alarm, Watcher};
+use crate::ledger::record::{
+    Cgroup, Heap, Moment, PartUse, Process, Record, RelationUse, TableUse,
+};
+use crate::memory::heap::{self, Counted};
+use crate::memory::plan::{Part, Plan};
+use crate::memory::region;
+use crate::os::machine::{self, Held, Resident};
+use crate::primitives::position::Height;
 use crate::runs::row::Relation;
-use crate::stages::Stage;
 use std::time::Instant;
 
 /// What is asked of the ledger.

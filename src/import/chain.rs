@@ -13,10 +13,11 @@ use crate::index::Index;
 use crate::index::left_out::left_out;
 use crate::index::scan_memory::{ScanMemory, forget, note_chain_end, write_positions};
 use crate::limits::{POSITIONS_PER_WRITE, RECORD_BYTES_TYPICAL_MIN, UNSETTLED_BLOCKS};
-use crate::position::{Height, Place};
-use crate::region::Region;
-use crate::wire::Hash32;
-use crate::{Error, Result, wire};
+use crate::memory::region::Region;
+use crate::primitives::position::{Height, Place};
+use crate::primitives::wire;
+use crate::primitives::wire::Hash32;
+use crate::{Error, Result};
 use bitcoin::hashes::Hash;
 
 /// The best chain, as far as its blocks are present.

@@ -5,7 +5,7 @@
 //! to one of them.
 
 use crate::error::io_error;
-use crate::system::folder_of;
+use crate::os::system::folder_of;
 use crate::{Error, Result};
 use std::fs::{self, Metadata};
 use std::os::unix::fs::MetadataExt;

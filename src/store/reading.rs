@@ -1,9 +1,9 @@
 //! What redb gives out to read with: transactions, tables, values, each held so that what it
-//! allocates and frees is charged to redb ([`crate::ledger::heap`]).
+//! allocates and frees is charged to redb ([`crate::memory::heap`]).
 //!
 //! Invariant: of redb's things that outlive a call, none is dropped outside of [`InRedb`].
 
-use crate::ledger::heap::{InRedb, enter_redb, leave_redb};
+use crate::memory::heap::{InRedb, enter_redb, leave_redb};
 use redb::{
     AccessGuard, Key, ReadOnlyTable, ReadTransaction, ReadableTable, StorageError, TableDefinition,
     TableError, Value,

@@ -3,31 +3,38 @@
 //! Invariant: one thread, one loop. What is committed is exactly the chain up to the tip, and a kill
 //! at any moment loses only the work since the last commit.
 
+pub mod chain;
+pub mod events;
+pub mod keeper;
+pub mod merging;
+pub mod needs;
+
+use crate::batch::clock::Stage;
 use crate::batch::{BadBlock, Batch};
-use crate::chain::{self, Chain};
-use crate::datadir::{BlockReader, ChainEnd, Datadir, Source, catch_sigbus, copies_of};
+use crate::datadir::{BlockReader, ChainEnd, Datadir, Source, copies_of};
 use crate::index::Index;
 use crate::index::left_out::{LeftOut, exclude, leave_out, left_out};
 use crate::index::meta::Meta;
 use crate::index::scan_memory::{chain_end, note_chain_end, write_positions};
-use crate::kept::refuse_block_file;
-use crate::ledger::keeper::{Keeper, Settings};
 use crate::ledger::record::Moment;
 use crate::limits::{BULK_BLOCKS_MIN, PLACES_PER_READ};
-use crate::memory::{Plan, Sizes};
-use crate::merging::{Phase, finish_unfinished, merge};
-use crate::needs::lack::{Lack, Lacks};
-use crate::needs::sample::Sample;
-use crate::needs::{self, Ahead, Room};
-use crate::position::{Height, Place, Txo};
-use crate::report::{Event, Notice, Progress, Summary};
+use crate::memory::plan::{Plan, Sizes};
+use crate::os::kept::refuse_block_file;
+use crate::os::sigbus::catch_sigbus;
+use crate::primitives::position::{Height, Place, Txo};
+use crate::primitives::wire::{self, Hash32};
 use crate::runs::row::Relation;
-use crate::stages::Stage;
 use crate::verify::undo::is_connected;
-use crate::wire::{self, Hash32};
 use crate::{Error, Result};
 use bitcoin::BlockHash;
 use bitcoin::hashes::Hash;
+use chain::Chain;
+use events::{Event, Notice, Progress, Summary};
+use keeper::{Keeper, Settings};
+use merging::{Phase, finish_unfinished, merge};
+use needs::lack::{Lack, Lacks};
+use needs::sample::Sample;
+use needs::{Ahead, Room};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 

@@ -7,15 +7,12 @@
 //! tables, of many megabytes, would be.
 
 #[cfg(not(feature = "heap-profile"))]
-mod pool;
-
-#[cfg(not(feature = "heap-profile"))]
-use blkdex::ledger::counting::Counting;
+use blkdex::memory::{counting::Counting, pool::Pooled};
 use std::ffi::{c_int, c_long};
 
 #[cfg(not(feature = "heap-profile"))]
 #[global_allocator]
-static ALLOCATOR: Counting<pool::Pooled> = Counting(pool::Pooled);
+static ALLOCATOR: Counting<Pooled> = Counting(Pooled);
 
 #[cfg(feature = "heap-profile")]
 #[global_allocator]

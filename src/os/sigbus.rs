@@ -21,7 +21,7 @@ static NAME_BYTES: AtomicUsize = AtomicUsize::new(0);
 static NAME: [AtomicU8; NAME_BYTES_MAX] = [const { AtomicU8::new(0) }; NAME_BYTES_MAX];
 
 /// Says which file is mapped as `map`, should reading it fail.
-pub(super) fn announce(path: &Path, map: &[u8]) {
+pub(crate) fn announce(path: &Path, map: &[u8]) {
     let name = path.as_os_str().as_bytes();
     let name = &name[..name.len().min(NAME_BYTES_MAX)];
     for (to, from) in NAME.iter().zip(name) {

@@ -9,7 +9,7 @@ use bitcoin::Target;
 use bitcoin::hashes::{Hash, sha256d};
 use bitcoin::params::Params;
 
-use crate::position::Height;
+use crate::primitives::position::Height;
 use crate::{Error, Result};
 
 /// A network, as `bitcoin-cli getblockchaininfo` calls its `chain`, except that testnet3 is `test`

@@ -1,0 +1,17 @@
+//! Memory of fixed size, and what else there is, counted.
+//!
+//! | file | what |
+//! | --- | --- |
+//! | `plan.rs` | one number split into parts |
+//! | `region.rs` | memory of fixed size |
+//! | `sorter.rs` | sorting more than memory holds |
+//! | `pool.rs` | a pool for buffers, in front of mimalloc |
+//! | `counting.rs` | an allocator that counts |
+//! | `heap.rs` | what it has counted, and how much of it is redb's |
+
+pub mod counting;
+pub mod heap;
+pub mod plan;
+pub mod pool;
+pub mod region;
+pub mod sorter;

@@ -1,0 +1,21 @@
+//! Facts of Bitcoin's consensus and formats, each told once, and the numbers that name what is in a chain.
+//!
+//! Invariant: nothing here opens a file, and nothing fails but by what the bytes say.
+//!
+//! | file | what |
+//! | --- | --- |
+//! | `wire.rs` | a cursor over the bytes of a block |
+//! | `coin.rs` | a coin, and the bytes that Bitcoin Core hashes of it |
+//! | `amount.rs` | amounts in bitcoin, as Core prints them |
+//! | `script.rs` | which scripts can never be spent |
+//! | `network.rs` | the networks and what differs between them |
+//! | `position.rs` | heights, txos, places |
+//! | `fingerprint/` | keyed hashes of outpoints, scripts and txids |
+
+pub mod amount;
+pub mod coin;
+pub mod fingerprint;
+pub mod network;
+pub mod position;
+pub mod script;
+pub mod wire;
