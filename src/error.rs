@@ -5,7 +5,7 @@
 
 use crate::primitives::network::NetworkName;
 use crate::primitives::position::{Height, Place};
-use crate::primitives::wire::Fault;
+use crate::primitives::wire::BlockFault;
 use bitcoin::hashes::Hash;
 use bitcoin::hex::DisplayHex;
 use std::path::{Path, PathBuf};
@@ -93,7 +93,7 @@ pub enum Error {
         /// Its height.
         height: Height,
         /// What is wrong.
-        fault: Fault,
+        fault: BlockFault,
     },
     /// An import cannot go on, but what is below can be had.
     #[error("{source}; the same command with `--until {until}` imports what is below")]

@@ -10,7 +10,7 @@ use crate::index::Index;
 use crate::limits::{BATCH_BLOCKS_MAX, COINBASE_MATURITY};
 use crate::memory::region::Buffer;
 use crate::primitives::position::{Height, Place, Txo};
-use crate::primitives::wire::{Block, Fault};
+use crate::primitives::wire::{Block, BlockFault};
 use crate::{Error, Result};
 
 /// Bytes of a block that are read for its coinbase: most have less than a thousand.
@@ -124,7 +124,7 @@ impl Coinbases {
 
 /// Why a coinbase could not be read.
 enum Unread {
-    Bytes(Fault),
+    Bytes(BlockFault),
     File(Error),
 }
 

@@ -14,7 +14,7 @@ use crate::primitives::fingerprint::lanes::Lanes;
 use crate::primitives::fingerprint::{outpoint_of_hash, script_of_hash};
 use crate::primitives::position::{Height, Txo};
 use crate::primitives::script::is_unspendable;
-use crate::primitives::wire::{Block, Fault, Hash32, check_merkle_root, check_witnesses};
+use crate::primitives::wire::{Block, BlockFault, Hash32, check_merkle_root, check_witnesses};
 use crate::runs::row::{CoinRow, FundingRow, TxidRow};
 
 /// Numbers of a block.
@@ -91,14 +91,14 @@ impl Digest {
     /// genesis block (`first_txo` 0) are no coins (Bitcoin Core, `validation.cpp`: `ConnectBlock`).
     ///
     /// # Errors
-    /// A [`Fault`]; then the caller takes the appended rows back.
+    /// A [`BlockFault`]; then the caller takes the appended rows back.
     pub fn digest(
         &mut self,
         bytes: &[u8],
         height: Height,
         first_txo: Txo,
         rows: &mut Shares<'_>,
-    ) -> Result<BlockCounts, Fault> {
+    ) -> Result<BlockCounts, BlockFault> {
         let mut counts = BlockCounts::default();
         let mut block = Block::read(bytes)?;
         self.ops.clear();

@@ -49,7 +49,7 @@ use crate::limits::{
 use crate::memory::plan::Sizes;
 use crate::memory::region::Buffer;
 use crate::primitives::position::{Height, Place, Txo};
-use crate::primitives::wire::{self, Fault};
+use crate::primitives::wire::{self, BlockFault};
 use crate::runs::catalogue::Run;
 use crate::runs::row::{CoinRow, Relation, Row};
 use crate::runs::write::Staging;
@@ -77,7 +77,7 @@ pub struct TableCounts {
 #[derive(Debug)]
 pub enum BadBlock {
     /// Its bytes are wrong.
-    Bytes(Fault),
+    Bytes(BlockFault),
     /// It makes an unspent output again, without being a coinbase (BIP 30, "bad-txns-BIP30").
     Repeats(Txo),
     /// An input of it may not spend what it spends.

@@ -16,7 +16,7 @@ use crate::memory::heap::Counted;
 use crate::memory::plan::{Part, Plan};
 use crate::os::machine::Resident;
 use crate::primitives::position::{Height, Place};
-use crate::primitives::wire::{self, Fault, Hash32};
+use crate::primitives::wire::{self, BlockFault, Hash32};
 use crate::runs::catalogue::Run;
 use std::path::PathBuf;
 use std::time::Instant;
@@ -136,7 +136,7 @@ pub enum Notice {
         /// Where it is.
         place: Place,
         /// What is wrong with it so far.
-        fault: Fault,
+        fault: BlockFault,
     },
 }
 

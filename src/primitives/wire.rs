@@ -75,7 +75,7 @@ pub enum FaultKind {
 /// What is wrong, and at which byte of the block.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 #[error("{kind} (byte {offset_bytes} of the block)")]
-pub struct Fault {
+pub struct BlockFault {
     /// What is wrong.
     pub kind: FaultKind,
     /// Offset from the first byte of the header.
@@ -90,8 +90,8 @@ struct Cursor<'a> {
 }
 
 impl<'a> Cursor<'a> {
-    fn fault(&self, kind: FaultKind) -> Fault {
-        Fault {
+    fn fault(&self, kind: FaultKind) -> BlockFault {
+        BlockFault {
             kind,
             offset_bytes: self.at,
         }
@@ -102,7 +102,7 @@ impl<'a> Cursor<'a> {
     }
 
     #[inline(always)]
-    fn take(&mut self, count: usize) -> Result<&'a [u8], Fault> {
+    fn take(&mut self, count: usize) -> Result<&'a [u8], BlockFault> {
         if count > self.left() {
             return Err(self.fault(FaultKind::CutShort));
         }
@@ -112,17 +112,17 @@ impl<'a> Cursor<'a> {
     }
 
     #[inline(always)]
-    fn u32(&mut self) -> Result<u32, Fault> {
+    fn u32(&mut self) -> Result<u32, BlockFault> {
         Ok(LittleEndian::read_u32(self.take(4)?))
     }
 
     #[inline(always)]
-    fn u64(&mut self) -> Result<u64, Fault> {
+    fn u64(&mut self) -> Result<u64, BlockFault> {
         Ok(LittleEndian::read_u64(self.take(8)?))
     }
 
     #[inline(always)]
-    fn compact_size(&mut self) -> Result<u64, Fault> {
+    fn compact_size(&mut self) -> Result<u64, BlockFault> {
         let first = self.take(1)?[0];
         if first < 0xfd {
             Ok(u64::from(first))
@@ -132,7 +132,7 @@ impl<'a> Cursor<'a> {
     }
 
     #[cold]
-    fn long_compact_size(&mut self, first: u8) -> Result<u64, Fault> {
+    fn long_compact_size(&mut self, first: u8) -> Result<u64, BlockFault> {
         let (size, least) = match first {
             0xfd => (u64::from(LittleEndian::read_u16(self.take(2)?)), 0xfd),
             0xfe => (u64::from(self.u32()?), 0x1_0000),
@@ -146,7 +146,7 @@ impl<'a> Cursor<'a> {
 
     /// A count of things of which each takes at least `bytes_min` bytes.
     #[inline(always)]
-    fn count(&mut self, bytes_min: u32) -> Result<usize, Fault> {
+    fn count(&mut self, bytes_min: u32) -> Result<usize, BlockFault> {
         let count = self.compact_size()?;
         if count > (self.left() / bytes_min as usize) as u64 {
             return Err(self.fault(FaultKind::CountTooLarge(count)));
@@ -156,7 +156,7 @@ impl<'a> Cursor<'a> {
 
     /// Bytes behind a length.
     #[inline(always)]
-    fn sized(&mut self) -> Result<&'a [u8], Fault> {
+    fn sized(&mut self) -> Result<&'a [u8], BlockFault> {
         let count = self.count(1)?;
         self.take(count)
     }
@@ -216,7 +216,7 @@ pub struct Tx<'a> {
 }
 
 impl<'a> Tx<'a> {
-    fn read(cursor: &mut Cursor<'a>) -> Result<Tx<'a>, Fault> {
+    fn read(cursor: &mut Cursor<'a>) -> Result<Tx<'a>, BlockFault> {
         let start = cursor.at;
         cursor.take(4)?;
         let mut inputs_at = cursor.at;
@@ -257,7 +257,7 @@ impl<'a> Tx<'a> {
         })
     }
 
-    fn check_outputs(cursor: &mut Cursor<'a>) -> Result<usize, Fault> {
+    fn check_outputs(cursor: &mut Cursor<'a>) -> Result<usize, BlockFault> {
         let count = cursor.count(OUTPUT_BYTES_MIN)?;
         if count == 0 {
             return Err(cursor.fault(FaultKind::NoOutputs));
@@ -273,7 +273,7 @@ impl<'a> Tx<'a> {
         Ok(count)
     }
 
-    fn check_witnesses(cursor: &mut Cursor<'a>, input_count: usize) -> Result<(), Fault> {
+    fn check_witnesses(cursor: &mut Cursor<'a>, input_count: usize) -> Result<(), BlockFault> {
         let mut any = false;
         for _ in 0..input_count {
             let items = cursor.count(1)?;
@@ -421,8 +421,8 @@ impl<'a> Block<'a> {
     /// Reads header and transaction count.
     ///
     /// # Errors
-    /// A [`Fault`] if the bytes are too few or the count cannot be.
-    pub fn read(bytes: &'a [u8]) -> Result<Block<'a>, Fault> {
+    /// A [`BlockFault`] if the bytes are too few or the count cannot be.
+    pub fn read(bytes: &'a [u8]) -> Result<Block<'a>, BlockFault> {
         let mut cursor = Cursor { bytes, at: 0 };
         let header = cursor
             .take(HEADER_BYTES)?
@@ -444,10 +444,10 @@ impl<'a> Block<'a> {
     /// A reader of the transactions from byte `offset_bytes` on, where one is known to start.
     ///
     /// # Errors
-    /// A [`Fault`] if the offset lies behind the block.
-    pub fn read_tx_at(bytes: &'a [u8], offset_bytes: usize) -> Result<Tx<'a>, Fault> {
+    /// A [`BlockFault`] if the offset lies behind the block.
+    pub fn read_tx_at(bytes: &'a [u8], offset_bytes: usize) -> Result<Tx<'a>, BlockFault> {
         if offset_bytes > bytes.len() {
-            return Err(Fault {
+            return Err(BlockFault {
                 kind: FaultKind::CutShort,
                 offset_bytes,
             });
@@ -461,8 +461,8 @@ impl<'a> Block<'a> {
     /// The first transaction of a block of which only the beginning is at hand.
     ///
     /// # Errors
-    /// A [`Fault`] if it is not whole.
-    pub fn read_first_tx(bytes: &'a [u8]) -> Result<Tx<'a>, Fault> {
+    /// A [`BlockFault`] if it is not whole.
+    pub fn read_first_tx(bytes: &'a [u8]) -> Result<Tx<'a>, BlockFault> {
         let mut cursor = Cursor { bytes, at: 0 };
         cursor.take(HEADER_BYTES)?;
         cursor.compact_size()?;
@@ -473,15 +473,15 @@ impl<'a> Block<'a> {
     /// after the last, weight and trailing bytes are checked.
     ///
     /// # Errors
-    /// A [`Fault`] that names the first byte that cannot be right.
-    pub fn next_tx(&mut self) -> Result<Option<Tx<'a>>, Fault> {
+    /// A [`BlockFault`] that names the first byte that cannot be right.
+    pub fn next_tx(&mut self) -> Result<Option<Tx<'a>>, BlockFault> {
         if self.left == 0 {
             return self.check_end().map(|()| None);
         }
         let tx = Tx::read(&mut self.cursor)?;
         let is_first = self.left == self.tx_count;
         if tx.is_coinbase() != is_first {
-            return Err(Fault {
+            return Err(BlockFault {
                 kind: FaultKind::Coinbase,
                 offset_bytes: tx.offset_bytes,
             });
@@ -497,7 +497,7 @@ impl<'a> Block<'a> {
         Ok(Some(tx))
     }
 
-    fn check_end(&self) -> Result<(), Fault> {
+    fn check_end(&self) -> Result<(), BlockFault> {
         if self.cursor.left() > 0 {
             return Err(self
                 .cursor
@@ -561,16 +561,16 @@ fn merkle_root(hashes: &mut [Hash32]) -> (Hash32, bool) {
 ///
 /// # Errors
 /// [`FaultKind::MerkleRoot`] or [`FaultKind::DuplicateTransactions`].
-pub fn check_merkle_root(txids: &mut [Hash32], header: &[u8; HEADER_BYTES]) -> Result<(), Fault> {
+pub fn check_merkle_root(txids: &mut [Hash32], header: &[u8; HEADER_BYTES]) -> Result<(), BlockFault> {
     let (root, mutated) = merkle_root(txids);
     if root[..] != header[36..68] {
-        return Err(Fault {
+        return Err(BlockFault {
             kind: FaultKind::MerkleRoot,
             offset_bytes: 36,
         });
     }
     if mutated {
-        return Err(Fault {
+        return Err(BlockFault {
             kind: FaultKind::DuplicateTransactions,
             offset_bytes: HEADER_BYTES,
         });
@@ -581,8 +581,8 @@ pub fn check_merkle_root(txids: &mut [Hash32], header: &[u8; HEADER_BYTES]) -> R
 /// Walks a block to its end and checks its merkle root.
 ///
 /// # Errors
-/// A [`Fault`] that names the first byte that cannot be right.
-pub fn check_block(bytes: &[u8]) -> Result<(), Fault> {
+/// A [`BlockFault`] that names the first byte that cannot be right.
+pub fn check_block(bytes: &[u8]) -> Result<(), BlockFault> {
     let mut block = Block::read(bytes)?;
     let mut txids = Vec::new();
     while let Some(tx) = block.next_tx()? {
@@ -598,7 +598,7 @@ pub fn check_block(bytes: &[u8]) -> Result<(), Fault> {
 ///
 /// # Errors
 /// [`FaultKind::WitnessCommitment`], [`FaultKind::UnexpectedWitness`], or what [`Block::next_tx`] finds.
-pub fn check_witnesses(bytes: &[u8], is_segwit: bool, wtxids: &mut [Hash32]) -> Result<(), Fault> {
+pub fn check_witnesses(bytes: &[u8], is_segwit: bool, wtxids: &mut [Hash32]) -> Result<(), BlockFault> {
     let mut block = Block::read(bytes)?;
     let Some(coinbase) = block.next_tx()? else {
         return Ok(());
@@ -622,8 +622,8 @@ fn check_commitment(
     coinbase: &Tx<'_>,
     commitment: &Hash32,
     wtxids: &mut [Hash32],
-) -> Result<(), Fault> {
-    let fault = Fault {
+) -> Result<(), BlockFault> {
+    let fault = BlockFault {
         kind: FaultKind::WitnessCommitment,
         offset_bytes: coinbase.offset_bytes,
     };
@@ -646,12 +646,12 @@ fn check_commitment(
 }
 
 /// Checks that neither the coinbase nor what follows it has a witness.
-fn check_no_witness<'a>(mut block: Block<'a>, coinbase: Tx<'a>) -> Result<(), Fault> {
+fn check_no_witness<'a>(mut block: Block<'a>, coinbase: Tx<'a>) -> Result<(), BlockFault> {
     let mut next = Some(coinbase);
     while let Some(tx) = next {
         // The flag without a witness was refused when the transaction was read.
         if tx.is_segwit {
-            return Err(Fault {
+            return Err(BlockFault {
                 kind: FaultKind::UnexpectedWitness,
                 offset_bytes: tx.offset_bytes,
             });
@@ -706,7 +706,7 @@ mod tests {
     }
 
     /// All transactions, if the bytes are those of a block, its merkle root aside.
-    fn walk(bytes: &[u8]) -> Result<Vec<Tx<'_>>, Fault> {
+    fn walk(bytes: &[u8]) -> Result<Vec<Tx<'_>>, BlockFault> {
         let mut block = Block::read(bytes)?;
         let mut txs = Vec::new();
         while let Some(tx) = block.next_tx()? {

@@ -8,7 +8,7 @@ use super::blocks::AtPlace;
 use super::fault::QueryFault;
 use super::outputs::{Wanted, outpoint_of};
 use crate::primitives::position::{Height, Txo};
-use crate::primitives::wire::{Block, Fault};
+use crate::primitives::wire::{Block, BlockFault};
 use crate::{Error, Result};
 use bitcoin::BlockHash;
 use bitcoin::block::Header;
@@ -72,7 +72,7 @@ impl View<'_> {
     }
 }
 
-fn walk(bytes: &[u8], first_txo: Txo) -> std::result::Result<Walked, Fault> {
+fn walk(bytes: &[u8], first_txo: Txo) -> std::result::Result<Walked, BlockFault> {
     let mut walked = Walked::default();
     let mut block = Block::read(bytes)?;
     while let Some(tx) = block.next_tx()? {

@@ -9,7 +9,7 @@ use crate::index::snapshot::Snapshot;
 use crate::limits::HEADER_BYTES;
 use crate::primitives::network::Network;
 use crate::primitives::position::{Height, Place, Txo};
-use crate::primitives::wire::{Block, Fault, Tx, time_of};
+use crate::primitives::wire::{Block, BlockFault, Tx, time_of};
 use crate::{Error, Result};
 
 /// The block files that an index was made of.
@@ -40,7 +40,7 @@ pub(super) struct AtPlace {
 
 impl AtPlace {
     /// The error for bytes that were right when they were imported.
-    pub fn fault(&self, fault: Fault) -> Error {
+    pub fn fault(&self, fault: BlockFault) -> Error {
         Error::BadBlock {
             place: self.place,
             height: self.height,

@@ -30,7 +30,7 @@ use crate::primitives::coin::Coin;
 use crate::primitives::network::NetworkName;
 use crate::primitives::position::{Height, Place, Txo};
 use crate::primitives::script::is_unspendable;
-use crate::primitives::wire::{self, Block, Fault, Hash32, Output, Tx};
+use crate::primitives::wire::{self, Block, BlockFault, Hash32, Output, Tx};
 use crate::query::QueryFault;
 use crate::runs::row::SpendingRow;
 use crate::{Error, Result};
@@ -277,7 +277,7 @@ fn visit_block(
 
 impl ChainBlock<'_> {
     /// The error for bytes that were right when they were imported.
-    pub fn fault(&self, fault: Fault) -> Error {
+    pub fn fault(&self, fault: BlockFault) -> Error {
         Error::BadBlock {
             place: self.place,
             height: self.height,

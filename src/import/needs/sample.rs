@@ -10,7 +10,7 @@ use crate::datadir::{BlockReader, Datadir};
 use crate::limits::BLOCK_TXS_MAX;
 use crate::memory::region::Region;
 use crate::primitives::position::{Height, Place};
-use crate::primitives::wire::{Block, Fault, Hash32, check_merkle_root, check_witnesses};
+use crate::primitives::wire::{Block, BlockFault, Hash32, check_merkle_root, check_witnesses};
 use std::time::Instant;
 
 /// Stretches of the chain that are read as a sample, evenly spread over its bytes.
@@ -123,7 +123,7 @@ impl Checker {
     }
 }
 
-fn check(bytes: &[u8], txids: &mut [Hash32], tally: &mut Tally) -> std::result::Result<(), Fault> {
+fn check(bytes: &[u8], txids: &mut [Hash32], tally: &mut Tally) -> std::result::Result<(), BlockFault> {
     let mut block = Block::read(bytes)?;
     let mut txs = 0;
     while let Some(tx) = block.next_tx()? {
