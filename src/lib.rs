@@ -26,8 +26,8 @@
 //! | module | what |
 //! | --- | --- |
 //! | [`limits`] | bounds that several modules share |
+//! | [`error`] | the one error: a fault of any module, and whose fault it is |
 //! | [`primitives`] | facts of Bitcoin's consensus and formats; numbers of blocks, outputs, transactions |
-//! | [`error`] | every fault |
 //! | [`os`] | what the operating system is asked and told |
 //! | [`memory`] | one number split into parts; regions, the heap counted, the sorter |
 //! | [`store`] | the redb file, and what its errors mean |

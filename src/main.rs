@@ -1,14 +1,14 @@
 //! The program: parses, runs, prints what went wrong, and alone decides the exit code.
 //!
-//! Exit codes: 0 done, 1 data or disk, 2 usage, 130 interrupted after a clean commit.
+//! Exit codes: 0 done, else that of the fault's family (`blkdex::error`): 1 data or disk, 2 usage, 75 in
+//! use by another process, 130 interrupted after a clean commit.
 #![cfg_attr(not(test), deny(clippy::print_stdout, clippy::print_stderr))]
 
 use std::io::{ErrorKind, Write, stdout};
 use std::process::ExitCode;
 
 use blkdex::Error;
-use blkdex::ledger::LogFault;
-use blkdex::query::QueryFault;
+use blkdex::error::Family;
 use clap::Parser;
 use commands::streams::{Answers, say};
 
@@ -80,20 +80,6 @@ fn one_line(error: &anyhow::Error) -> String {
 }
 
 fn exit_code(error: &anyhow::Error) -> ExitCode {
-    match error.downcast_ref::<Error>() {
-        Some(
-            Error::Query(
-                QueryFault::NotAScript { .. }
-                | QueryFault::NeverIndexed { .. }
-                | QueryFault::AddressOfOtherNetwork { .. },
-            )
-            | Error::BudgetTooSmall { .. }
-            | Error::TableTooLarge { .. }
-            | Error::ExpectHeight { .. }
-            | Error::Log(LogFault::FromAboveTo { .. })
-            | Error::Manual(_),
-        ) => ExitCode::from(2),
-        Some(Error::Interrupted) => ExitCode::from(commands::INTERRUPTED),
-        _ => ExitCode::FAILURE,
-    }
+    let family = error.downcast_ref().map(Error::family);
+    ExitCode::from(family.unwrap_or(Family::Machine).exit_code())
 }

@@ -6,7 +6,8 @@ mod common;
 use bitcoin::{OutPoint, Txid};
 use blkdex::index::Index;
 use blkdex::primitives::position::Height;
-use blkdex::query::{BlockName, EventKind, QueryFault, View};
+use blkdex::query;
+use blkdex::query::{BlockName, EventKind, View};
 use common::chain::Chain;
 use common::datadir::{Layout, write_datadir};
 use common::indexed::{Indexed, data, fixture, truth_about};
@@ -149,8 +150,8 @@ fn check_txs(view: &mut View<'_>, truth: &Truth, height: u32) {
         let Some(&count) = outputs.get(txid) else {
             let unknown = view.tx(*txid).unwrap_err();
             assert!(matches!(
-                unknown,
-                blkdex::Error::Query(QueryFault::UnknownTx { .. })
+                unknown.fault(),
+                Some(query::Fault::UnknownTx { .. })
             ));
             continue;
         };

@@ -6,7 +6,9 @@ mod common;
 use bitcoin::BlockHash;
 use bitcoin::hashes::Hash;
 use blkdex::Error;
+use blkdex::datadir;
 use blkdex::datadir::{Datadir, EndState, LeftoverKind};
+use blkdex::import;
 use blkdex::import::events::Notice;
 use blkdex::index::Index;
 use blkdex::primitives::position::{Height, Place};
@@ -234,7 +236,10 @@ fn a_gap_in_the_chain_is_refused_and_what_is_below_it_can_be_had() {
     order.remove(49);
     let mut trial = Trial::with(&chain, &order, Layout::default());
     let refused = trial.import().result.unwrap_err();
-    assert!(matches!(refused, Error::Gap { .. }), "{refused}");
+    assert!(
+        matches!(refused.fault(), Some(datadir::Fault::Gap { .. })),
+        "{refused}"
+    );
     let words = refused.to_string();
     assert!(words.contains("blk00000.dat at byte"), "{words}");
     assert!(words.contains(&chain.made()[49].to_string()), "{words}");
@@ -354,8 +359,8 @@ fn a_record_cut_short_waits_for_the_next_import() {
 
 /// Place and height of the block that an import cannot get past.
 fn bad_block(error: &Error) -> (Place, Height) {
-    if let Error::StopsAbove { source, until } = error
-        && let Error::BadBlock { place, height, .. } = **source
+    if let Some(import::Fault::StopsAbove { source, until }) = error.fault()
+        && let Some(&datadir::Fault::BadBlock { place, height, .. }) = source.fault()
     {
         assert_eq!(until.next(), height);
         return (place, height);

@@ -4,10 +4,11 @@
 mod common;
 mod proving;
 
-use blkdex::Error;
+use blkdex::export;
 use blkdex::export::{
     BalancesOptions, Destination, Lines, UtxosFormat, UtxosOptions, export_balances, export_utxos,
 };
+use blkdex::memory;
 use blkdex::primitives::position::Height;
 use common::chain::Chain;
 use common::indexed::fixture;
@@ -230,7 +231,10 @@ fn what_cannot_be_exported_leaves_nothing_behind() {
         memory_bytes: 1 << 20,
         ..options.clone()
     };
-    assert!(matches!(failed(&too_little), Error::BudgetTooSmall { .. }));
+    assert!(matches!(
+        failed(&too_little).fault(),
+        Some(memory::Fault::BudgetTooSmall { .. })
+    ));
     let names = std::fs::read_dir(imported.dir.path()).unwrap().count();
     assert_eq!(names, 1, "only the index");
     std::fs::write(&out, "mine").unwrap();
@@ -238,8 +242,9 @@ fn what_cannot_be_exported_leaves_nothing_behind() {
         failed(&UtxosOptions {
             at: None,
             ..options
-        }),
-        Error::Exists { .. }
+        })
+        .fault(),
+        Some(export::Fault::Exists { .. })
     ));
     assert_eq!(std::fs::read(&out).unwrap(), b"mine");
 }

@@ -167,7 +167,7 @@ fn a_second_writer_and_a_reader_are_told_that_the_index_is_in_use() {
     wait_for(&index);
     for args in [&["import", "--datadir", DATA][..], &["status"]] {
         let refused = run(&index, args);
-        assert_eq!(refused.status.code(), Some(1), "{args:?}");
+        assert_eq!(refused.status.code(), Some(75), "{args:?}");
         assert!(
             words(&refused).contains("is in use by another blkdex"),
             "{}",

@@ -5,8 +5,7 @@ mod common;
 
 use bitcoin::ScriptBuf;
 use blkdex::primitives::position::Height;
-use blkdex::query::script;
-use blkdex::query::{EventKind, View};
+use blkdex::query::{EventKind, View, script};
 use common::indexed::{Indexed, data, expected, fixture, scripts};
 use serde_json::Value;
 use std::path::Path;

@@ -3,12 +3,13 @@
 
 mod common;
 
+use blkdex::error::fault_of;
+use blkdex::runs;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use blkdex::Error;
-use blkdex::error::Damage;
 use blkdex::primitives::position::{Height, Txo};
+use blkdex::runs::Damage;
 use blkdex::runs::catalogue::{self, Catalogue, Run};
 use blkdex::runs::fold::Folder;
 use blkdex::runs::gather::{Gather, buffer_for};
@@ -457,7 +458,9 @@ fn a_delete_without_its_put_is_damage_once_the_oldest_run_is_there() {
     let all = runs.catalogue.of(Relation::Coins);
     let error = gather::<CoinRow>(&runs.store, all, &mut buffer).unwrap_err();
     let damage = Damage::DeleteWithoutPut;
-    assert!(matches!(error, Error::Damaged { damage: found, .. } if found == damage));
+    assert!(
+        matches!(error.fault(), Some(runs::Fault::Damaged { damage: found, .. }) if *found == damage)
+    );
 }
 
 #[test]
@@ -471,7 +474,9 @@ fn a_row_that_is_there_twice_is_damage() {
     let all = runs.catalogue.of(Relation::Spending);
     let error = gather::<SpendingRow>(&runs.store, all, &mut buffer).unwrap_err();
     let damage = Damage::RepeatedRow;
-    assert!(matches!(error, Error::Damaged { damage: found, .. } if found == damage));
+    assert!(
+        matches!(error.fault(), Some(runs::Fault::Damaged { damage: found, .. }) if *found == damage)
+    );
 }
 
 /// One way of damaging a run of several pages, given the keys of its pages.
@@ -526,7 +531,10 @@ fn damage_is_an_error_and_never_a_wrong_answer() {
             })
             .unwrap();
         let damaged = |result: blkdex::Result<Vec<SpendingRow>>| {
-            assert!(matches!(result, Err(Error::Damaged { .. })), "{what}");
+            assert!(
+                matches!(fault_of(&result), Some(runs::Fault::Damaged { .. })),
+                "{what}"
+            );
         };
         damaged(walk(&runs.store, run));
         let mut buffer = vec![rows[0]; buffer_for::<SpendingRow>(2)];
@@ -539,7 +547,10 @@ fn damage_is_an_error_and_never_a_wrong_answer() {
             match walk.and_then(|mut walk| walk.seek(row.key()).map(|()| walk.row())) {
                 Ok(found) => assert_eq!(found, Some(*row), "{what}"),
                 Err(error) => {
-                    assert!(matches!(error, Error::Damaged { .. }), "{what}");
+                    assert!(
+                        matches!(error.fault(), Some(runs::Fault::Damaged { .. })),
+                        "{what}"
+                    );
                     errors += 1;
                 }
             }

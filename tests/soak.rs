@@ -6,9 +6,11 @@
 
 mod common;
 
-use blkdex::Error;
+use blkdex::error::fault_of;
+use blkdex::import;
 use blkdex::import::events::{Event, Notice, Summary};
 use blkdex::import::import;
+use blkdex::ledger;
 use blkdex::ledger::alarm::Alarm;
 use blkdex::ledger::record::{Moment, Record};
 use blkdex::limits::BULK_BLOCKS_MIN;
@@ -158,7 +160,10 @@ fn a_block_kept_in_a_hundred_is_found_and_its_commit_stays() {
     let soaked = soak(&trial);
     assert_eq!(soaked.alarms, [], "one line, not two");
     let error = soaked.result.unwrap_err();
-    assert!(matches!(error, Error::MemoryGrows(Alarm::Grows { .. })));
+    assert!(matches!(
+        error.fault(),
+        Some(ledger::Fault::MemoryGrows(Alarm::Grows { .. }))
+    ));
     let words = error.to_string();
     assert!(
         words.starts_with("heap outside the plan: it grew by"),
@@ -181,7 +186,7 @@ fn an_error_does_not_keep_the_block_it_names() {
     let before = Counted::now().live_bytes;
     let result = soak(&trial).result;
     assert!(
-        matches!(result, Err(Error::StopsAbove { .. })),
+        matches!(fault_of(&result), Some(import::Fault::StopsAbove { .. })),
         "{result:?}"
     );
     let kept = Counted::now().live_bytes.wrapping_sub(before) as i64;

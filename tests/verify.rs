@@ -5,11 +5,12 @@ mod common;
 mod proving;
 
 use bitcoin::hashes::{Hash, sha256d};
-use blkdex::Error;
+use blkdex::error::{Interrupted, fault_of};
 use blkdex::index::Index;
 use blkdex::primitives::coin::Coin;
 use blkdex::primitives::position::Height;
 use blkdex::primitives::wire::prev_hash_of;
+use blkdex::verify;
 use blkdex::verify::expect::Expected;
 use blkdex::verify::muhash::MuHash;
 use blkdex::verify::proof::{Options, Verified, verify};
@@ -181,10 +182,10 @@ fn what_core_printed_is_compared_field_by_field() {
             ),
         ] {
             let error = expecting(&printed(&wrong, hash)).unwrap_err();
-            let Error::Differs { field: found, .. } = error else {
+            let Some(verify::Fault::Differs { field: found, .. }) = error.fault() else {
                 panic!("{error}");
             };
-            assert_eq!(found, field);
+            assert_eq!(*found, field);
         }
     }
     let above = printed(
@@ -356,7 +357,7 @@ fn a_coin_that_core_recorded_otherwise_is_named() {
     drop(snapshot);
     drop(index);
     let error = undo(&imported).unwrap_err();
-    let Error::UndoDiffers { height, field, .. } = &error else {
+    let Some(verify::Fault::UndoDiffers { height, field, .. }) = error.fault() else {
         panic!("{error}");
     };
     assert_eq!((Some(*height), *field), (changed, "the script"), "{error}");
@@ -390,5 +391,5 @@ fn a_wish_to_stop_is_heard() {
         tell: &mut |_| {},
     };
     let stopped = verify(&imported.index, &options(None), &mut watch);
-    assert!(matches!(stopped, Err(Error::Interrupted)));
+    assert!(matches!(fault_of(&stopped), Some(Interrupted)));
 }

@@ -5,6 +5,7 @@
 //!
 //! Memory: 16 bytes a block, made once; [`Coinbases::is_full`] asks for a commit.
 
+use crate::datadir;
 use crate::datadir::BlockReader;
 use crate::index::Index;
 use crate::limits::{BATCH_BLOCKS_MAX, COINBASE_MATURITY};
@@ -40,7 +41,7 @@ impl Coinbases {
     /// With room for the largest batch.
     ///
     /// # Errors
-    /// [`crate::Error::Memory`].
+    /// [`crate::memory::Fault::Memory`].
     pub fn new() -> Result<Coinbases> {
         Ok(Coinbases {
             blocks: Buffer::new("block", Coinbases::BLOCKS_MAX)?,
@@ -51,7 +52,7 @@ impl Coinbases {
     /// Those of the last blocks of the index, read from the block files.
     ///
     /// # Errors
-    /// [`crate::Error::Io`], [`crate::Error::BadBlock`].
+    /// [`crate::os::Fault::Io`], [`crate::datadir::Fault::BadBlock`].
     pub fn load(&mut self, index: &Index, reader: &mut BlockReader) -> Result<()> {
         self.blocks.clear();
         let Some((tip, _)) = index.tip() else {
@@ -62,11 +63,12 @@ impl Coinbases {
             let height = Height(height);
             let place = snapshot.place(height)?;
             let outputs = coinbase_outputs(reader, place).map_err(|fault| match fault {
-                Unread::Bytes(fault) => Error::BadBlock {
+                Unread::Bytes(fault) => datadir::Fault::BadBlock {
                     place,
                     height,
                     fault,
-                },
+                }
+                .into(),
                 Unread::File(error) => error,
             })?;
             self.add(snapshot.block(height)?.first_txo, outputs);

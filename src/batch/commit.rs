@@ -25,8 +25,9 @@ impl Batch {
     /// Commits everything up to the last block.
     ///
     /// # Errors
-    /// [`crate::Error::Store`], [`crate::Error::Damaged`]; then the last commit stands. A spend that
-    /// cannot be is no error of this function: it is returned, and the batch is of no further use.
+    /// [`crate::store::Fault::Store`], [`crate::runs::Fault::Damaged`]; then the last commit stands. A
+    /// spend that cannot be is no error of this function: it is returned, and the batch is of no further
+    /// use.
     pub fn commit(&mut self, index: &mut Index, settled: Height) -> Result<Option<BadSpend>> {
         let Some((tip, _)) = self.last.filter(|_| self.blocks() > 0) else {
             return Ok(None);

@@ -9,9 +9,8 @@ use super::rows::Shares;
 use crate::index::blocks::TxMarks;
 use crate::limits::{BLOCK_TXS_MAX, COIN_CHANGES_MAX};
 use crate::memory::region::{Buffer, Region};
-use crate::primitives::fingerprint::Fingerprints;
 use crate::primitives::fingerprint::lanes::Lanes;
-use crate::primitives::fingerprint::{outpoint_of_hash, script_of_hash};
+use crate::primitives::fingerprint::{Fingerprints, outpoint_of_hash, script_of_hash};
 use crate::primitives::position::{Height, Txo};
 use crate::primitives::script::is_unspendable;
 use crate::primitives::wire::{Block, BlockFault, Hash32, check_merkle_root, check_witnesses};
@@ -51,7 +50,7 @@ impl Digest {
     /// count from this height on.
     ///
     /// # Errors
-    /// [`crate::Error::Memory`].
+    /// [`crate::memory::Fault::Memory`].
     pub fn new(
         fingerprints: Fingerprints,
         witnesses_from: Option<Height>,

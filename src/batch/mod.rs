@@ -134,7 +134,7 @@ impl Batch {
     /// [`Digest::new`].
     ///
     /// # Errors
-    /// [`crate::Error::Memory`].
+    /// [`crate::memory::Fault::Memory`].
     pub fn new(
         index: &Index,
         sizes: &Sizes,
@@ -187,7 +187,7 @@ impl Batch {
     /// Reads what has to be known of the blocks below the first one to be added.
     ///
     /// # Errors
-    /// [`crate::Error::Io`], [`crate::Error::BadBlock`].
+    /// [`crate::os::Fault::Io`], [`crate::datadir::Fault::BadBlock`].
     pub fn load_coinbases(&mut self, index: &Index, reader: &mut BlockReader) -> Result<()> {
         self.coinbases.load(index, reader)
     }
@@ -235,7 +235,7 @@ impl Batch {
     /// Adds the block that follows the last one.
     ///
     /// # Errors
-    /// [`crate::Error::Store`] from a spill. A bad block is no error of this function: it is
+    /// [`crate::store::Fault::Store`] from a spill. A bad block is no error of this function: it is
     /// returned, and after [`BadBlock::Repeats`] or [`BadBlock::Spend`] the batch is of no further use.
     pub fn add(
         &mut self,

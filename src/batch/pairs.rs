@@ -34,7 +34,7 @@ impl Pairs {
     /// With room for the largest block.
     ///
     /// # Errors
-    /// [`crate::Error::Memory`].
+    /// [`crate::memory::Fault::Memory`].
     pub fn new() -> crate::Result<Pairs> {
         Ok(Pairs {
             slots: Region::new("block", Pairs::SLOTS_MAX)?,

@@ -94,7 +94,7 @@ impl Pending {
     /// With room for `rows` in memory, at least [`Pending::ROWS_MIN`].
     ///
     /// # Errors
-    /// [`crate::Error::Memory`].
+    /// [`crate::memory::Fault::Memory`].
     pub fn new(rows: usize) -> Result<Pending> {
         const _: () = assert!(buffer_for::<PendingRow>(PENDING_SPILLS_MAX) <= Pending::ROWS_MIN);
         Ok(Pending {
@@ -128,7 +128,7 @@ impl Pending {
     /// is still full afterwards. `coins`: how many there are.
     ///
     /// # Errors
-    /// [`crate::Error::Store`].
+    /// [`crate::store::Fault::Store`].
     pub fn make_room(
         &mut self,
         index: &mut Index,
@@ -171,7 +171,7 @@ impl Pending {
     /// All of them in order, or one that spends an outpoint for the second time.
     ///
     /// # Errors
-    /// [`crate::Error::Damaged`], [`crate::Error::Store`].
+    /// [`crate::runs::Fault::Damaged`], [`crate::store::Fault::Store`].
     pub fn sorted(
         &mut self,
         index: &mut Index,
@@ -200,7 +200,7 @@ impl Pending {
     /// Forgets them, of which so many were in the buffer at once; their runs leave the file.
     ///
     /// # Errors
-    /// [`crate::Error::Store`].
+    /// [`crate::store::Fault::Store`].
     pub fn clear(&mut self, store: &Store, most_held: usize) -> Result<()> {
         self.rows.clear();
         self.rows.note_use(most_held);
@@ -234,7 +234,7 @@ impl SortedPending<'_> {
     /// Opens its runs, for [`SortedPending::row`].
     ///
     /// # Errors
-    /// [`crate::Error::Damaged`], [`crate::Error::Store`].
+    /// [`crate::runs::Fault::Damaged`], [`crate::store::Fault::Store`].
     pub fn open(&mut self, store: &Store) -> Result<()> {
         if let Source::Spilled(gather, pages) = &mut self.source {
             *pages = gather.open(store)?;
@@ -252,7 +252,7 @@ impl SortedPending<'_> {
     /// The row it stands at; `None` behind the last. Its runs must be open.
     ///
     /// # Errors
-    /// [`crate::Error::Damaged`], [`crate::Error::Store`].
+    /// [`crate::runs::Fault::Damaged`], [`crate::store::Fault::Store`].
     #[inline]
     pub fn row(&mut self) -> Result<Option<PendingRow>> {
         loop {

@@ -132,7 +132,7 @@ impl<'c> Resolver<'c> {
     /// left of that, with the deletes of older coins, or the spend that cannot be.
     ///
     /// # Errors
-    /// [`crate::Error::Damaged`], [`crate::Error::Store`].
+    /// [`crate::runs::Fault::Damaged`], [`crate::store::Fault::Store`].
     pub fn settle(
         &mut self,
         store: &Store,

@@ -185,7 +185,7 @@ impl RowBuffers {
     /// A region of `bytes`.
     ///
     /// # Errors
-    /// [`crate::Error::Memory`].
+    /// [`crate::memory::Fault::Memory`].
     pub fn new(bytes: usize) -> crate::Result<RowBuffers> {
         assert!(
             bytes <= u32::MAX as usize,

@@ -67,7 +67,7 @@ impl<'a, 'c> Settler<'a, 'c> {
     /// segment ends.
     ///
     /// # Errors
-    /// [`crate::Error::Damaged`], [`crate::Error::Store`].
+    /// [`crate::runs::Fault::Damaged`], [`crate::store::Fault::Store`].
     pub fn fill(
         &mut self,
         store: &Store,
@@ -152,7 +152,7 @@ impl<'a, 'c> Settler<'a, 'c> {
     /// Frees what is below `key`.
     ///
     /// # Errors
-    /// [`crate::Error::Store`].
+    /// [`crate::store::Fault::Store`].
     pub fn free_below(&mut self, store: &Store, key: u128) -> Result<()> {
         free_gathered(store, &mut self.coins, key)
     }

@@ -53,7 +53,7 @@ impl Table {
     /// An empty table of at most `slots_max` home slots (at least 16).
     ///
     /// # Errors
-    /// [`crate::Error::Io`] if the operating system does not give the memory.
+    /// [`crate::os::Fault::Io`] if the operating system does not give the memory.
     pub fn new(slots_max: usize) -> crate::Result<Table> {
         let homes_max = slots_max.max(16);
         let slots = Region::new("table", homes_max + TAIL_SLOTS)?;

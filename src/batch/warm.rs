@@ -14,7 +14,7 @@ impl Batch {
     /// Fills the table with the newest coins, up to half of what it holds, or with all if they fit.
     ///
     /// # Errors
-    /// [`crate::Error::Damaged`], [`crate::Error::Store`].
+    /// [`crate::runs::Fault::Damaged`], [`crate::store::Fault::Store`].
     pub fn warm(&mut self, index: &Index) -> Result<()> {
         let coins = index.tip().map_or(0, |(_, row)| row.coins);
         let runs = index.catalogue().of(Relation::Coins);

@@ -22,14 +22,11 @@ mod summary;
 mod verify;
 mod words;
 
-pub use signals::INTERRUPTED;
-
 use crate::args::{Args, AtArgs, Command, ScriptArgs};
 use anyhow::{Context, Result};
 use bitcoin::ScriptBuf;
 use blkdex::index::Index;
-use blkdex::query::script;
-use blkdex::query::{View, expect_indexed};
+use blkdex::query::{View, expect_indexed, script};
 use blkdex::store::QUERY_CACHE_BYTES;
 use people::Show;
 use std::io::{self, ErrorKind, Write};

@@ -11,11 +11,13 @@ use crate::args::RebuildArgs;
 use crate::commands::streams::{plain, say};
 use crate::guard::{Panicked, guarded};
 use anyhow::Result;
-use blkdex::Error;
 use blkdex::datadir::{Location, Source};
 use blkdex::import::events::{Event, Summary};
+use blkdex::index;
 use blkdex::index::remembered::remembered;
 use blkdex::rebuild::{Old, Rebuilt, begin_anew, new_path, rebuild};
+use blkdex::runs;
+use blkdex::store;
 use blkdex::utxo::Watch;
 use blkdex::verify::proof::Verified;
 use std::cell::RefCell;
@@ -73,18 +75,24 @@ pub fn run(args: &RebuildArgs, index: &Path, json: bool, out: &mut impl Write) -
 fn old(index: &Path) -> Result<Option<Old>> {
     match guarded(index, || Ok(Old::look(index)?)) {
         Err(error) if error.is::<Panicked>() => Ok(None),
-        Err(error) => match error.downcast_ref() {
-            Some(
-                Error::NoIndex { .. }
-                | Error::NoBlocks { .. }
-                | Error::DamagedIndex { .. }
-                | Error::Damaged { .. }
-                | Error::OtherFormat { .. },
-            ) => Ok(None),
-            _ => Err(error),
-        },
+        Err(error) if error.downcast_ref().is_some_and(holds_nothing) => Ok(None),
         looked => looked,
     }
+}
+
+/// Whether the error says that there is no index that could hold more than the new one.
+fn holds_nothing(error: &blkdex::Error) -> bool {
+    let of_file = matches!(
+        error.fault(),
+        Some(
+            store::Fault::NoIndex { .. }
+                | store::Fault::NoBlocks { .. }
+                | store::Fault::DamagedIndex { .. }
+        )
+    );
+    let of_rows = error.fault::<runs::Fault>().is_some();
+    let of_format = matches!(error.fault(), Some(index::Fault::OtherFormat { .. }));
+    of_file || of_rows || of_format
 }
 
 /// The block files as the old index remembers them.

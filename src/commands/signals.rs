@@ -3,6 +3,7 @@
 //! Invariant: the first signal only sets a flag; a second Ctrl-C or SIGTERM ends the process at once.
 
 use anyhow::{Context, Result};
+use blkdex::error::Family;
 use blkdex::os::system::is_ignored;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::flag;
@@ -10,7 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 /// What a shell expects of a program that ended on Ctrl-C: 128 and the signal's number.
-pub const INTERRUPTED: u8 = 130;
+pub const INTERRUPTED: u8 = Family::Interruption.exit_code();
 
 /// The flag that a signal sets.
 pub fn caught() -> Result<Arc<AtomicBool>> {

@@ -12,6 +12,7 @@ use anyhow::Result;
 use blkdex::Error;
 use blkdex::primitives::amount::bitcoins;
 use blkdex::utxo::Watch;
+use blkdex::verify;
 use blkdex::verify::expect::Expected;
 use blkdex::verify::proof::{Options, Verified, verify};
 use serde::Serialize;
@@ -132,12 +133,12 @@ struct Difference {
 
 impl Differing {
     fn new(error: &Error, is_expecting: bool) -> Option<Differing> {
-        let Error::Differs {
+        let Some(verify::Fault::Differs {
             height,
             field,
             found,
             expected,
-        } = error
+        }) = error.fault()
         else {
             return None;
         };

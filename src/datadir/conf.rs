@@ -3,9 +3,9 @@
 //! Invariant: settings are found as Bitcoin Core finds them (`common/config.cpp`, `common/settings.cpp`):
 //! those of the network's section before those of all networks, and of several the first.
 
-use crate::error::io_error;
 use crate::limits::CONF_BYTES_MAX;
 use crate::os::opening::open_file;
+use crate::os::{io_error, io_kind};
 use crate::primitives::network::NetworkName;
 use crate::{Error, Result};
 use std::ffi::OsStr;
@@ -73,7 +73,7 @@ impl Conf {
 
 fn read(path: &Path) -> Result<Vec<u8>> {
     let file = match open_file(path) {
-        Err(Error::Io { source, .. }) if source.kind() == ErrorKind::NotFound => {
+        Err(error) if io_kind(&error) == Some(ErrorKind::NotFound) => {
             return Ok(Vec::new());
         }
         opened => opened?,

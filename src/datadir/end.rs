@@ -19,10 +19,11 @@ use super::{
     Best, BlockReader, Datadir, HeaderTree, Leftover, LeftoverKind, Record, ScanReport,
     block_file_path, leftovers_of,
 };
+use crate::Result;
+use crate::datadir::Fault;
 use crate::limits::{BEING_WRITTEN_AGE_MAX, ORPHANS_QUIET_MAX};
 use crate::primitives::position::{Height, Place};
 use crate::primitives::wire;
-use crate::{Error, Result};
 use bitcoin::BlockHash;
 use bitcoin::hashes::Hash;
 use std::fmt;
@@ -111,14 +112,14 @@ impl ChainEnd {
     }
 
     /// Why nothing above the end, or nothing at all, is imported; `None` if it is where an import may stop.
-    pub fn refusal(&self, datadir: &Datadir) -> Option<Error> {
+    pub fn refusal(&self, datadir: &Datadir) -> Option<Fault> {
         let end = || Box::new(self.clone());
         match (self.height, self.orphans, self.state) {
-            (None, 0, _) => Some(Error::NoGenesis {
+            (None, 0, _) => Some(Fault::NoGenesis {
                 dir: datadir.blocks_dir().to_owned(),
             }),
-            (None, _, _) => Some(Error::NothingConnects(end())),
-            (until, _, EndState::Damaged) => Some(Error::Gap { end: end(), until }),
+            (None, _, _) => Some(Fault::NothingConnects(end())),
+            (until, _, EndState::Damaged) => Some(Fault::Gap { end: end(), until }),
             _ => None,
         }
     }

@@ -2,6 +2,7 @@
 //!
 //! Invariant: a listing that [`check_numbers`] accepted has every number from 0 to its last.
 
+use crate::datadir::Fault;
 use std::fs::{self, File};
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::{FileExt, MetadataExt};
@@ -9,10 +10,10 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use super::xor::XorKey;
-use crate::error::io_error;
+use crate::Result;
 use crate::limits::BLOCK_FILE_BYTES_MAX;
+use crate::os::io_error;
 use crate::os::opening::open_file;
-use crate::{Error, Result};
 
 /// One `blk*.dat`, as it was when listed.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -75,9 +76,10 @@ pub(super) fn list(dir: &Path) -> Result<Vec<BlockFile>> {
         }
     }
     if files.is_empty() {
-        return Err(Error::NoBlockFiles {
+        return Err(Fault::NoBlockFiles {
             dir: dir.to_path_buf(),
-        });
+        }
+        .into());
     }
     files.sort_unstable_by_key(|file| file.number);
     Ok(files)
@@ -90,11 +92,12 @@ fn describe(path: &Path, number: u32) -> Result<BlockFile> {
         .map_err(io_error("open", path))?;
     let bytes = meta.len();
     if bytes > BLOCK_FILE_BYTES_MAX {
-        return Err(Error::FileTooLong {
+        return Err(Fault::FileTooLong {
             file: number,
             bytes,
             limit_bytes: BLOCK_FILE_BYTES_MAX,
-        });
+        }
+        .into());
     }
     let modified = meta.modified().map_err(io_error("open", path))?;
     Ok(BlockFile {
@@ -113,15 +116,17 @@ pub(super) fn check_numbers(dir: &Path, files: &[BlockFile]) -> Result<()> {
         }
         let dir = dir.to_path_buf();
         return Err(match expected {
-            0 => Error::FirstFileMissing {
+            0 => Fault::FirstFileMissing {
                 dir,
                 first: file.number,
-            },
-            _ => Error::FileMissing {
+            }
+            .into(),
+            _ => Fault::FileMissing {
                 dir,
                 missing: expected,
                 next: file.number,
-            },
+            }
+            .into(),
         });
     }
     Ok(())
@@ -141,7 +146,7 @@ pub(super) fn read_xor_key(dir: &Path) -> Result<XorKey> {
     let mut key = [0; 8];
     let read = read_at(&file, &mut key, 0).map_err(io_error("read", &path))?;
     if found_bytes != 8 || read != 8 {
-        return Err(Error::XorLength { path, found_bytes });
+        return Err(Fault::XorLength { path, found_bytes }.into());
     }
     Ok(XorKey(key))
 }
@@ -163,6 +168,8 @@ pub(super) fn read_at(file: &File, buffer: &mut [u8], offset_bytes: u64) -> io::
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::fault_of;
+    use crate::os;
 
     fn folder(names: &[&str]) -> tempfile::TempDir {
         let dir = tempfile::tempdir().expect("temporary folder");
@@ -217,21 +224,21 @@ mod tests {
         };
         let pruned = listed(&["blk00007.dat"]);
         assert!(matches!(
-            pruned,
-            Err(Error::FirstFileMissing { first: 7, .. })
+            fault_of(&pruned),
+            Some(Fault::FirstFileMissing { first: 7, .. })
         ));
         let gap = listed(&["blk00000.dat", "blk00001.dat", "blk00004.dat"]);
         assert!(matches!(
-            gap,
-            Err(Error::FileMissing {
+            fault_of(&gap),
+            Some(Fault::FileMissing {
                 missing: 2,
                 next: 4,
                 ..
             })
         ));
         assert!(matches!(
-            list(folder(&["xor.dat"]).path()),
-            Err(Error::NoBlockFiles { .. })
+            fault_of(&list(folder(&["xor.dat"]).path())),
+            Some(Fault::NoBlockFiles { .. })
         ));
     }
 
@@ -240,8 +247,8 @@ mod tests {
         let dir = folder(&[]);
         fs::create_dir(dir.path().join("blk00000.dat")).expect("folder");
         assert!(matches!(
-            list(dir.path()),
-            Err(Error::NotAFile {
+            fault_of(&list(dir.path())),
+            Some(os::Fault::NotAFile {
                 what: "a folder",
                 ..
             })
@@ -249,8 +256,8 @@ mod tests {
         let dir = folder(&[]);
         std::os::unix::fs::symlink("nowhere", dir.path().join("blk00000.dat")).expect("link");
         assert!(matches!(
-            list(dir.path()),
-            Err(Error::Io { action: "open", .. })
+            fault_of(&list(dir.path())),
+            Some(os::Fault::Io { action: "open", .. })
         ));
     }
 
@@ -268,17 +275,20 @@ mod tests {
             fs::write(&path, vec![1; bytes]).expect("write");
             let found = read_xor_key(dir.path());
             assert!(
-                matches!(found, Err(Error::XorLength { found_bytes, .. }) if found_bytes == bytes as u64)
+                matches!(fault_of(&found), Some(Fault::XorLength { found_bytes, .. }) if *found_bytes == bytes as u64)
             );
         }
         fs::remove_file(&path).expect("remove");
         fs::create_dir(&path).expect("folder");
         assert!(matches!(
-            read_xor_key(dir.path()),
-            Err(Error::NotAFile { .. })
+            fault_of(&read_xor_key(dir.path())),
+            Some(os::Fault::NotAFile { .. })
         ));
         fs::remove_dir(&path).expect("remove");
         std::os::unix::fs::symlink("nowhere", &path).expect("link");
-        assert!(matches!(read_xor_key(dir.path()), Err(Error::Io { .. })));
+        assert!(matches!(
+            fault_of(&read_xor_key(dir.path())),
+            Some(os::Fault::Io { .. })
+        ));
     }
 }

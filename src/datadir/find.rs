@@ -7,7 +7,8 @@ use super::conf::{Conf, Setting};
 use super::files::{self, has_block_files};
 use super::records::RecordReader;
 use super::{Location, block_file_path};
-use crate::error::io_error;
+use crate::datadir::Fault;
+use crate::os::io_error;
 use crate::primitives::network::{Network, NetworkName};
 use crate::{Error, Result};
 use std::fmt;
@@ -76,8 +77,8 @@ impl Wanted<'_> {
 /// Finds the folder of the block files.
 ///
 /// # Errors
-/// [`Error::Io`]; nothing there, or nothing of that network; of several networks none is named; a custom
-/// signet whose challenge is not known.
+/// [`crate::os::Fault::Io`]; nothing there, or nothing of that network; of several networks none is
+/// named; a custom signet whose challenge is not known.
 pub fn find(location: &Location, wanted: Wanted<'_>) -> Result<Found> {
     let (Location::Datadir(dir) | Location::BlocksDir(dir)) = location;
     fs::read_dir(dir).map_err(io_error("open", dir))?;
@@ -107,10 +108,11 @@ pub fn find(location: &Location, wanted: Wanted<'_>) -> Result<Found> {
             let mut names: Vec<_> = found.iter().map(|(name, _)| *name).chain(signet).collect();
             names.sort_unstable_by_key(|name| *name as usize);
             names.dedup();
-            Err(Error::SeveralNetworks {
+            Err(Fault::SeveralNetworks {
                 dir: dir.clone(),
                 found: names,
-            })
+            }
+            .into())
         }
     }
 }
@@ -119,11 +121,12 @@ pub fn find(location: &Location, wanted: Wanted<'_>) -> Result<Found> {
 fn of_network(found: Found, wanted: Wanted<'_>) -> Result<Found> {
     match (wanted, network_in(&found.blocks_dir, &wanted.networks())) {
         (Wanted::Known(network), Some(name)) if name != network.name => {
-            Err(Error::FilesOfOtherNetwork {
+            Err(Fault::FilesOfOtherNetwork {
                 dir: found.blocks_dir,
                 found: name,
                 expected: network.name,
-            })
+            }
+            .into())
         }
         _ => Ok(found),
     }
@@ -224,14 +227,14 @@ impl Search<'_> {
         }
         if let Some(dir) = signets.into_iter().next() {
             let is_known = matches!(self.wanted, Wanted::Known(_));
-            return Err(Error::CustomSignet { dir, is_known });
+            return Err(Fault::CustomSignet { dir, is_known }.into());
         }
         if let Some(error) = self.led_nowhere() {
             return Err(error);
         }
         let dir = self.dir.to_owned();
         let Some(wanted) = name else {
-            return Err(Error::NoBlockFiles { dir });
+            return Err(Fault::NoBlockFiles { dir }.into());
         };
         let others = Search {
             wanted: Wanted::Any,
@@ -240,10 +243,11 @@ impl Search<'_> {
         };
         let found: Vec<_> = others.all()?.into_iter().map(|(name, _)| name).collect();
         match found.is_empty() {
-            true => Err(Error::NoBlockFiles {
+            true => Err(Fault::NoBlockFiles {
                 dir: self.dir.join(wanted.folder()).join("blocks"),
-            }),
-            false => Err(Error::NetworkNotThere { dir, wanted, found }),
+            }
+            .into()),
+            false => Err(Fault::NetworkNotThere { dir, wanted, found }.into()),
         }
     }
 
@@ -256,13 +260,16 @@ impl Search<'_> {
             names.flat_map(|name| ["blocksdir", "datadir"].map(|option| conf.folder(option, name)));
         if let Some(setting) = settings.find_map(|setting| setting) {
             let dir = self.dir.to_owned();
-            return Some(Error::ConfLeadsNowhere { dir, setting });
+            return Some(Fault::ConfLeadsNowhere { dir, setting }.into());
         }
         let unreadable = conf.unreadable.as_ref()?;
-        Some(Error::ConfUnreadable {
-            dir: self.dir.to_owned(),
-            why: unreadable.to_string(),
-        })
+        Some(
+            Fault::ConfUnreadable {
+                dir: self.dir.to_owned(),
+                why: unreadable.to_string(),
+            }
+            .into(),
+        )
     }
 }
 

@@ -5,9 +5,9 @@
 
 use super::files::read_at;
 use super::records::{FRAME_BYTES, Record, hash_of};
-use crate::datadir::{BlockFile, XorKey, block_file_path};
-use crate::error::io_error;
+use crate::datadir::{BlockFile, Fault, XorKey, block_file_path};
 use crate::limits::NETWORK_FILES_MAX;
+use crate::os::io_error;
 use crate::os::opening::open_file;
 use crate::primitives::network::Network;
 use crate::{Error, Result};
@@ -43,12 +43,15 @@ pub(super) fn other_coin(dir: &Path, files: &[BlockFile], key: XorKey) -> Result
         key.apply(&mut decoded, 0);
         let is_of = |(magic, _): &&([u8; 4], &str)| *magic == plain || *magic == decoded;
         if let Some((magic, coin)) = COINS.iter().find(is_of) {
-            return Ok(Some(Error::OtherCoin {
-                dir: dir.to_path_buf(),
-                file: file.number,
-                magic: *magic,
-                coin,
-            }));
+            return Ok(Some(
+                Fault::OtherCoin {
+                    dir: dir.to_path_buf(),
+                    file: file.number,
+                    magic: *magic,
+                    coin,
+                }
+                .into(),
+            ));
         }
     }
     Ok(None)
@@ -61,13 +64,14 @@ pub(super) fn expect_genesis(record: &Record, network: &Network) -> Result<()> {
     if has_parent || found == network.genesis_hash {
         return Ok(());
     }
-    Err(Error::OtherGenesis {
+    Err(Fault::OtherGenesis {
         file: record.place.file,
         offset_bytes: record.place.offset_bytes - FRAME_BYTES as u64,
         found: BlockHash::from_byte_array(found),
         network: network.name,
         expected: BlockHash::from_byte_array(network.genesis_hash),
-    })
+    }
+    .into())
 }
 
 #[cfg(test)]

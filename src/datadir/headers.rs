@@ -11,8 +11,8 @@
 use super::arena::{
     Arena, BELOW, BEST, CONNECTED, COPY, EXCLUDED, GHOST, INVALID, NONE, Node, ROOT,
 };
+use crate::datadir::Fault;
 use crate::primitives::position::{Height, Place};
-use crate::{Error, Result};
 
 /// Where the chain must begin.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -143,19 +143,19 @@ impl<'a> HeaderTree<'a> {
     /// it is. Parents may come later than their children.
     ///
     /// # Errors
-    /// [`Error::HeaderArenaFull`], with twice the arena as what would do.
+    /// [`crate::datadir::Fault::HeaderArenaFull`], with twice the arena as what would do.
     pub fn insert(
         &mut self,
         hash: &[u8; 32],
         prev_hash: &[u8; 32],
         bits: u32,
         place: Place,
-    ) -> Result<Inserted> {
+    ) -> std::result::Result<Inserted, Fault> {
         if self.arena.len() as usize + 2 > self.capacity() {
             let headers = self.capacity() as u64;
             let (arena_bytes, needed_bytes) =
                 (Self::bytes_for(headers), Self::bytes_for(headers * 2));
-            return Err(Error::HeaderArenaFull {
+            return Err(Fault::HeaderArenaFull {
                 headers,
                 arena_bytes,
                 needed_bytes,
@@ -592,7 +592,7 @@ mod tests {
                     Err(error) => break error,
                 }
             };
-            assert!(matches!(full, Error::HeaderArenaFull { .. }));
+            assert!(matches!(full, Fault::HeaderArenaFull { .. }));
             assert!(n < headers as u32 + 8);
         }
     }

@@ -25,8 +25,8 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::error::io_error;
 use crate::limits::{HEADER_BYTES, NETWORK_FILES_MAX};
+use crate::os::io_error;
 use crate::os::opening::open_file;
 use crate::primitives::network::{Network, NetworkName};
 use crate::primitives::position::Place;
@@ -37,6 +37,7 @@ mod best;
 mod claimed;
 mod conf;
 mod end;
+mod fault;
 mod files;
 mod find;
 mod foreign;
@@ -49,6 +50,8 @@ mod scan;
 pub(crate) mod testing;
 mod undo;
 mod xor;
+
+pub use fault::Fault;
 
 pub use arena::NODE_BYTES;
 pub use claimed::claimed_height;
@@ -88,7 +91,7 @@ impl Source {
     /// The folder of the block files, and how it was found.
     ///
     /// # Errors
-    /// Those of [`find()`]; [`Error::ChallengeWithoutSignet`].
+    /// Those of [`find()`]; [`crate::datadir::Fault::ChallengeWithoutSignet`].
     pub fn find(&self) -> Result<Found> {
         let signet = &self.networks()[NetworkName::Signet as usize];
         let wanted = match (self.wanted()?, &self.signet_challenge) {
@@ -104,7 +107,7 @@ impl Source {
         match (self.network, &self.signet_challenge) {
             (None, Some(_)) => Ok(Some(NetworkName::Signet)),
             (Some(network), Some(_)) if network != NetworkName::Signet => {
-                Err(Error::ChallengeWithoutSignet { network })
+                Err(Fault::ChallengeWithoutSignet { network }.into())
             }
             (network, _) => Ok(network),
         }
@@ -156,10 +159,13 @@ impl Datadir {
         let mut reader = RecordReader::new(networks.to_vec(), xor_key);
         let Some(first) = first_record(&mut reader, &blocks_dir, &files)? else {
             let other = foreign::other_coin(&blocks_dir, &files, xor_key)?;
-            return Err(other.unwrap_or(Error::NoRecords {
-                dir: blocks_dir,
-                network: wanted,
-            }));
+            return Err(other.unwrap_or(
+                Fault::NoRecords {
+                    dir: blocks_dir,
+                    network: wanted,
+                }
+                .into(),
+            ));
         };
         let expected = wanted.unwrap_or(first.network);
         first.expect_network(expected)?;
@@ -203,12 +209,13 @@ impl Datadir {
         let read = files::read_at(&file, &mut header, place.offset_bytes)
             .map_err(io_error("read", &path))?;
         if read < HEADER_BYTES {
-            return Err(Error::PastEnd {
+            return Err(Fault::PastEnd {
                 file: place.file,
                 offset_bytes: place.offset_bytes,
                 bytes: HEADER_BYTES as u32,
                 file_bytes: place.offset_bytes + read as u64,
-            });
+            }
+            .into());
         }
         self.xor_key.apply(&mut header, place.offset_bytes);
         Ok(header)
@@ -268,6 +275,8 @@ fn first_record(
 mod tests {
     use super::testing::{folder_with, regtest_source};
     use super::*;
+    use crate::error::fault_of;
+    use crate::os;
     use std::fs;
 
     fn open(location: Location, network: Option<NetworkName>) -> Result<Datadir> {
@@ -320,17 +329,20 @@ mod tests {
             unreachable!()
         };
         let missing = open(Location::Datadir(data.clone()), Some(NetworkName::Main));
-        assert!(matches!(missing, Err(Error::NetworkNotThere { .. })));
+        assert!(matches!(
+            fault_of(&missing),
+            Some(Fault::NetworkNotThere { .. })
+        ));
         let other = open(
             Location::BlocksDir(data.join("regtest/blocks")),
             Some(NetworkName::Main),
         );
-        let Err(Error::OtherNetwork {
+        let Some(&Fault::OtherNetwork {
             file: 0,
             offset_bytes: 0,
             found,
             expected,
-        }) = other
+        }) = fault_of(&other)
         else {
             panic!("{other:?}");
         };
@@ -359,8 +371,8 @@ mod tests {
         );
         assert!(open(location.clone(), Some(NetworkName::Regtest)).is_ok());
         assert!(matches!(
-            open(location, Some(NetworkName::Main)),
-            Err(Error::OtherNetwork { .. })
+            fault_of(&open(location, Some(NetworkName::Main))),
+            Some(Fault::OtherNetwork { .. })
         ));
     }
 
@@ -369,9 +381,12 @@ mod tests {
         let dir = tempfile::tempdir().expect("temporary folder");
         for location in [Location::Datadir, Location::BlocksDir] {
             let empty = open(location(dir.path().to_path_buf()), None);
-            assert!(matches!(empty, Err(Error::NoBlockFiles { .. })));
+            assert!(matches!(fault_of(&empty), Some(Fault::NoBlockFiles { .. })));
             let missing = open(location(dir.path().join("x")), None);
-            assert!(matches!(missing, Err(Error::Io { action: "open", .. })));
+            assert!(matches!(
+                fault_of(&missing),
+                Some(os::Fault::Io { action: "open", .. })
+            ));
         }
     }
 
@@ -380,12 +395,12 @@ mod tests {
         for bytes in [vec![], vec![0; 1000], vec![0x5a; 100_000]] {
             let dir = folder_with(&[bytes]);
             let unknown = open(Location::BlocksDir(dir.path().to_path_buf()), None);
-            assert!(matches!(unknown, Err(Error::NoRecords { .. })));
+            assert!(matches!(fault_of(&unknown), Some(Fault::NoRecords { .. })));
         }
         let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("data/regtest/blocks/blk00000.dat");
         let dir = folder_with(&[fs::read(from).expect("file")]);
         let unkeyed = open(Location::BlocksDir(dir.path().to_path_buf()), None);
-        assert!(matches!(unkeyed, Err(Error::NoRecords { .. })));
+        assert!(matches!(fault_of(&unkeyed), Some(Fault::NoRecords { .. })));
     }
 
     #[test]
@@ -399,7 +414,7 @@ mod tests {
         let dir = folder_with(&[bytes]);
         let location = Location::BlocksDir(dir.path().to_path_buf());
         let without = open(location.clone(), Some(NetworkName::Signet));
-        assert!(matches!(without, Err(Error::NoRecords { .. })));
+        assert!(matches!(fault_of(&without), Some(Fault::NoRecords { .. })));
         let mut source = Source {
             location,
             network: None,
@@ -408,8 +423,8 @@ mod tests {
         assert_eq!(Datadir::open(&source).expect("opens").network(), &network);
         source.network = Some(NetworkName::Main);
         assert!(matches!(
-            Datadir::open(&source),
-            Err(Error::ChallengeWithoutSignet { .. })
+            fault_of(&Datadir::open(&source)),
+            Some(Fault::ChallengeWithoutSignet { .. })
         ));
     }
 }

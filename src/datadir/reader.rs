@@ -10,6 +10,7 @@
 //! Memory: one window of the largest block, an anonymous map made once. Of mapped files at most
 //! about [`MAPPED_BYTES_MAX`] are resident; they are the kernel's to take back at any time.
 
+use crate::datadir::Fault;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
@@ -18,16 +19,15 @@ use memmap2::{Advice, Mmap, MmapMut, UncheckedAdvice};
 
 use super::files::{block_file_path, read_at};
 use super::xor::XorKey;
+use crate::Result;
 use crate::datadir::Datadir;
-use crate::error::io_error;
 use crate::limits::{
     BLOCK_BYTES_MAX, MAPPED_BYTES_MAX, OPEN_FILES_MAX, READ_AHEAD_BYTES, SETTLED_AFTER,
 };
 use crate::os::opening::open_file;
-use crate::os::sigbus;
 use crate::os::system::will_need;
+use crate::os::{io_error, sigbus};
 use crate::primitives::position::Place;
-use crate::{Error, Result};
 
 /// What one jump within a map may make resident around the block (the kernel's fault-around).
 const AROUND_BYTES: usize = 128 << 10;
@@ -101,7 +101,7 @@ impl BlockReader {
     /// Length of an undo file; `None` if it is not there.
     ///
     /// # Errors
-    /// [`Error::Io`].
+    /// [`crate::os::Fault::Io`].
     pub fn undo_bytes(&self, number: u32) -> Result<Option<u64>> {
         let path = self.undo_path(number);
         match std::fs::metadata(&path) {
@@ -114,7 +114,7 @@ impl BlockReader {
     /// Reads the first bytes of an undo file, un-XORed; `into` says how many.
     ///
     /// # Errors
-    /// [`Error::Io`], also if there are not so many.
+    /// [`crate::os::Fault::Io`], also if there are not so many.
     pub fn read_undo(&self, number: u32, into: &mut [u8]) -> Result<()> {
         use std::io::Read;
         let path = self.undo_path(number);
@@ -137,23 +137,25 @@ impl BlockReader {
         } = place;
         if bytes > BLOCK_BYTES_MAX {
             let limit_bytes = BLOCK_BYTES_MAX;
-            return Err(Error::PlaceTooLong {
+            return Err(Fault::PlaceTooLong {
                 file,
                 offset_bytes,
                 bytes,
                 limit_bytes,
-            });
+            }
+            .into());
         }
         let index = self.open_file(file)?;
         let mapped = self.open[index].map.as_ref().map(|map| map.len() as u64);
         match mapped {
             Some(file_bytes) if offset_bytes + u64::from(bytes) > file_bytes => {
-                Err(Error::PastEnd {
+                Err(Fault::PastEnd {
                     file,
                     offset_bytes,
                     bytes,
                     file_bytes,
-                })
+                }
+                .into())
             }
             Some(_) => {
                 self.keep_in_bounds(index, place);
@@ -189,12 +191,13 @@ impl BlockReader {
         if read < window.len() {
             let meta = open.file.metadata().map_err(io_error("read", &open.path))?;
             let file_bytes = meta.len();
-            return Err(Error::PastEnd {
+            return Err(Fault::PastEnd {
                 file,
                 offset_bytes,
                 bytes,
                 file_bytes,
-            });
+            }
+            .into());
         }
         self.key.apply(window, offset_bytes);
         Ok(window)
@@ -314,6 +317,8 @@ fn map_settled(file: &File, path: &std::path::Path) -> Result<Mmap> {
 
 #[cfg(test)]
 mod tests {
+    use crate::error::fault_of;
+    use crate::os;
     use std::fs;
     use std::time::Duration;
 
@@ -417,11 +422,11 @@ mod tests {
             };
             assert_eq!(reader.read(last).expect("reads").len(), 5);
             let behind = reader.read(Place { bytes: 6, ..last });
-            let Err(Error::PastEnd {
+            let Some(&Fault::PastEnd {
                 file: named,
                 file_bytes: found,
                 ..
-            }) = behind
+            }) = fault_of(&behind)
             else {
                 panic!("{behind:?}");
             };
@@ -432,13 +437,16 @@ mod tests {
             offset_bytes: 0,
             bytes: BLOCK_BYTES_MAX + 1,
         });
-        assert!(matches!(long, Err(Error::PlaceTooLong { .. })));
+        assert!(matches!(fault_of(&long), Some(Fault::PlaceTooLong { .. })));
         let none = reader.read(Place {
             file: 99,
             offset_bytes: 0,
             bytes: 1,
         });
-        assert!(matches!(none, Err(Error::Io { action: "open", .. })));
+        assert!(matches!(
+            fault_of(&none),
+            Some(os::Fault::Io { action: "open", .. })
+        ));
     }
 
     #[test]

@@ -7,9 +7,10 @@ use super::headers::{HeaderTree, Inserted};
 use super::leftovers::{Leftover, LeftoverKind, Leftovers, list};
 use super::records::{FRAME_BYTES, Record, RecordReader, bits_of};
 use super::{BlockFile, Datadir, block_file_path};
+use crate::Result;
+use crate::datadir::Fault;
 use crate::primitives::network::NetworkName;
 use crate::primitives::position::Place;
-use crate::{Error, Result};
 use std::hash::Hasher;
 use std::time::{SystemTime, UNIX_EPOCH};
 use twox_hash::XxHash3_64;
@@ -181,7 +182,7 @@ struct Scan<'s, 'a> {
     network: NetworkName,
     tree: &'s mut HeaderTree<'a>,
     /// The tree had no room for a header; the rest are only counted.
-    full: Option<Error>,
+    full: Option<Fault>,
     done: ScanProgress,
     report: ScanReport,
 }
@@ -285,15 +286,16 @@ impl Scan<'_, '_> {
     }
 
     fn finish(mut self, out_of_order_before: u32) -> Result<ScanReport> {
-        if let Some(Error::HeaderArenaFull { arena_bytes, .. }) = self.full {
+        if let Some(Fault::HeaderArenaFull { arena_bytes, .. }) = self.full {
             // A tree that is used again held others before; and parents may be missing.
             let headers = self.report.records + u64::from(self.tree.headers());
             let needed_bytes = HeaderTree::bytes_for(headers);
-            return Err(Error::HeaderArenaFull {
+            return Err(Fault::HeaderArenaFull {
                 headers,
                 arena_bytes,
                 needed_bytes,
-            });
+            }
+            .into());
         }
         self.report.places.sort_unstable();
         self.report.out_of_order = u64::from(self.tree.out_of_order() - out_of_order_before);
@@ -347,12 +349,13 @@ impl Record {
         if self.network == expected {
             return Ok(());
         }
-        Err(Error::OtherNetwork {
+        Err(Fault::OtherNetwork {
             file: self.place.file,
             offset_bytes: self.place.offset_bytes - FRAME_BYTES as u64,
             found: self.network,
             expected,
-        })
+        }
+        .into())
     }
 }
 
@@ -705,7 +708,7 @@ mod tests {
         let mut small = vec![0; HeaderTree::bytes_for(50) as usize];
         let mut tree = HeaderTree::new(&mut small, root);
         let full = scan(&datadir, &[], &mut tree, &mut |_| {}).expect_err("too small");
-        let Error::HeaderArenaFull { needed_bytes, .. } = full else {
+        let Some(&Fault::HeaderArenaFull { needed_bytes, .. }) = full.fault() else {
             panic!("{full:?}")
         };
         let mut enough = vec![0; needed_bytes as usize];

@@ -4,9 +4,9 @@
 
 use super::files::read_at;
 use super::{Datadir, XorKey};
-use crate::error::io_error;
+use crate::Result;
 use crate::os::opening::open_file;
-use crate::{Error, Result};
+use crate::os::{io_error, io_kind};
 use std::fs::File;
 use std::io::ErrorKind;
 use std::path::PathBuf;
@@ -23,11 +23,11 @@ impl Datadir {
     /// The undo file of block file `number`; `None` if it is not there.
     ///
     /// # Errors
-    /// [`crate::Error::Io`].
+    /// [`crate::os::Fault::Io`].
     pub fn open_undo(&self, number: u32) -> Result<Option<UndoFile>> {
         let path = self.blocks_dir().join(format!("rev{number:05}.dat"));
         let file = match open_file(&path) {
-            Err(Error::Io { source, .. }) if source.kind() == ErrorKind::NotFound => {
+            Err(error) if io_kind(&error) == Some(ErrorKind::NotFound) => {
                 return Ok(None);
             }
             opened => opened?,
@@ -51,7 +51,7 @@ impl UndoFile {
     /// Reads from byte `at` on; fewer bytes than `into` has only at the file's end.
     ///
     /// # Errors
-    /// [`crate::Error::Io`].
+    /// [`crate::os::Fault::Io`].
     pub fn read_at(&self, into: &mut [u8], at: u64) -> Result<usize> {
         let read = read_at(&self.file, into, at).map_err(io_error("read", &self.path))?;
         self.key.apply(&mut into[..read], at);

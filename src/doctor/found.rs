@@ -3,6 +3,7 @@
 //! Invariant: everything here was read from the files just now; nothing is remembered.
 
 use super::Options;
+use crate::Result;
 use crate::datadir::{
     Best, ChainEnd, Datadir, EndState, HeaderTree, Leftover, LeftoverKind, ScanReport, Spot,
     claimed_height,
@@ -11,9 +12,9 @@ use crate::import::needs::lack::Lack;
 use crate::index::Index;
 use crate::index::left_out::{LeftOut, left_out};
 use crate::primitives::position::Height;
+use crate::store;
 use crate::store::QUERY_CACHE_BYTES;
 use crate::verify::undo::is_connected;
-use crate::{Error, Result};
 use bitcoin::BlockHash;
 use bitcoin::hashes::Hash;
 use std::path::PathBuf;
@@ -223,7 +224,7 @@ pub(super) fn index(options: &Options, datadir: &Datadir) -> (IndexFound, Option
     if found.exists {
         match found.look_into(datadir) {
             Ok(index) => return (found, index),
-            Err(Error::NoBlocks { .. }) => {}
+            Err(error) if matches!(error.fault(), Some(store::Fault::NoBlocks { .. })) => {}
             Err(error) => found.problem = Some(error.to_string()),
         }
     }

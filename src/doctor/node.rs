@@ -3,8 +3,8 @@
 //! Invariant: only what a running node holds is a sign of one. A copied folder has its files, and files
 //! written to a moment ago, but no lock.
 
-use crate::Error;
 use crate::datadir::Datadir;
+use crate::os::io_kind;
 use crate::os::opening::open_file;
 use crate::os::system::locked_by;
 use std::io::{ErrorKind, Read};
@@ -48,7 +48,7 @@ fn sign_in(folder: &Path) -> Option<String> {
         Ok(file) => {
             locked_by(&file).map(|pid| format!("process {pid} has locked {}", lock.display()))
         }
-        Err(Error::Io { source, .. }) if source.kind() == ErrorKind::PermissionDenied => {
+        Err(error) if io_kind(&error) == Some(ErrorKind::PermissionDenied) => {
             pid_file(&folder.join("bitcoind.pid"))
         }
         Err(_) => None,

@@ -18,7 +18,9 @@ use super::ranking::Ranking;
 use super::received::{Received, funding_rows};
 use super::utxos::push_script;
 use super::{Lines, kept};
+use crate::Result;
 use crate::datadir::Location;
+use crate::export::Fault;
 use crate::index::Index;
 use crate::limits::SORTER_BYTES_MIN;
 use crate::memory::plan::left_when_reading;
@@ -31,7 +33,6 @@ use crate::primitives::position::{Height, Txo};
 use crate::runs::row::{FundingRow, SpendingRow};
 use crate::store::SEQUENTIAL_CACHE_BYTES;
 use crate::utxo::{Heights, Progress, Spent, UtxoSet, Watch, Work, spent_rows};
-use crate::{Error, Result};
 use byteorder::{BigEndian, ByteOrder, LittleEndian};
 use std::fmt::Write;
 use std::path::Path;
@@ -77,8 +78,8 @@ const RECEIPT_KEY_BYTES: usize = 8;
 /// Writes balances.
 ///
 /// # Errors
-/// Those of [`UtxoSet::each_coin`] and of [`Destination::check`]; [`Error::Io`];
-/// [`Error::BudgetTooSmall`]; [`Error::SameFingerprint`].
+/// Those of [`UtxoSet::each_coin`] and of [`Destination::check`]; [`crate::os::Fault::Io`];
+/// [`crate::memory::Fault::BudgetTooSmall`]; [`crate::export::Fault::SameFingerprint`].
 pub fn export_balances(
     index: &Path,
     options: &BalancesOptions,
@@ -179,7 +180,7 @@ impl Adding<'_, '_> {
                 owner.script.extend_from_slice(script);
             } else if owner.script != script {
                 let path = self.set.snapshot().index().store().path().to_owned();
-                return Err(Error::SameFingerprint { path });
+                return Err(Fault::SameFingerprint { path }.into());
             }
             let amount_sat = LittleEndian::read_u64(&record[COIN_KEY_BYTES..]);
             owner.balance_sat += u128::from(amount_sat);

@@ -4,11 +4,13 @@
 //! dies before leaves nothing behind. (Where a file system cannot have files without a name, the name
 //! begins with `.blkdex-` until then, and a kill leaves that.) The mode is 0600 less the umask.
 
-use crate::error::io_error;
+use crate::Result;
+use crate::export::Fault;
+use crate::os;
+use crate::os::io_error;
 use crate::os::kept::Kept;
 use crate::os::opening::kind_of;
 use crate::os::system::folder_of;
-use crate::{Error, Result};
 use rustix::fs::{AtFlags, CWD, linkat};
 use std::fs::File;
 use std::io::{BufWriter, ErrorKind, Write};
@@ -54,8 +56,8 @@ impl Destination {
     /// hours of work.
     ///
     /// # Errors
-    /// [`Error::Exists`]; [`Error::NotAFile`]; [`Error::Kept`]; [`Error::Io`] if the folder is not
-    /// there.
+    /// [`crate::export::Fault::Exists`]; [`crate::os::Fault::NotAFile`]; [`crate::os::Fault::Kept`];
+    /// [`crate::os::Fault::Io`] if the folder is not there.
     pub fn check(&self, kept: &Kept) -> Result<()> {
         let Destination::File { path, force } = self else {
             return Ok(());
@@ -68,8 +70,8 @@ impl Destination {
         };
         let path = path.clone();
         match kind_of(meta.file_type()) {
-            Some(what) => Err(Error::NotAFile { path, what }),
-            None if !force => Err(Error::Exists { path }),
+            Some(what) => Err(os::Fault::NotAFile { path, what }.into()),
+            None if !force => Err(Fault::Exists { path }.into()),
             None => Ok(()),
         }
     }
@@ -77,7 +79,7 @@ impl Destination {
     /// Lets `work` write, then gives the file its name.
     ///
     /// # Errors
-    /// Those of [`Destination::check`] and of `work`; [`Error::Io`].
+    /// Those of [`Destination::check`] and of `work`; [`crate::os::Fault::Io`].
     pub(crate) fn write<T>(
         &self,
         kept: &Kept,
@@ -101,7 +103,7 @@ impl Destination {
         growing
             .name(path, force)
             .map_err(|error| match error.kind() {
-                ErrorKind::AlreadyExists => Error::Exists { path: path.clone() },
+                ErrorKind::AlreadyExists => Fault::Exists { path: path.clone() }.into(),
                 _ => io_error("name", path)(error),
             })?;
         let folder_file = File::open(folder).map_err(io_error("open", folder))?;
@@ -210,6 +212,8 @@ fn link(file: &File, path: &Path) -> std::io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::Interrupted;
+    use crate::error::fault_of;
 
     fn to(path: &Path, force: bool) -> Destination {
         let path = path.to_owned();
@@ -230,7 +234,7 @@ mod tests {
             .mode();
         assert_eq!(mode & 0o777, 0o600);
         let again = to(&path, false).write(&Kept::new(), |out| out.write(b"two"));
-        assert!(matches!(again, Err(Error::Exists { .. })));
+        assert!(matches!(fault_of(&again), Some(Fault::Exists { .. })));
         assert_eq!(std::fs::read(&path).expect("reads"), b"one");
         to(&path, true)
             .write(&Kept::new(), |out| out.write(b"two"))
@@ -244,9 +248,9 @@ mod tests {
         let path = dir.path().join("out");
         let failed: Result<()> = to(&path, false).write(&Kept::new(), |out| {
             out.write(b"half")?;
-            Err(Error::Interrupted)
+            Err(Interrupted.into())
         });
-        assert!(matches!(failed, Err(Error::Interrupted)));
+        assert!(matches!(fault_of(&failed), Some(Interrupted)));
         assert_eq!(std::fs::read_dir(dir.path()).expect("lists").count(), 0);
         assert!(
             to(&dir.path().join("no/out"), false)
@@ -264,7 +268,7 @@ mod tests {
             std::fs::write(&path, b"other").expect("writes");
             out.write(b"ours")
         });
-        assert!(matches!(late, Err(Error::Exists { .. })));
+        assert!(matches!(fault_of(&late), Some(Fault::Exists { .. })));
         assert_eq!(std::fs::read(&path).expect("reads"), b"other");
     }
 
@@ -323,7 +327,7 @@ mod tests {
         ] {
             let refused = to(path, true).check(&Kept::new());
             assert!(
-                matches!(&refused, Err(Error::NotAFile { what, .. }) if *what == kind),
+                matches!(fault_of(&refused), Some(os::Fault::NotAFile { what, .. }) if *what == kind),
                 "{refused:?}"
             );
         }

@@ -55,7 +55,7 @@ impl Entries {
     /// The richest first, or in the order of first receipts.
     ///
     /// # Errors
-    /// [`crate::Error::Memory`].
+    /// [`crate::memory::Fault::Memory`].
     pub fn new(by_wealth: bool, bytes: usize, dir: &Path) -> Result<Entries> {
         let sorter = Sorter::new(place_bytes(by_wealth) + 8, bytes, dir)?;
         Ok(Entries { sorter, by_wealth })

@@ -15,9 +15,12 @@
 mod balances;
 mod destination;
 mod entries;
+mod fault;
 mod ranking;
 mod received;
 mod utxos;
+
+pub use fault::Fault;
 
 use crate::os::kept::Kept;
 use crate::utxo::UtxoSet;

@@ -4,14 +4,15 @@
 //!
 //! Memory: none of its own; the buffer is lent.
 
+use crate::Result;
 use crate::primitives::position::Txo;
 use crate::runs::gather::{Gather, buffer_for};
 use crate::runs::page::NO_NEXT;
 use crate::runs::policy::overlap;
 use crate::runs::read::RunPages;
 use crate::runs::row::{FundingRow, POSITION_BITS, Relation, Row};
+use crate::store;
 use crate::utxo::UtxoSet;
-use crate::{Error, Result};
 use std::path::PathBuf;
 
 /// How many rows the buffer must have for [`Received::open`].
@@ -34,7 +35,7 @@ impl<'b> Received<'b> {
     /// Stands at the first script.
     ///
     /// # Errors
-    /// [`Error::Damaged`], [`Error::Store`].
+    /// [`crate::runs::Fault::Damaged`], [`crate::store::Fault::Store`].
     pub fn open(set: &UtxoSet<'_>, buffer: &'b mut [FundingRow]) -> Result<Received<'b>> {
         let index = set.snapshot().index();
         let runs = index.catalogue().of(Relation::Funding).into_iter();
@@ -52,11 +53,13 @@ impl<'b> Received<'b> {
 
     /// The first output that paid the script; fingerprints are asked for in order.
     pub fn first_of(&mut self, fingerprint: u128) -> Result<Txo> {
-        self.next_of(fingerprint)?
-            .ok_or_else(|| Error::DamagedIndex {
+        self.next_of(fingerprint)?.ok_or_else(|| {
+            store::Fault::DamagedIndex {
                 path: self.path.clone(),
                 what: "it has a coin that no script received".into(),
-            })
+            }
+            .into()
+        })
     }
 
     /// The next output that paid it, up to the height.

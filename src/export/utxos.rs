@@ -61,8 +61,8 @@ pub struct UtxosWritten {
 /// Writes every coin.
 ///
 /// # Errors
-/// Those of [`UtxoSet::each_coin`] and of [`Destination::check`]; [`crate::Error::Io`];
-/// [`crate::Error::BudgetTooSmall`].
+/// Those of [`UtxoSet::each_coin`] and of [`Destination::check`]; [`crate::os::Fault::Io`];
+/// [`crate::memory::Fault::BudgetTooSmall`].
 pub fn export_utxos(
     index: &Path,
     options: &UtxosOptions,

@@ -6,9 +6,11 @@
 //!
 //! Memory: an arena of headers, made for the scan and given back before anything else is made.
 
+use crate::datadir;
 use crate::datadir::{
     Aside, Best, ChainEnd, Counts, Datadir, HeaderTree, Root, ScanProgress, ScanReport, scan,
 };
+use crate::import::Fault;
 use crate::index::Index;
 use crate::index::left_out::left_out;
 use crate::index::scan_memory::{ScanMemory, forget, note_chain_end, write_positions};
@@ -55,8 +57,8 @@ impl Chain {
 /// Finds the chain, stores the positions of its blocks, and notes why it ends.
 ///
 /// # Errors
-/// Those of the scan; [`Error::HeaderArenaFull`]; [`Error::NoGenesis`], [`Error::NothingConnects`];
-/// [`Error::ForkTooDeep`].
+/// Those of the scan; [`crate::datadir::Fault::HeaderArenaFull`]; [`crate::datadir::Fault::NoGenesis`],
+/// [`crate::datadir::Fault::NothingConnects`]; [`crate::import::Fault::ForkTooDeep`].
 pub fn find(
     index: &Index,
     datadir: &Datadir,
@@ -131,7 +133,7 @@ impl Finder<'_> {
         }
         let report = match scan(self.datadir, &memory.files, &mut tree, progress) {
             // Files have changed that were thought to be known.
-            Err(Error::HeaderArenaFull { .. }) => return Ok(None),
+            Err(error) if is_full(&error) => return Ok(None),
             scanned => scanned?,
         };
         self.leave_out(&mut tree);
@@ -143,7 +145,7 @@ impl Finder<'_> {
         }
         match self.conclude(&tree, best, report, Some(memory)) {
             Ok(chain) if chain.is_behind || !chain.end.complete => Ok(None),
-            Err(Error::ForkTooDeep { .. }) => Ok(None),
+            Err(error) if matches!(error.fault(), Some(Fault::ForkTooDeep { .. })) => Ok(None),
             other => other.map(Some),
         }
     }
@@ -176,7 +178,7 @@ impl Finder<'_> {
         let end = ChainEnd::judge(self.datadir, tree, best, &report)?;
         note_chain_end(self.index.store(), &end)?;
         let Some(best) = best else {
-            return Err(end.refusal(self.datadir).expect("there is no chain"));
+            return Err(end.refusal(self.datadir).expect("there is no chain").into());
         };
         let best_hash = match (tree.place(best.node), tree.root()) {
             (Some(place), _) => self.datadir.hash_at(place)?,
@@ -313,7 +315,7 @@ pub struct Fork {
 /// The last block that the index and the best chain, which ends in `best`, share.
 ///
 /// # Errors
-/// [`Error::ForkTooDeep`], [`Error::Store`].
+/// [`crate::import::Fault::ForkTooDeep`], [`crate::store::Fault::Store`].
 pub fn fork(
     index: &Index,
     tree: &HeaderTree<'_>,
@@ -350,11 +352,12 @@ pub fn fork(
                 .settled
                 .is_some_and(|settled| height <= settled)
         {
-            return Err(Error::ForkTooDeep {
+            return Err(Fault::ForkTooDeep {
                 complete,
                 tip,
                 settled: index.meta().settled.unwrap_or_default(),
-            });
+            }
+            .into());
         }
         height = Height(height.0 - 1);
     }
@@ -372,4 +375,8 @@ fn asides(tree: &HeaderTree<'_>, anchor: Height) -> Vec<Place> {
         .filter(may_matter)
         .map(|(_, _, place)| place)
         .collect()
+}
+/// Whether there are more headers than was thought.
+fn is_full(error: &Error) -> bool {
+    matches!(error.fault(), Some(datadir::Fault::HeaderArenaFull { .. }))
 }

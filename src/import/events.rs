@@ -319,7 +319,7 @@ impl Summary {
     /// Completes it.
     ///
     /// # Errors
-    /// [`crate::Error::Io`].
+    /// [`crate::os::Fault::Io`].
     pub fn finish(mut self, index: &Index) -> Result<Summary> {
         self.totals = Totals::of(index);
         self.imported = self.totals.since(self.imported);

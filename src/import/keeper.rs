@@ -7,6 +7,7 @@ use crate::batch::clock::Stage;
 use crate::batch::{Batch, TableCounts};
 use crate::datadir::BlockReader;
 use crate::index::Index;
+use crate::ledger;
 use crate::ledger::alarm::{Alarm, Watcher};
 use crate::ledger::record::{
     Cgroup, Heap, Moment, PartUse, Process, Record, RelationUse, TableUse,
@@ -97,7 +98,7 @@ impl Keeper {
     /// The alarm, if it does.
     pub fn watch(&mut self, record: &Record) -> Result<Option<Alarm>> {
         match self.watcher.hear(record) {
-            Some(alarm) if self.settings.is_strict => Err(crate::Error::MemoryGrows(alarm)),
+            Some(alarm) if self.settings.is_strict => Err(ledger::Fault::MemoryGrows(alarm).into()),
             alarm => Ok(alarm),
         }
     }
@@ -105,7 +106,7 @@ impl Keeper {
     /// A record of this moment.
     ///
     /// # Errors
-    /// [`crate::Error::Io`].
+    /// [`crate::os::Fault::Io`].
     pub fn record(
         &self,
         moment: Moment,

@@ -65,7 +65,7 @@ pub type Note<'a> = dyn FnMut(Moment, Relation, &Index, &mut Batch) -> Result<()
 /// Merges what the phase asks for, relation by relation, until `is_over` says so between segments.
 ///
 /// # Errors
-/// [`crate::Error::Damaged`], [`crate::Error::Store`], and those of `note`; named segments stay.
+/// [`crate::runs::Fault::Damaged`], [`crate::store::Fault::Store`], and those of `note`; named segments stay.
 pub fn merge(
     index: &mut Index,
     batch: &mut Batch,

@@ -5,12 +5,16 @@
 
 pub mod chain;
 pub mod events;
+mod fault;
 pub mod keeper;
 pub mod merging;
 pub mod needs;
 
+pub use fault::Fault;
+
 use crate::batch::clock::Stage;
 use crate::batch::{BadBlock, Batch};
+use crate::datadir;
 use crate::datadir::{BlockReader, ChainEnd, Datadir, Source, copies_of};
 use crate::index::Index;
 use crate::index::left_out::{LeftOut, exclude, leave_out, left_out};
@@ -104,14 +108,15 @@ pub fn import(
         summary.stages.enter(Stage::Scan);
         let found = find_chain(&plan, &index, &datadir, options, tell);
         summary.stages.enter(Stage::Other);
-        let chain = match found {
-            Err(Error::ForkTooDeep { tip, .. }) if may_restart => {
+        let fork_too_deep = found.as_ref().err().and_then(tip_of_deep_fork);
+        let chain = match (found, fork_too_deep) {
+            (Err(_), Some(tip)) if may_restart => {
                 // A block of this very import turned out to be invalid, and its rival leaves deep below.
                 index = index.begin_anew()?;
                 tell(Event::Notice(Notice::Restarted { tip }));
                 continue;
             }
-            found => found?,
+            (found, _) => found?,
         };
         tell(Event::Chain(&chain));
         is_end_asked_for =
@@ -187,7 +192,7 @@ fn open_index(
     let network = datadir.network();
     if options.invalid.contains(&network.genesis_hash) {
         let network = network.name;
-        return Err(Error::GenesisLeftOut { network });
+        return Err(Fault::GenesisLeftOut { network }.into());
     }
     let rights = Lack::of_rights(&options.index).into_iter().collect();
     refuse_lacks(options, rights, tell)?;
@@ -207,16 +212,27 @@ fn find_chain(
         tell(Event::Scan(done));
     });
     // Damage may hide the index's own chain, so that another one seems the best.
-    if let Err(Error::ForkTooDeep { .. }) = found
+    if found
+        .as_ref()
+        .is_err_and(|error| tip_of_deep_fork(error).is_some())
         && let Some(end) = chain_end(index.store())?
     {
-        return match refuse_gap(index, &end, datadir, options.until) {
-            Err(Error::Gap { end, .. }) => Err(Error::Gap { end, until: None }),
-            Err(refusal) => Err(refusal),
-            Ok(_) => found,
+        match refuse_gap(index, &end, datadir, options.until) {
+            Err(datadir::Fault::Gap { end, .. }) => {
+                return Err(datadir::Fault::Gap { end, until: None }.into());
+            }
+            refused => refused?,
         };
     }
     found
+}
+
+/// The index's tip, if the error is that the chain leaves it below its settled line.
+fn tip_of_deep_fork(error: &Error) -> Option<Height> {
+    match error.fault() {
+        Some(Fault::ForkTooDeep { tip, .. }) => Some(*tip),
+        _ => None,
+    }
 }
 
 /// Refuses to stop below damage as if the chain ended there, unless that is what was asked for; says
@@ -226,12 +242,12 @@ fn refuse_gap(
     end: &ChainEnd,
     datadir: &Datadir,
     until: Option<Height>,
-) -> Result<bool> {
+) -> std::result::Result<bool, datadir::Fault> {
     let is_asked_for = until.is_some_and(|until| Some(until) <= end.height);
     let has_more = index.tip().map(|(tip, _)| tip) > end.height;
     match end.refusal(datadir) {
-        Some(Error::Gap { end, .. }) if !is_asked_for && has_more => {
-            Err(Error::Gap { end, until: None })
+        Some(datadir::Fault::Gap { end, .. }) if !is_asked_for && has_more => {
+            Err(datadir::Fault::Gap { end, until: None })
         }
         Some(refusal) if !is_asked_for => Err(refusal),
         _ => Ok(is_asked_for),
@@ -276,7 +292,7 @@ fn refuse_lacks(
     tell: &mut dyn FnMut(Event<'_>),
 ) -> Result<()> {
     if !lacks.is_empty() && !options.ignores_lacks {
-        return Err(Error::Lacks(Lacks(lacks)));
+        return Err(Fault::Lacks(Lacks(lacks)).into());
     }
     for lack in lacks {
         tell(Event::Notice(Notice::Lack(lack)));
@@ -502,11 +518,12 @@ impl Import<'_, '_> {
         let place = self.index.snapshot()?.place(height)?;
         let hash = self.datadir.hash_at(place)?;
         if height <= self.chain.settled() {
-            return Err(Error::InvalidSettledBlock {
+            return Err(Fault::InvalidSettledBlock {
                 height,
                 hash,
                 fault,
-            });
+            }
+            .into());
         }
         let left_out = LeftOut {
             hash: BlockHash::from_byte_array(hash),
@@ -571,17 +588,18 @@ impl Import<'_, '_> {
             }));
             return Ok(Some(End::NotWhole(place)));
         }
-        let bad = Error::BadBlock {
+        let bad = datadir::Fault::BadBlock {
             place,
             height,
             fault,
         };
         Err(match height.0.checked_sub(1) {
-            Some(until) => Error::StopsAbove {
-                source: Box::new(bad),
+            Some(until) => Fault::StopsAbove {
+                source: Box::new(bad.into()),
                 until: Height(until),
-            },
-            None => bad,
+            }
+            .into(),
+            None => bad.into(),
         })
     }
 }

@@ -51,7 +51,7 @@ impl fmt::Display for LeftOut {
 /// All of them, by height; those without one first.
 ///
 /// # Errors
-/// [`crate::Error::Store`].
+/// [`crate::store::Fault::Store`].
 pub fn left_out(store: &Store) -> Result<Vec<LeftOut>> {
     let snapshot = store.read()?;
     let table = match snapshot.open_table(LEFT_OUT) {
@@ -74,7 +74,7 @@ pub fn left_out(store: &Store) -> Result<Vec<LeftOut>> {
 /// Notes a block that breaks the rules, for this import and all later ones.
 ///
 /// # Errors
-/// [`crate::Error::Store`].
+/// [`crate::store::Fault::Store`].
 pub fn leave_out(store: &Store, block: &LeftOut) -> Result<()> {
     store.durable(|transaction| insert(store, transaction, block).map(drop))
 }
@@ -82,7 +82,7 @@ pub fn leave_out(store: &Store, block: &LeftOut) -> Result<()> {
 /// Notes blocks that a person says are invalid, once the index has followed a chain without them.
 ///
 /// # Errors
-/// [`crate::Error::Store`].
+/// [`crate::store::Fault::Store`].
 pub fn exclude(store: &Store, hashes: &[Hash32]) -> Result<()> {
     let known = left_out(store)?;
     let is_known = |hash: &Hash32| {

@@ -7,11 +7,12 @@
 //! (XXH3-64 of the other fields), and, from the first commit on,
 //! `tip` and `settled` (u32).
 
+use crate::Result;
 use crate::datadir::Datadir;
+use crate::index::Fault;
 use crate::primitives::network::Network;
 use crate::primitives::position::Height;
 use crate::store::Store;
-use crate::{Error, Result};
 use byteorder::{ByteOrder, LittleEndian};
 use redb::{TableDefinition, WriteTransaction};
 use std::collections::hash_map::RandomState;
@@ -60,7 +61,7 @@ impl Meta {
     /// The network whose blocks these are; of signets the very one.
     ///
     /// # Errors
-    /// [`Error::UnknownNetwork`].
+    /// [`UnknownNetwork`](crate::primitives::network::UnknownNetwork).
     pub fn network(&self) -> Result<Network> {
         Ok(Network {
             magic: self.magic,
@@ -71,7 +72,8 @@ impl Meta {
     /// Reads it; `None` if the file has none.
     ///
     /// # Errors
-    /// [`Error::OtherFormat`], [`Error::DamagedIndex`], [`Error::Store`].
+    /// [`crate::index::Fault::OtherFormat`], [`crate::store::Fault::DamagedIndex`],
+    /// [`crate::store::Fault::Store`].
     pub fn load(store: &Store) -> Result<Option<Meta>> {
         let snapshot = store.read()?;
         let field = |name| -> Result<Option<Vec<u8>>> {
@@ -89,11 +91,12 @@ impl Meta {
         };
         let format = number(format)?;
         if format != FORMAT {
-            return Err(Error::OtherFormat {
+            return Err(Fault::OtherFormat {
                 path: store.path().to_owned(),
                 found: format,
                 expected: FORMAT,
-            });
+            }
+            .into());
         }
         let needed = |name| field(name)?.ok_or_else(unreadable);
         let height = |name| field(name)?.map(number).transpose();
@@ -136,7 +139,7 @@ impl Meta {
     /// Writes it.
     ///
     /// # Errors
-    /// [`Error::Store`].
+    /// [`crate::store::Fault::Store`].
     pub fn save(&self, store: &Store, transaction: &WriteTransaction) -> Result<()> {
         let mut table = store.check(transaction.open_table(META))?;
         let mut put = |name: &str, bytes: &[u8]| store.check(table.insert(name, bytes)).map(drop);

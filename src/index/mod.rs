@@ -15,6 +15,7 @@
 //! | `snapshot.rs` | reading: blocks, positions, rows of runs |
 
 pub mod blocks;
+mod fault;
 pub mod left_out;
 pub mod meta;
 pub mod remembered;
@@ -22,13 +23,15 @@ mod roll_back;
 pub mod scan_memory;
 pub mod snapshot;
 
+pub use fault::Fault;
+
 use crate::memory::heap::InRedb;
 use crate::primitives::fingerprint::Fingerprints;
 use crate::primitives::position::{Height, Place, Txo};
 use crate::runs::catalogue::{self, Catalogue, Run};
 use crate::runs::row::Relation;
-use crate::store::Store;
-use crate::store::sealed;
+use crate::store;
+use crate::store::{Store, sealed};
 use crate::{Error, Result};
 use blocks::{BLOCKS, BlockRow, HASHES, OFFSETS, POSITIONS, encode_place};
 use meta::Meta;
@@ -60,8 +63,10 @@ impl Index {
     /// Opens the index at `path` for writing; makes it, for the network of `fresh`, if it is not there.
     ///
     /// # Errors
-    /// [`Error::IndexInUse`], [`Error::NotAnIndex`], [`Error::DamagedIndex`], [`Error::OtherFormat`],
-    /// [`Error::IndexOfOtherNetwork`], [`Error::Store`], [`Error::Io`].
+    /// [`crate::store::Fault::IndexInUse`], [`crate::store::Fault::NotAnIndex`],
+    /// [`crate::store::Fault::DamagedIndex`], [`crate::index::Fault::OtherFormat`],
+    /// [`crate::index::Fault::IndexOfOtherNetwork`], [`crate::store::Fault::Store`],
+    /// [`crate::os::Fault::Io`].
     pub fn open_or_create(path: &Path, cache_bytes: usize, fresh: Meta) -> Result<Index> {
         let store = Store::create(path, cache_bytes)?;
         let meta = match Meta::load(&store)? {
@@ -81,29 +86,30 @@ impl Index {
     /// Refuses an index of another network.
     ///
     /// # Errors
-    /// [`Error::IndexOfOtherNetwork`].
+    /// [`crate::index::Fault::IndexOfOtherNetwork`].
     pub fn expect_network(&self, name: &str, magic: [u8; 4]) -> Result<()> {
         if (&self.meta.network[..], self.meta.magic) == (name, magic) {
             return Ok(());
         }
-        Err(Error::IndexOfOtherNetwork {
+        Err(Fault::IndexOfOtherNetwork {
             path: self.store.path().to_owned(),
             found: self.meta.network.clone(),
             expected: name.to_owned(),
-        })
+        }
+        .into())
     }
 
     /// Opens an index for reading. Several processes may at once, but not beside an import.
     ///
     /// # Errors
-    /// As [`Index::open_or_create`]; [`Error::NoIndex`], [`Error::NoBlocks`].
+    /// As [`Index::open_or_create`]; [`crate::store::Fault::NoIndex`], [`crate::store::Fault::NoBlocks`].
     pub fn open(path: &Path, cache_bytes: usize) -> Result<Index> {
         let store = Store::open_read_only(path, cache_bytes)?;
         let Some(meta) = Meta::load(&store)? else {
             refuse_foreign_tables(&store)?;
             // Its first import ended before it wrote anything.
             let path = path.to_owned();
-            return Err(Error::NoBlocks { path });
+            return Err(store::Fault::NoBlocks { path }.into());
         };
         Index::load(store, meta)
     }
@@ -170,9 +176,10 @@ impl Index {
 
     /// The error for an index without a tip.
     pub fn no_blocks(&self) -> Error {
-        Error::NoBlocks {
+        store::Fault::NoBlocks {
             path: self.store.path().to_owned(),
         }
+        .into()
     }
 
     /// Height of the first block that is not committed.
@@ -208,7 +215,7 @@ impl Index {
     /// A view of what was committed, volatile work of this process included.
     ///
     /// # Errors
-    /// [`Error::Store`].
+    /// [`crate::store::Fault::Store`].
     pub fn snapshot(&self) -> Result<Snapshot<'_>> {
         Snapshot::new(self)
     }
@@ -216,7 +223,7 @@ impl Index {
     /// Writes blocks above the tip. They mean nothing until [`Index::commit`].
     ///
     /// # Errors
-    /// [`Error::Store`].
+    /// [`crate::store::Fault::Store`].
     pub fn write_blocks<'b>(&self, new: impl Iterator<Item = NewBlock<'b>>) -> Result<()> {
         let store = &self.store;
         store.volatile(|transaction| {
@@ -240,7 +247,7 @@ impl Index {
     /// was found late.
     ///
     /// # Errors
-    /// [`Error::Store`].
+    /// [`crate::store::Fault::Store`].
     pub fn take_coin_from(&self, first: Height, last: Height) -> Result<()> {
         let store = &self.store;
         store.volatile(|transaction| {
@@ -260,7 +267,7 @@ impl Index {
     /// Makes everything up to `tip` real: names the runs, and moves the tip and the settled line.
     ///
     /// # Errors
-    /// [`Error::Store`]; then the last commit stands.
+    /// [`crate::store::Fault::Store`]; then the last commit stands.
     pub fn commit(&mut self, tip: Height, settled: Height, runs: &[Run]) -> Result<()> {
         let meta = Meta {
             tip: Some(tip),
@@ -288,7 +295,7 @@ impl Index {
     /// Remembers where the block files are.
     ///
     /// # Errors
-    /// [`Error::Store`].
+    /// [`crate::store::Fault::Store`].
     pub fn set_blocks_dir(&mut self, dir: &Path) -> Result<()> {
         if self.meta.blocks_dir != dir {
             let meta = Meta {
@@ -311,9 +318,10 @@ fn refuse_foreign_tables(store: &Store) -> Result<()> {
     let is_empty = tables?.next().is_none();
     match is_empty {
         true => Ok(()),
-        false => Err(Error::NotAnIndex {
+        false => Err(store::Fault::NotAnIndex {
             path: store.path().to_owned(),
             why: "it is a redb file of another program; give another file with --index",
-        }),
+        }
+        .into()),
     }
 }

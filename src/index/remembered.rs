@@ -5,9 +5,10 @@
 
 use super::meta::{META, Meta};
 use super::refuse_foreign_tables;
-use crate::store::QUERY_CACHE_BYTES;
-use crate::store::Store;
-use crate::{Error, Result};
+use crate::Result;
+use crate::index::Fault;
+use crate::store;
+use crate::store::{QUERY_CACHE_BYTES, Store};
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -34,10 +35,12 @@ pub fn remembered(path: &Path) -> Result<Remembered> {
         Ok(None) => {
             refuse_foreign_tables(&store)?;
             let path = path.to_owned();
-            Err(Error::NoBlocks { path })
+            Err(store::Fault::NoBlocks { path }.into())
         }
-        Err(error @ Error::OtherFormat { .. }) => of_other_format(&store)?.ok_or(error),
-        Err(error) => Err(error),
+        Err(error) => match error.fault() {
+            Some(Fault::OtherFormat { .. }) => of_other_format(&store)?.ok_or(error),
+            _ => Err(error),
+        },
     }
 }
 

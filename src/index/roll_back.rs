@@ -30,7 +30,7 @@ impl Index {
     /// that break the rules stays.
     ///
     /// # Errors
-    /// [`crate::Error::Store`]; then nothing has changed.
+    /// [`crate::store::Fault::Store`]; then nothing has changed.
     pub fn begin_anew(self) -> Result<Index> {
         let meta = Meta {
             tip: None,
@@ -56,7 +56,7 @@ impl Index {
     /// Drops everything above the boundary at or below `height`, in one durable commit.
     ///
     /// # Errors
-    /// [`crate::Error::Store`]; then nothing has changed.
+    /// [`crate::store::Fault::Store`]; then nothing has changed.
     pub fn roll_back(&mut self, height: Height) -> Result<()> {
         let boundary = self.boundary_at_or_below(height);
         let old_tip = self.meta.tip;

@@ -44,7 +44,7 @@ impl ScanMemory {
     /// Reads it; `None` if there is none, or it cannot be read and a full scan has to do.
     ///
     /// # Errors
-    /// [`crate::Error::Store`].
+    /// [`crate::store::Fault::Store`].
     pub fn load(store: &Store) -> Result<Option<ScanMemory>> {
         let snapshot = store.read()?;
         let Some(anchor) = store.get(&snapshot, ANCHOR, 0)? else {
@@ -80,7 +80,7 @@ impl ScanMemory {
     /// Replaces what was remembered.
     ///
     /// # Errors
-    /// [`crate::Error::Store`].
+    /// [`crate::store::Fault::Store`].
     pub fn save(&self, store: &Store, transaction: &WriteTransaction) -> Result<()> {
         let mut scan = store.check(transaction.open_table(SCANNED))?;
         store.check(scan.retain(|_, _| false))?;
@@ -124,7 +124,7 @@ fn decode_file(file: u32, bytes: &[u8]) -> Option<FileMemory> {
 /// be read.
 ///
 /// # Errors
-/// [`crate::Error::Store`].
+/// [`crate::store::Fault::Store`].
 pub fn chain_end(store: &Store) -> Result<Option<ChainEnd>> {
     let snapshot = store.read()?;
     let stored = store.get(&snapshot, CHAIN_END, 0)?;
@@ -134,7 +134,7 @@ pub fn chain_end(store: &Store) -> Result<Option<ChainEnd>> {
 /// Notes where the chain ends, and why, unless that is known already.
 ///
 /// # Errors
-/// [`crate::Error::Store`].
+/// [`crate::store::Fault::Store`].
 pub fn note_chain_end(store: &Store, end: &ChainEnd) -> Result<()> {
     if chain_end(store)?.as_ref() == Some(end) {
         return Ok(());
@@ -149,7 +149,7 @@ pub fn note_chain_end(store: &Store, end: &ChainEnd) -> Result<()> {
 /// Writes positions of the best chain.
 ///
 /// # Errors
-/// [`crate::Error::Store`].
+/// [`crate::store::Fault::Store`].
 pub fn write_positions(
     store: &Store,
     mut places: impl Iterator<Item = (Height, Place)>,
@@ -167,7 +167,7 @@ pub fn write_positions(
 /// Forgets what the scan left, so that the next looks at all files.
 ///
 /// # Errors
-/// [`crate::Error::Store`].
+/// [`crate::store::Fault::Store`].
 pub fn forget(store: &Store, transaction: &WriteTransaction) -> Result<()> {
     let mut anchor = store.check(transaction.open_table(ANCHOR))?;
     store.check(anchor.remove(0)).map(drop)

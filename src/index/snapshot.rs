@@ -12,9 +12,8 @@ use crate::primitives::wire::Hash32;
 use crate::runs::catalogue::Run;
 use crate::runs::read::Walk;
 use crate::runs::row::{Row, SpendingRow};
-use crate::store::Store;
 use crate::store::reading::{ReadTable, Reading};
-use crate::store::sealed;
+use crate::store::{Store, sealed};
 use crate::{Error, Result};
 use std::ops::RangeInclusive;
 
@@ -72,7 +71,7 @@ impl<'i> Snapshot<'i> {
     /// The block at `height`, also one above the tip that is being imported.
     ///
     /// # Errors
-    /// [`Error::DamagedIndex`] if it is not there, [`Error::Store`].
+    /// [`crate::store::Fault::DamagedIndex`] if it is not there, [`crate::store::Fault::Store`].
     pub fn block(&self, height: Height) -> Result<BlockRow> {
         let missing = || self.unreadable("a block's row is missing or cannot be read");
         let blocks = self.blocks.as_ref().ok_or_else(missing)?;
@@ -84,7 +83,7 @@ impl<'i> Snapshot<'i> {
     /// Where the block at `height` is.
     ///
     /// # Errors
-    /// [`Error::DamagedIndex`] if that was not stored, [`Error::Store`].
+    /// [`crate::store::Fault::DamagedIndex`] if that was not stored, [`crate::store::Fault::Store`].
     pub fn place(&self, height: Height) -> Result<Place> {
         let stored = self.store().get(&self.transaction, POSITIONS, height.0)?;
         stored
@@ -95,7 +94,7 @@ impl<'i> Snapshot<'i> {
     /// Where the blocks from `first` on are, at most `count` of them, as far as is known.
     ///
     /// # Errors
-    /// [`Error::DamagedIndex`], [`Error::Store`].
+    /// [`crate::store::Fault::DamagedIndex`], [`crate::store::Fault::Store`].
     pub fn places(&self, first: Height, count: u32) -> Result<Vec<Place>> {
         let positions = self.store().check(self.transaction.open_table(POSITIONS))?;
         let range = self
@@ -113,7 +112,7 @@ impl<'i> Snapshot<'i> {
     /// Height of a block of the chain, by its hash.
     ///
     /// # Errors
-    /// [`Error::Store`], [`Error::DamagedIndex`].
+    /// [`crate::store::Fault::Store`], [`crate::store::Fault::DamagedIndex`].
     pub fn height_of(&self, hash: &Hash32) -> Result<Option<Height>> {
         let Some((tip, _)) = self.index.tip() else {
             return Ok(None);
@@ -147,7 +146,7 @@ impl<'i> Snapshot<'i> {
     /// when it halved the range each time.)
     ///
     /// # Errors
-    /// [`Error::Store`], [`Error::DamagedIndex`].
+    /// [`crate::store::Fault::Store`], [`crate::store::Fault::DamagedIndex`].
     pub fn height_at(&self, txo: Txo, from: Height, last: Height) -> Result<Height> {
         /// Guesses in a row that may leave more than half of the range.
         const POOR_GUESSES_MAX: u32 = 4;
@@ -177,7 +176,7 @@ impl<'i> Snapshot<'i> {
     /// The stretch of the block at `height`, which has `bytes` bytes, in which output `txo` is made.
     ///
     /// # Errors
-    /// [`Error::Store`], [`Error::DamagedIndex`].
+    /// [`crate::store::Fault::Store`], [`crate::store::Fault::DamagedIndex`].
     pub fn stretch_at(
         &self,
         height: Height,
@@ -227,7 +226,7 @@ impl<'i> Snapshot<'i> {
     /// of all runs, sorted by key.
     ///
     /// # Errors
-    /// [`Error::Damaged`], [`Error::Store`].
+    /// [`crate::runs::Fault::Damaged`], [`crate::store::Fault::Store`].
     pub fn rows<R: Row>(&self, ranges: &[RangeInclusive<u128>]) -> Result<Vec<R>> {
         let mut rows = Vec::new();
         for run in self.index.catalogue().of(R::RELATION) {
@@ -268,7 +267,7 @@ impl<'i> Snapshot<'i> {
     /// `None` for what is unspent there.
     ///
     /// # Errors
-    /// [`Error::Damaged`], [`Error::Store`].
+    /// [`crate::runs::Fault::Damaged`], [`crate::store::Fault::Store`].
     pub fn spenders(&self, txos: &[Txo], end: Txo) -> Result<Vec<Option<Txo>>> {
         let mut spenders = vec![None; txos.len()];
         for run in self.index.catalogue().of(SpendingRow::RELATION) {

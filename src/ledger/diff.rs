@@ -3,7 +3,7 @@
 //! Invariant: growth is explained as far as it stays inside what its part was planned to take. What
 //! the heap holds outside of the plan's parts is never explained.
 
-use super::fault::LogFault;
+use super::Fault;
 use super::find::{Answers, Found, find, planned_bytes};
 use super::record::{Moment, Record, RelationUse};
 use crate::Result;
@@ -100,10 +100,10 @@ pub struct RelationGrowth {
 /// What grew between two heights of a log, and its lines that were cut short.
 ///
 /// # Errors
-/// Those of [`find`]; [`LogFault::FromAboveTo`], [`LogFault::SameRecord`].
+/// Those of [`find`]; [`crate::ledger::Fault::FromAboveTo`], [`crate::ledger::Fault::SameRecord`].
 pub fn diff(path: &Path, from: Height, to: Height) -> Result<(Diff, Vec<u64>)> {
     if from > to {
-        return Err(LogFault::FromAboveTo { from, to }.into());
+        return Err(Fault::FromAboveTo { from, to }.into());
     }
     let Answers { found, cut, .. } = find(path, &[Some(from), Some(to)])?;
     let [first, last] = &found[..] else {
@@ -111,7 +111,7 @@ pub fn diff(path: &Path, from: Height, to: Height) -> Result<(Diff, Vec<u64>)> {
     };
     if first.index == last.index {
         let (path, height) = (path.to_owned(), first.record.height);
-        return Err(LogFault::SameRecord {
+        return Err(Fault::SameRecord {
             path,
             from,
             to,
@@ -249,7 +249,6 @@ fn relations(before: &Record, after: &Record) -> Vec<RelationGrowth> {
 mod tests {
     use super::super::testing::{commit, head, line, log, part};
     use super::*;
-    use crate::Error;
 
     fn grown(name: &str, planned: Option<u64>, before: u64, after: u64) -> (i64, u64) {
         let growth = growth(name, planned, before, after, 10);
@@ -297,13 +296,25 @@ mod tests {
     fn heights_must_have_records_between_them() {
         let log = log(&[head(), line(commit(10, 10)), line(commit(20, 20))]);
         let fault = |from, to| match diff(log.path(), Height(from), Height(to)) {
-            Err(Error::Log(fault)) => fault,
+            Err(error) => error,
             other => panic!("{other:?}"),
         };
-        assert!(matches!(fault(20, 10), LogFault::FromAboveTo { .. }));
-        assert!(matches!(fault(10, 19), LogFault::SameRecord { .. }));
-        assert!(matches!(fault(9, 20), LogFault::NoSuchHeight { .. }));
-        assert!(matches!(fault(10, 21), LogFault::NoSuchHeight { .. }));
+        assert!(matches!(
+            fault(20, 10).fault(),
+            Some(Fault::FromAboveTo { .. })
+        ));
+        assert!(matches!(
+            fault(10, 19).fault(),
+            Some(Fault::SameRecord { .. })
+        ));
+        assert!(matches!(
+            fault(9, 20).fault(),
+            Some(Fault::NoSuchHeight { .. })
+        ));
+        assert!(matches!(
+            fault(10, 21).fault(),
+            Some(Fault::NoSuchHeight { .. })
+        ));
         assert!(diff(log.path(), Height(19), Height(20)).is_ok());
     }
 }

@@ -2,13 +2,15 @@
 //!
 //! Invariant: what is wrong with the question is told apart from what is wrong with the log.
 
+use super::alarm::Alarm;
+use crate::error::Family;
 use crate::primitives::position::Height;
 use std::path::PathBuf;
 
 /// See the module documentation.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum LogFault {
+pub enum Fault {
     /// The file is something else.
     #[error("{} is not a memory log: {why}; `blkdex import --memory-log FILE` writes one", path.display())]
     NotALog {
@@ -17,6 +19,17 @@ pub enum LogFault {
         /// How that was seen.
         why: &'static str,
     },
+    /// A file to append a memory log to is something else.
+    #[error("{} is not a memory log that this blkdex can go on with: {why}; it was left as it is", path.display())]
+    NotToGoOnWith {
+        /// The file.
+        path: PathBuf,
+        /// How that was seen.
+        why: String,
+    },
+    /// Memory grows that should not, and that was to be an error.
+    #[error("{0}; what was committed stays")]
+    MemoryGrows(Alarm),
     /// The log was written by another version of blkdex.
     #[error(
         "the memory log {} has version {found}, this blkdex reads version {expected}: use the version that made it",
@@ -81,4 +94,14 @@ pub enum LogFault {
         /// The one given as the upper.
         to: Height,
     },
+}
+
+impl crate::error::Fault for Fault {
+    fn family(&self) -> Family {
+        match self {
+            Fault::FromAboveTo { .. } => Family::User,
+            Fault::MemoryGrows(_) => Family::Machine,
+            _ => Family::Data,
+        }
+    }
 }

@@ -3,7 +3,7 @@
 //! Invariant: a height is answered by the last record at or below it, in the order of the log. Where
 //! a reorganisation made heights fall, that is the record of the chain that came to stay.
 
-use super::fault::LogFault;
+use super::Fault;
 use super::read::read;
 use super::record::{Head, Line, PartUse, Record};
 use crate::Result;
@@ -45,7 +45,7 @@ pub struct Answers {
 /// The records at `heights`; `None` is the end of the log.
 ///
 /// # Errors
-/// Those of [`read`]; [`LogFault::NoRecords`], [`LogFault::NoSuchHeight`].
+/// Those of [`read`]; [`crate::ledger::Fault::NoRecords`], [`crate::ledger::Fault::NoSuchHeight`].
 pub fn find(path: &Path, heights: &[Option<Height>]) -> Result<Answers> {
     let mut found: Vec<Option<Found>> = vec![None; heights.len()];
     let (mut index, mut runs, mut head) = (0, 0, None);
@@ -75,11 +75,11 @@ pub fn find(path: &Path, heights: &[Option<Height>]) -> Result<Answers> {
     })?;
     let path = path.to_owned();
     let Some((first, last)) = ends else {
-        return Err(LogFault::NoRecords { path }.into());
+        return Err(Fault::NoRecords { path }.into());
     };
     if let Some(wanted) = heights.iter().flatten().find(|h| **h < first || **h > last) {
         let wanted = *wanted;
-        return Err(LogFault::NoSuchHeight {
+        return Err(Fault::NoSuchHeight {
             path,
             wanted,
             first,

@@ -3,7 +3,7 @@
 //! Invariant: heights never fall. Where they fall in the log (a reorganisation, an import begun
 //! anew), what was noted above is dropped, and the fall is noted. Peaks count everything.
 
-use super::fault::LogFault;
+use super::Fault;
 use super::read::read;
 use super::record::{Head, Line, Moment, Record};
 use super::step::{Step, Totals};
@@ -62,7 +62,7 @@ impl History {
     /// Of the log at `path`.
     ///
     /// # Errors
-    /// Those of [`read`]; [`LogFault::NoRecords`].
+    /// Those of [`read`]; [`crate::ledger::Fault::NoRecords`].
     pub fn of(path: &Path) -> Result<History> {
         let mut history = History {
             stages: Stage::NAMES.map(|(_, name)| name.to_owned()).to_vec(),
@@ -74,7 +74,7 @@ impl History {
         })?;
         match history.last {
             Some(_) => Ok(history),
-            None => Err(LogFault::NoRecords {
+            None => Err(Fault::NoRecords {
                 path: path.to_owned(),
             }
             .into()),

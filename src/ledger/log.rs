@@ -3,10 +3,11 @@
 //! Invariant: what is in the file is lines, each written whole by one call, behind a first one that
 //! says that the file is a log. A file of another kind is never written to.
 
+use super::Fault;
 use super::record::{Head, LOG_NAME, LOG_VERSION, Line, PlannedPart, Record};
-use crate::error::io_error;
 use crate::limits::LOG_LINE_BYTES_MAX;
 use crate::memory::plan::Plan;
+use crate::os::io_error;
 use crate::os::opening::open_with;
 use crate::{Error, Result};
 use std::fs::{File, OpenOptions};
@@ -25,7 +26,7 @@ impl Log {
     /// Opens the log at `path`, or makes it. The end of a line that a killed process left is cut off.
     ///
     /// # Errors
-    /// [`Error::NotALog`] for a file of another kind; [`Error::Io`].
+    /// [`Fault::NotToGoOnWith`] for a file of another kind; [`crate::os::Fault::Io`].
     pub fn open(path: &Path) -> Result<Log> {
         let mut options = OpenOptions::new();
         options.read(true).append(true).create(true);
@@ -48,7 +49,7 @@ impl Log {
     /// Begins a run.
     ///
     /// # Errors
-    /// [`Error::Io`].
+    /// [`crate::os::Fault::Io`].
     pub fn begin(&mut self, plan: &Plan) -> Result<()> {
         let since = SystemTime::now().duration_since(UNIX_EPOCH);
         let parts = plan.parts.iter().map(|part| PlannedPart {
@@ -69,7 +70,7 @@ impl Log {
     /// Goes on.
     ///
     /// # Errors
-    /// [`Error::Io`].
+    /// [`crate::os::Fault::Io`].
     pub fn add(&mut self, record: &Record) -> Result<()> {
         self.write(&Line::Record(Box::new(record.clone())))
     }
@@ -115,10 +116,11 @@ impl Log {
     }
 
     fn not_a_log(&self, why: &str) -> Error {
-        Error::NotALog {
+        Fault::NotToGoOnWith {
             path: self.path.clone(),
             why: why.to_owned(),
         }
+        .into()
     }
 
     fn check<T>(&self, result: std::io::Result<T>, action: &'static str) -> Result<T> {

@@ -31,4 +31,4 @@ pub mod step;
 #[cfg(test)]
 mod testing;
 
-pub use fault::LogFault;
+pub use fault::Fault;

@@ -3,10 +3,10 @@
 //! Invariant: one line is in memory at a time, of at most [`LOG_LINE_BYTES_MAX`] bytes. Every line is
 //! understood or refused, but for one kind: a line that a killed process did not end.
 
-use super::fault::LogFault;
+use super::Fault;
 use super::record::{Head, LOG_NAME, LOG_VERSION, Line, Record};
-use crate::error::io_error;
 use crate::limits::LOG_LINE_BYTES_MAX;
+use crate::os::io_error;
 use crate::os::opening::open_file;
 use crate::{Error, Result};
 use std::fs::File;
@@ -24,7 +24,7 @@ const HEAD_MARK: &[u8] = b"{\"log\":\"blkdex memory\"";
 /// missing, and each before a head that another import appended.
 ///
 /// # Errors
-/// [`Error::Io`]; [`LogFault`] for everything that is no such log.
+/// [`crate::os::Fault::Io`]; [`Fault`] for everything that is no such log.
 pub fn read(path: &Path, mut take: impl FnMut(Line)) -> Result<Vec<u64>> {
     let mut lines = Lines::open(path)?;
     let (mut cut, mut broken) = (Vec::new(), None);
@@ -60,12 +60,12 @@ pub fn read(path: &Path, mut take: impl FnMut(Line)) -> Result<Vec<u64>> {
 
 fn damaged(path: &Path, line: u64, why: String) -> Error {
     let path = path.to_owned();
-    LogFault::DamagedLine { path, line, why }.into()
+    Fault::DamagedLine { path, line, why }.into()
 }
 
 fn not_a_log(path: &Path, why: &'static str) -> Error {
     let path = path.to_owned();
-    LogFault::NotALog { path, why }.into()
+    Fault::NotALog { path, why }.into()
 }
 
 /// What a line turned out to be.
@@ -106,7 +106,7 @@ fn parse_head(path: &Path, bytes: &[u8]) -> Result<Option<Head>> {
     }
     match serde_json::from_slice::<Mark>(bytes) {
         Ok(mark) if mark.log == LOG_NAME && mark.version != u64::from(LOG_VERSION) => {
-            Err(Error::Log(LogFault::OtherVersion {
+            Err(Error::from(Fault::OtherVersion {
                 path: path.to_owned(),
                 found: mark.version,
                 expected: LOG_VERSION,
@@ -177,6 +177,7 @@ impl Lines<'_> {
 mod tests {
     use super::super::testing::{commit, head, line};
     use super::*;
+    use crate::error::fault_of;
     use std::io::Write;
 
     /// Lines read, and those that were cut.
@@ -246,8 +247,8 @@ mod tests {
         );
         let over = head + " " + &padded;
         assert!(matches!(
-            read_text(over.as_bytes()),
-            Err(Error::Log(LogFault::DamagedLine { line: 2, .. }))
+            fault_of(&read_text(over.as_bytes())),
+            Some(Fault::DamagedLine { line: 2, .. })
         ));
     }
 }

@@ -84,6 +84,12 @@ fn names() -> [&'static str; CHAPTERS.len()] {
     CHAPTERS.map(|chapter| chapter.name)
 }
 
+impl crate::error::Fault for UnknownChapter {
+    fn family(&self) -> crate::error::Family {
+        crate::error::Family::User
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

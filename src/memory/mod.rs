@@ -10,8 +10,11 @@
 //! | `heap.rs` | what it has counted, and how much of it is redb's |
 
 pub mod counting;
+mod fault;
 pub mod heap;
 pub mod plan;
 pub mod pool;
 pub mod region;
 pub mod sorter;
+
+pub use fault::Fault;

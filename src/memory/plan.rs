@@ -3,15 +3,16 @@
 //! Invariant: the parts add up to the budget. Each part is made once, at its planned size, and does
 //! not grow; what redb and the allocator take is charged at what was measured.
 
+use crate::Result;
 use crate::batch::Batch;
 use crate::batch::pending::Pending;
 use crate::batch::table::Table;
 use crate::datadir::BlockReader;
 use crate::limits::COIN_CHANGES_MAX;
+use crate::memory::Fault;
 use crate::os::machine::available_bytes;
 use crate::runs::row::CoinRow;
 use crate::store::SEQUENTIAL_CACHE_BYTES;
-use crate::{Error, Result};
 
 const MIB: usize = 1 << 20;
 
@@ -90,14 +91,15 @@ impl Plan {
     /// Splits `budget_bytes`; `table_bytes` sets the table's share by hand, for experiments.
     ///
     /// # Errors
-    /// [`Error::BudgetTooSmall`].
+    /// [`crate::memory::Fault::BudgetTooSmall`].
     pub fn new(budget_bytes: usize, table_bytes: Option<usize>) -> Result<Plan> {
         if budget_bytes < BUDGET_BYTES_MIN {
             let least_bytes = BUDGET_BYTES_MIN;
-            return Err(Error::BudgetTooSmall {
+            return Err(Fault::BudgetTooSmall {
                 budget_bytes,
                 least_bytes,
-            });
+            }
+            .into());
         }
         let redb = REDB_BYTES + (budget_bytes - BUDGET_BYTES_MIN) / REDB_BUDGET_PARTS;
         let (block, pages) = (Batch::BLOCK_BYTES, Batch::PAGES_BYTES);
@@ -187,10 +189,11 @@ const BUDGET_MEBIBYTES_MAX: usize = 64 << 20;
 /// The table's share: all that is left for it, or less if so asked.
 fn table_share(most_bytes: usize, asked_bytes: Option<usize>) -> Result<usize> {
     match asked_bytes {
-        Some(asked_bytes) if asked_bytes > most_bytes => Err(Error::TableTooLarge {
+        Some(asked_bytes) if asked_bytes > most_bytes => Err(Fault::TableTooLarge {
             asked_bytes,
             most_bytes,
-        }),
+        }
+        .into()),
         Some(asked_bytes) => Ok(asked_bytes),
         None => Ok(most_bytes),
     }
@@ -200,15 +203,16 @@ fn table_share(most_bytes: usize, asked_bytes: Option<usize>) -> Result<usize> {
 /// redb and a block; at least `least_bytes`.
 ///
 /// # Errors
-/// [`Error::BudgetTooSmall`].
+/// [`crate::memory::Fault::BudgetTooSmall`].
 pub fn left_when_reading(budget_bytes: usize, least_bytes: usize) -> Result<usize> {
     let fixed = PROCESS_BYTES + REDB_BYTES + BlockReader::WINDOW_BYTES;
     match budget_bytes.checked_sub(fixed) {
         Some(left) if left >= least_bytes => Ok(left),
-        _ => Err(Error::BudgetTooSmall {
+        _ => Err(Fault::BudgetTooSmall {
             budget_bytes,
             least_bytes: fixed + least_bytes,
-        }),
+        }
+        .into()),
     }
 }
 

@@ -3,7 +3,7 @@
 //! Invariant: its length never changes after it was made, so what the plan gave is what is used.
 //! Pages that were never touched take no memory; huge pages are asked for.
 
-use crate::Error;
+use crate::memory::Fault;
 use bytemuck::Pod;
 use memmap2::{Advice, MmapMut};
 use std::marker::PhantomData;
@@ -29,10 +29,10 @@ impl<T: Pod> Region<T> {
     /// Maps room for `count` values; `part` names it in errors.
     ///
     /// # Errors
-    /// [`Error::Memory`] if the operating system refuses.
+    /// [`crate::memory::Fault::Memory`] if the operating system refuses.
     pub fn new(part: &'static str, count: usize) -> crate::Result<Region<T>> {
         let bytes = (count * size_of::<T>()).max(1);
-        let refused = |source| Error::Memory {
+        let refused = |source| Fault::Memory {
             part,
             bytes,
             source,
@@ -102,7 +102,7 @@ impl<T: Pod> Buffer<T> {
     /// An empty list with room for `capacity` values; `part` names it in errors.
     ///
     /// # Errors
-    /// [`Error::Memory`] if the operating system refuses.
+    /// [`crate::memory::Fault::Memory`] if the operating system refuses.
     pub fn new(part: &'static str, capacity: usize) -> crate::Result<Buffer<T>> {
         Ok(Buffer {
             region: Region::new(part, capacity)?,

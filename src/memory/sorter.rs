@@ -10,7 +10,9 @@
 //! A part is a sequence of records: length (u16, little-endian), then key and value.
 
 use crate::limits::{SORTED_BYTES_MAX, SORTED_READ_BYTES};
+use crate::memory::Fault;
 use crate::memory::region::Region;
+use crate::os;
 use crate::{Error, Result};
 use bytemuck::{Pod, Zeroable};
 use byteorder::{BigEndian, ByteOrder, LittleEndian};
@@ -60,7 +62,7 @@ impl Sorter {
     /// temporary file in `dir`.
     ///
     /// # Errors
-    /// [`Error::Memory`].
+    /// [`crate::memory::Fault::Memory`].
     pub fn new(key_bytes: usize, bytes: usize, dir: &Path) -> Result<Sorter> {
         assert!((8..=KEY_BYTES_MAX).contains(&key_bytes));
         let entries = bytes / 5 / size_of::<Entry>();
@@ -80,7 +82,7 @@ impl Sorter {
     /// in any order.
     ///
     /// # Errors
-    /// [`Error::Io`] if the temporary file cannot be written.
+    /// [`crate::os::Fault::Io`] if the temporary file cannot be written.
     pub fn push(&mut self, pieces: &[&[u8]]) -> Result<()> {
         let length: usize = pieces.iter().map(|piece| piece.len()).sum();
         assert!(
@@ -117,7 +119,7 @@ impl Sorter {
     fn write_part(&mut self) -> Result<()> {
         self.sort();
         let dir = self.dir.clone();
-        let failed = |source| Error::Io {
+        let failed = |source| os::Fault::Io {
             action: "write a temporary file in",
             path: dir.clone(),
             source,
@@ -148,8 +150,8 @@ impl Sorter {
     /// All records in order.
     ///
     /// # Errors
-    /// [`Error::Io`] if the temporary file cannot be written; [`Error::BudgetTooSmall`] if it has
-    /// more parts than the memory can merge.
+    /// [`crate::os::Fault::Io`] if the temporary file cannot be written;
+    /// [`crate::memory::Fault::BudgetTooSmall`] if it has more parts than the memory can merge.
     pub fn finish(mut self) -> Result<Sorted> {
         if self.parts.is_empty() {
             self.sort();
@@ -162,10 +164,11 @@ impl Sorter {
         let parts = self.parts.len();
         let bytes = self.records.len();
         if parts * SORTED_READ_BYTES > bytes {
-            return Err(Error::BudgetTooSmall {
+            return Err(Fault::BudgetTooSmall {
                 budget_bytes: bytes,
                 least_bytes: parts * SORTED_READ_BYTES,
-            });
+            }
+            .into());
         }
         Merge::new(self).map(Sorted::Merge)
     }
@@ -194,7 +197,7 @@ impl Sorted {
     /// The next record: key and value.
     ///
     /// # Errors
-    /// [`Error::Io`], [`Error::TemporaryDamaged`].
+    /// [`crate::os::Fault::Io`], [`crate::memory::Fault::TemporaryDamaged`].
     pub fn next_record(&mut self) -> Result<Option<&[u8]>> {
         match self {
             Sorted::Memory { sorter, next } => {
@@ -313,7 +316,7 @@ impl Merge {
             let read = self
                 .file
                 .read_exact_at(&mut window[held..held + bytes], reading.offset);
-            read.map_err(|source| Error::Io {
+            read.map_err(|source| os::Fault::Io {
                 action: "read a temporary file in",
                 path: self.sorter.dir.clone(),
                 source,
@@ -332,9 +335,10 @@ impl Merge {
     }
 
     fn damaged(&self) -> Error {
-        Error::TemporaryDamaged {
+        Fault::TemporaryDamaged {
             dir: self.sorter.dir.clone(),
         }
+        .into()
     }
 }
 
@@ -349,6 +353,7 @@ fn record_bytes(window: &[u8], at: usize, key_bytes: usize) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::fault_of;
     use crate::limits::SORTER_BYTES_MIN;
 
     /// Records of many lengths with keys of 12 bytes, in no order.
@@ -419,7 +424,7 @@ mod tests {
                 Ok(())
             });
             assert!(
-                matches!(all, Err(Error::TemporaryDamaged { .. })),
+                matches!(fault_of(&all), Some(Fault::TemporaryDamaged { .. })),
                 "{offset}"
             );
         }

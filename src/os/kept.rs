@@ -4,9 +4,9 @@
 //! Invariant: files are told apart by device and inode, so no other path, link or folder's name leads
 //! to one of them.
 
-use crate::error::io_error;
+use crate::Result;
 use crate::os::system::folder_of;
-use crate::{Error, Result};
+use crate::os::{Fault, io_error};
 use std::fs::{self, Metadata};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -39,13 +39,14 @@ impl Kept {
     /// Refuses an output that would be written over what is kept.
     ///
     /// # Errors
-    /// [`Error::Kept`]; [`Error::Io`] if the folder of the block files cannot be listed.
+    /// [`crate::os::Fault::Kept`]; [`crate::os::Fault::Io`] if the folder of the block files cannot be listed.
     pub fn check(&self, output: &Path) -> Result<()> {
         let refused = |what| {
-            Err(Error::Kept {
+            Err(Fault::Kept {
                 path: output.to_owned(),
                 what,
-            })
+            }
+            .into())
         };
         for (file, what) in &self.files {
             if are_same(file, output) {
@@ -68,14 +69,15 @@ impl Kept {
 /// Refuses an index whose name is that of a file of the node.
 ///
 /// # Errors
-/// [`Error::Kept`], [`Error::Io`].
+/// [`crate::os::Fault::Kept`], [`crate::os::Fault::Io`].
 pub fn refuse_block_file(blocks_dir: &Path, index: &Path) -> Result<()> {
     match is_block_file(blocks_dir, index)? {
         false => Ok(()),
-        true => Err(Error::Kept {
+        true => Err(Fault::Kept {
             path: index.to_owned(),
             what: "a file of the node",
-        }),
+        }
+        .into()),
     }
 }
 
@@ -138,6 +140,7 @@ fn is_below(folder: &Path, path: &Path) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::fault_of;
     use std::os::unix::fs::symlink;
 
     #[test]
@@ -183,7 +186,7 @@ mod tests {
         ] {
             let refused = kept.check(&at(name));
             assert!(
-                matches!(refused, Err(Error::Kept { .. })),
+                matches!(fault_of(&refused), Some(Fault::Kept { .. })),
                 "{name}: {refused:?}"
             );
         }

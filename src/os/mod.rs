@@ -11,9 +11,13 @@
 //! | `sigbus.rs` | the last words when a map cannot be read |
 //! | `path_text.rs` | paths in JSON |
 
+mod fault;
 pub mod kept;
 pub mod machine;
 pub mod opening;
 pub mod path_text;
 pub mod sigbus;
 pub mod system;
+
+pub use fault::Fault;
+pub(crate) use fault::{io_error, io_kind};

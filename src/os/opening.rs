@@ -3,8 +3,8 @@
 //! Invariant: opening never waits, and what is opened is a file: no FIFO, which would be waited for, no
 //! device, no folder, no socket.
 
-use crate::error::io_error;
-use crate::{Error, Result};
+use crate::Result;
+use crate::os::{Fault, io_error};
 use std::fs::{File, FileType, OpenOptions};
 use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::path::Path;
@@ -12,7 +12,7 @@ use std::path::Path;
 /// Opens a file for reading.
 ///
 /// # Errors
-/// [`Error::NotAFile`], [`Error::Io`].
+/// [`crate::os::Fault::NotAFile`], [`crate::os::Fault::Io`].
 pub fn open_file(path: &Path) -> Result<File> {
     open_with(File::options().read(true), path)
 }
@@ -20,7 +20,7 @@ pub fn open_file(path: &Path) -> Result<File> {
 /// Opens a file as `options` say.
 ///
 /// # Errors
-/// [`Error::NotAFile`], [`Error::Io`].
+/// [`crate::os::Fault::NotAFile`], [`crate::os::Fault::Io`].
 pub fn open_with(options: &mut OpenOptions, path: &Path) -> Result<File> {
     // Of a file, reading and writing wait as ever.
     let file = match options.custom_flags(libc::O_NONBLOCK).open(path) {
@@ -41,10 +41,11 @@ pub fn open_with(options: &mut OpenOptions, path: &Path) -> Result<File> {
 fn expect_file(path: &Path, kind: FileType) -> Result<()> {
     match kind_of(kind) {
         None => Ok(()),
-        Some(what) => Err(Error::NotAFile {
+        Some(what) => Err(Fault::NotAFile {
             path: path.to_owned(),
             what,
-        }),
+        }
+        .into()),
     }
 }
 
@@ -65,6 +66,7 @@ pub fn kind_of(kind: FileType) -> Option<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::fault_of;
     use std::os::unix::net::UnixListener;
 
     #[test]
@@ -89,7 +91,7 @@ mod tests {
             {
                 let refused = open_with(&mut options, path);
                 assert!(
-                    matches!(&refused, Err(Error::NotAFile { what, .. }) if *what == kind),
+                    matches!(fault_of(&refused), Some(Fault::NotAFile { what, .. }) if *what == kind),
                     "{kind}: {refused:?}"
                 );
             }
@@ -104,8 +106,8 @@ mod tests {
         std::os::unix::fs::symlink("file", &link).expect("a link");
         assert!(open_file(&file).is_ok() && open_file(&link).is_ok());
         assert!(matches!(
-            open_file(&no),
-            Err(Error::Io { action: "open", .. })
+            fault_of(&open_file(&no)),
+            Some(Fault::Io { action: "open", .. })
         ));
         assert!(!no.exists());
     }

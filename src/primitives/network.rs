@@ -2,6 +2,7 @@
 //!
 //! Invariant: a `Network` is complete; nothing else in the crate knows a network's constants.
 
+use crate::error::Family;
 use std::fmt;
 use std::str::FromStr;
 
@@ -10,7 +11,6 @@ use bitcoin::hashes::{Hash, sha256d};
 use bitcoin::params::Params;
 
 use crate::primitives::position::Height;
-use crate::{Error, Result};
 
 /// A network, as `bitcoin-cli getblockchaininfo` calls its `chain`, except that testnet3 is `test`
 /// there and here.
@@ -78,10 +78,10 @@ impl fmt::Display for NetworkName {
 }
 
 impl FromStr for NetworkName {
-    type Err = Error;
+    type Err = UnknownNetwork;
 
     /// By its name, or by one of those that other programs have for it.
-    fn from_str(name: &str) -> Result<Self> {
+    fn from_str(name: &str) -> Result<Self, UnknownNetwork> {
         let name = match name {
             "mainnet" | "bitcoin" => "main",
             "testnet" | "testnet3" => "test",
@@ -90,7 +90,7 @@ impl FromStr for NetworkName {
         NetworkName::ALL
             .into_iter()
             .find(|network| network.as_str() == name)
-            .ok_or_else(|| Error::UnknownNetwork {
+            .ok_or_else(|| UnknownNetwork {
                 found: name.to_string(),
             })
     }
@@ -151,6 +151,29 @@ impl Network {
             magic: [a, b, c, d],
             ..Network::new(NetworkName::Signet)
         }
+    }
+}
+
+/// Networks as a list for people.
+pub fn list_names(names: &[NetworkName]) -> String {
+    names
+        .iter()
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join(", ")
+}
+
+/// A name that is no network's.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("no network is called '{found}'; it is one of main, test, testnet4, signet, regtest")]
+pub struct UnknownNetwork {
+    /// What was given.
+    pub found: String,
+}
+
+impl crate::error::Fault for UnknownNetwork {
+    fn family(&self) -> Family {
+        Family::User
     }
 }
 

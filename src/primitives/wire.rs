@@ -561,7 +561,10 @@ fn merkle_root(hashes: &mut [Hash32]) -> (Hash32, bool) {
 ///
 /// # Errors
 /// [`FaultKind::MerkleRoot`] or [`FaultKind::DuplicateTransactions`].
-pub fn check_merkle_root(txids: &mut [Hash32], header: &[u8; HEADER_BYTES]) -> Result<(), BlockFault> {
+pub fn check_merkle_root(
+    txids: &mut [Hash32],
+    header: &[u8; HEADER_BYTES],
+) -> Result<(), BlockFault> {
     let (root, mutated) = merkle_root(txids);
     if root[..] != header[36..68] {
         return Err(BlockFault {
@@ -598,7 +601,11 @@ pub fn check_block(bytes: &[u8]) -> Result<(), BlockFault> {
 ///
 /// # Errors
 /// [`FaultKind::WitnessCommitment`], [`FaultKind::UnexpectedWitness`], or what [`Block::next_tx`] finds.
-pub fn check_witnesses(bytes: &[u8], is_segwit: bool, wtxids: &mut [Hash32]) -> Result<(), BlockFault> {
+pub fn check_witnesses(
+    bytes: &[u8],
+    is_segwit: bool,
+    wtxids: &mut [Hash32],
+) -> Result<(), BlockFault> {
     let mut block = Block::read(bytes)?;
     let Some(coinbase) = block.next_tx()? else {
         return Ok(());

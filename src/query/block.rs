@@ -2,13 +2,14 @@
 //!
 //! Invariant: counts and amounts are those of the block's own bytes, walked whole.
 
+use super::Fault;
 use super::View;
 use super::answers::BlockInfo;
 use super::blocks::AtPlace;
-use super::fault::QueryFault;
 use super::outputs::{Wanted, outpoint_of};
 use crate::primitives::position::{Height, Txo};
 use crate::primitives::wire::{Block, BlockFault};
+use crate::utxo;
 use crate::{Error, Result};
 use bitcoin::BlockHash;
 use bitcoin::block::Header;
@@ -39,8 +40,8 @@ impl View<'_> {
     /// One block of the chain.
     ///
     /// # Errors
-    /// [`QueryFault::AboveTip`], [`QueryFault::UnknownBlock`] and others; [`Error::Damaged`],
-    /// [`Error::Store`].
+    /// [`crate::utxo::Fault::AboveTip`], [`crate::query::Fault::UnknownBlock`] and others;
+    /// [`crate::runs::Fault::Damaged`], [`crate::store::Fault::Store`].
     pub fn block(&mut self, name: BlockName) -> Result<BlockInfo> {
         let height = self.height_of(name)?;
         let (snapshot, files) = self.parts()?;
@@ -61,12 +62,12 @@ impl View<'_> {
             BlockName::Height(height) => height,
             BlockName::Hash(hash) => {
                 let height = self.snapshot.height_of(&hash.to_byte_array())?;
-                height.ok_or(QueryFault::UnknownBlock { hash })?
+                height.ok_or(Fault::UnknownBlock { hash })?
             }
         };
         if wanted > self.at {
             let tip = self.at;
-            return Err(Error::Query(QueryFault::AboveTip { wanted, tip }));
+            return Err(Error::from(utxo::Fault::AboveTip { wanted, tip }));
         }
         Ok(wanted)
     }

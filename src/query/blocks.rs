@@ -2,7 +2,7 @@
 //!
 //! Invariant: nothing is read from a place whose header is not that of the block in the index.
 
-use super::fault::QueryFault;
+use crate::datadir;
 use crate::datadir::{BlockReader, Location};
 use crate::index::blocks::BlockRow;
 use crate::index::snapshot::Snapshot;
@@ -10,6 +10,8 @@ use crate::limits::HEADER_BYTES;
 use crate::primitives::network::Network;
 use crate::primitives::position::{Height, Place, Txo};
 use crate::primitives::wire::{Block, BlockFault, Tx, time_of};
+use crate::utxo;
+use crate::utxo::from_block_files;
 use crate::{Error, Result};
 
 /// The block files that an index was made of.
@@ -41,11 +43,12 @@ pub(super) struct AtPlace {
 impl AtPlace {
     /// The error for bytes that were right when they were imported.
     pub fn fault(&self, fault: BlockFault) -> Error {
-        Error::BadBlock {
+        datadir::Fault::BadBlock {
             place: self.place,
             height: self.height,
             fault,
         }
+        .into()
     }
 }
 
@@ -54,7 +57,7 @@ impl BlockFiles {
     pub fn open(location: &Location, network: &Network) -> Result<BlockFiles> {
         let reader = BlockReader::for_pieces(location, network);
         Ok(BlockFiles {
-            reader: QueryFault::block_files(reader)?,
+            reader: from_block_files(reader)?,
         })
     }
 
@@ -64,7 +67,7 @@ impl BlockFiles {
         let header = self.piece(place, 0, HEADER_BYTES)?;
         match header == row.header {
             true => Ok(AtPlace { height, row, place }),
-            false => Err(Error::Query(QueryFault::BlockMoved { height, place })),
+            false => Err(Error::from(utxo::Fault::BlockMoved { height, place })),
         }
     }
 
@@ -75,7 +78,7 @@ impl BlockFiles {
 
     /// Bytes `from..to` of the block at `place`.
     fn piece(&mut self, place: Place, from: usize, to: usize) -> Result<&[u8]> {
-        QueryFault::block_files(self.reader.read(Place {
+        from_block_files(self.reader.read(Place {
             file: place.file,
             offset_bytes: place.offset_bytes + from as u64,
             bytes: (to - from) as u32,

@@ -2,15 +2,15 @@
 //!
 //! Invariant: what is wrong with the question is told apart from what is wrong with the files.
 
+use crate::error::Family;
 use crate::primitives::network::NetworkName;
-use crate::primitives::position::{Height, Place};
-use crate::{Error, Result};
+use crate::primitives::position::Height;
 use bitcoin::{BlockHash, OutPoint, Txid};
 
 /// See the module documentation.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum QueryFault {
+pub enum Fault {
     /// The text stands for no script.
     #[error("'{text}' is no script: {why}")]
     NotAScript {
@@ -34,7 +34,7 @@ pub enum QueryFault {
     /// The address belongs to other networks than the index.
     #[error(
         "{address} is an address of {}, but the index holds {expected}",
-        crate::error::list_names(found)
+        crate::primitives::network::list_names(found)
     )]
     AddressOfOtherNetwork {
         /// The address.
@@ -43,14 +43,6 @@ pub enum QueryFault {
         found: Vec<NetworkName>,
         /// The index's.
         expected: NetworkName,
-    },
-    /// The index, or the height asked about, does not reach there.
-    #[error("height {wanted} is above the tip, {tip}")]
-    AboveTip {
-        /// The height asked for.
-        wanted: Height,
-        /// The last block's.
-        tip: Height,
     },
     /// No such transaction at that height.
     #[error("no transaction {txid} in the blocks up to height {at}")]
@@ -74,25 +66,6 @@ pub enum QueryFault {
         /// The hash asked for.
         hash: BlockHash,
     },
-    /// The block files cannot be read.
-    #[error("this needs the block files (--datadir DIR says where they are): {source}")]
-    BlockFiles {
-        /// What happened.
-        source: Box<Error>,
-    },
-    /// Something else lies where the block was.
-    #[error(
-        "blk{:05}.dat at byte {}: block {height} is not there any more; \
-         `blkdex import` finds the blocks of a moved datadir again",
-        place.file,
-        place.offset_bytes
-    )]
-    BlockMoved {
-        /// Height of the block.
-        height: Height,
-        /// Where it was.
-        place: Place,
-    },
     /// Index and block files contradict each other.
     #[error("output {outpoint} is not where the index says; the block files were changed")]
     OutputMissing {
@@ -101,13 +74,13 @@ pub enum QueryFault {
     },
 }
 
-impl QueryFault {
-    /// As the error for block files that cannot be read.
-    pub(crate) fn block_files<T>(result: Result<T>) -> Result<T> {
-        result.map_err(|source| {
-            Error::Query(QueryFault::BlockFiles {
-                source: Box::new(source),
-            })
-        })
+impl crate::error::Fault for Fault {
+    fn family(&self) -> Family {
+        match self {
+            Fault::NotAScript { .. }
+            | Fault::NeverIndexed { .. }
+            | Fault::AddressOfOtherNetwork { .. } => Family::User,
+            _ => Family::Data,
+        }
     }
 }

@@ -18,7 +18,7 @@ impl View<'_> {
     /// Everything that ever happened to `script`.
     ///
     /// # Errors
-    /// [`crate::Error::Damaged`], [`crate::Error::Store`], [`crate::Error::Query`].
+    /// [`crate::runs::Fault::Damaged`], [`crate::store::Fault::Store`], [`crate::query::Fault`].
     pub fn history(&mut self, script: &Script) -> Result<History> {
         let payments = self.payments(script)?;
         let located = self.locate(script, &payments)?;

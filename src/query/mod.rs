@@ -39,7 +39,7 @@ pub use answers::{
     SpentBy, Status, TxInfo, Utxo, Utxos,
 };
 pub use block::BlockName;
-pub use fault::QueryFault;
+pub use fault::Fault;
 pub use payments::{BALANCE_CHECKED_MAX, expect_indexed};
 
 use crate::datadir::Location;
@@ -48,6 +48,7 @@ use crate::index::blocks::BlockRow;
 use crate::index::snapshot::Snapshot;
 use crate::primitives::network::NetworkName;
 use crate::primitives::position::{Height, Txo};
+use crate::utxo;
 use crate::{Error, Result};
 use blocks::{BlockFiles, Found};
 
@@ -68,7 +69,8 @@ impl<'i> View<'i> {
     /// they were when they were imported. They are opened when a question needs them.
     ///
     /// # Errors
-    /// [`Error::NoBlocks`], [`QueryFault::AboveTip`], [`Error::Store`], [`Error::DamagedIndex`].
+    /// [`crate::store::Fault::NoBlocks`], [`crate::utxo::Fault::AboveTip`],
+    /// [`crate::store::Fault::Store`], [`crate::store::Fault::DamagedIndex`].
     pub fn new(
         index: &'i Index,
         at: Option<Height>,
@@ -78,7 +80,7 @@ impl<'i> View<'i> {
         let (tip, tip_row) = index.tip().ok_or_else(|| index.no_blocks())?;
         let at = at.unwrap_or(tip);
         if at > tip {
-            return Err(Error::Query(QueryFault::AboveTip { wanted: at, tip }));
+            return Err(Error::from(utxo::Fault::AboveTip { wanted: at, tip }));
         }
         let snapshot = index.snapshot()?;
         let row = match at == tip {

@@ -3,10 +3,10 @@
 //! Invariant: of several transactions with one txid, the newest is meant; for an input, the newest
 //! before it.
 
+use super::Fault;
 use super::View;
 use super::answers::{OutputInfo, SpentBy};
 use super::blocks::Found;
-use super::fault::QueryFault;
 use crate::primitives::position::{Height, Txo};
 use crate::primitives::script::is_unspendable;
 use crate::primitives::wire::Output;
@@ -51,13 +51,13 @@ impl View<'_> {
     /// One output. If its txid came twice, the newer one.
     ///
     /// # Errors
-    /// [`QueryFault::UnknownTx`], [`QueryFault::NoSuchOutput`] and others; [`Error::Damaged`],
-    /// [`Error::Store`].
+    /// [`crate::query::Fault::UnknownTx`], [`crate::query::Fault::NoSuchOutput`] and others;
+    /// [`crate::runs::Fault::Damaged`], [`crate::store::Fault::Store`].
     pub fn outpoint(&mut self, outpoint: OutPoint) -> Result<OutputInfo> {
         let network = self.network;
         let (first_txo, mut info) = self.find_tx(outpoint.txid, |found| {
             let output = found.tx.outputs().nth(outpoint.vout as usize);
-            let output = output.ok_or(QueryFault::NoSuchOutput {
+            let output = output.ok_or(Fault::NoSuchOutput {
                 outpoint,
                 outputs: found.tx.output_count,
             })?;
@@ -108,7 +108,7 @@ impl View<'_> {
                 return Ok(answer);
             }
         }
-        Err(Error::Query(QueryFault::UnknownTx { txid, at: self.at }))
+        Err(Error::from(Fault::UnknownTx { txid, at: self.at }))
     }
 
     /// How each of `spent` ended, in the same order.
@@ -144,7 +144,7 @@ impl View<'_> {
             Ok(())
         })?;
         let complete = endings.into_iter().zip(&spent).map(|(ending, spent)| {
-            ending.ok_or(Error::Query(QueryFault::OutputMissing {
+            ending.ok_or(Error::from(Fault::OutputMissing {
                 outpoint: spent.outpoint,
             }))
         });
@@ -182,7 +182,7 @@ impl View<'_> {
         })?;
         match is_taken.iter().position(|is_taken| !is_taken) {
             None => Ok(()),
-            Some(at) => Err(Error::Query(QueryFault::OutputMissing {
+            Some(at) => Err(Error::from(Fault::OutputMissing {
                 outpoint: wanted[at].outpoint,
             })),
         }

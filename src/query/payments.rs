@@ -3,14 +3,15 @@
 //! Invariant: an output is listed only after its script was compared in the block files, since
 //! fingerprints may collide; only a balance may be given without.
 
+use super::Fault;
 use super::View;
 use super::answers::{Balance, Utxo, Utxos};
 use super::blocks::Found;
-use super::fault::QueryFault;
 use crate::primitives::position::{Height, Txo};
 use crate::primitives::script::is_unspendable;
 use crate::query::script::address_of;
 use crate::runs::row::{FundingRow, keys_from};
+use crate::utxo;
 use crate::{Error, Result};
 use bitcoin::hashes::Hash;
 use bitcoin::{OutPoint, Script, Txid};
@@ -42,7 +43,8 @@ impl View<'_> {
     /// compared; fingerprints alone are wrong about once in 10^14 questions.
     ///
     /// # Errors
-    /// [`Error::Damaged`], [`Error::Store`]; with `check` also [`Error::Query`].
+    /// [`crate::runs::Fault::Damaged`], [`crate::store::Fault::Store`]; with `check` also
+    /// [`crate::query::Fault`].
     pub fn balance(&mut self, script: &Script, check: bool) -> Result<Balance> {
         let mut payments = self.payments(script)?;
         let mut checked = payments.is_empty();
@@ -52,10 +54,11 @@ impl View<'_> {
                     payments = located.into_iter().map(|found| found.payment).collect();
                     checked = true;
                 }
-                Err(Error::Query(
-                    QueryFault::BlockFiles { .. } | QueryFault::BlockMoved { .. },
-                )) if !check && !self.is_given => {}
-                Err(error) => return Err(error),
+                Err(error) => match error.fault() {
+                    Some(utxo::Fault::BlockFiles { .. } | utxo::Fault::BlockMoved { .. })
+                        if !check && !self.is_given => {}
+                    _ => return Err(error),
+                },
             }
         }
         self.sum(script, &payments, checked)
@@ -102,7 +105,7 @@ impl View<'_> {
     /// The unspent outputs of `script`.
     ///
     /// # Errors
-    /// [`Error::Damaged`], [`Error::Store`], [`Error::Query`].
+    /// [`crate::runs::Fault::Damaged`], [`crate::store::Fault::Store`], [`crate::query::Fault`].
     pub fn utxos(&mut self, script: &Script) -> Result<Utxos> {
         let mut payments = self.payments(script)?;
         payments.retain(|payment| payment.spender.is_none());
@@ -162,10 +165,10 @@ impl View<'_> {
 /// Refuses a script that no index has anything of: an answer would look like zero.
 ///
 /// # Errors
-/// [`QueryFault::NeverIndexed`].
+/// [`crate::query::Fault::NeverIndexed`].
 pub fn expect_indexed(script: &Script) -> Result<()> {
     match is_unspendable(script.as_bytes()) {
-        true => Err(Error::Query(QueryFault::NeverIndexed {
+        true => Err(Error::from(Fault::NeverIndexed {
             is_op_return: script.is_op_return(),
             bytes: script.len(),
         })),

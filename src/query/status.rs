@@ -16,7 +16,7 @@ impl View<'_> {
     /// What the index holds up to the height asked about.
     ///
     /// # Errors
-    /// [`crate::Error::Io`].
+    /// [`crate::os::Fault::Io`].
     pub fn status(&self) -> Result<Status> {
         let index = self.snapshot.index();
         let runs = |relation| index.catalogue().of(relation).len();

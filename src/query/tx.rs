@@ -17,7 +17,8 @@ impl View<'_> {
     /// One transaction. If its txid came twice, the newer one.
     ///
     /// # Errors
-    /// [`super::QueryFault::UnknownTx`] and others; [`crate::Error::Damaged`], [`crate::Error::Store`].
+    /// [`crate::query::Fault::UnknownTx`] and others; [`crate::runs::Fault::Damaged`],
+    /// [`crate::store::Fault::Store`].
     pub fn tx(&mut self, txid: Txid) -> Result<TxInfo> {
         let network = self.network;
         let (first_txo, mut info) = self.find_tx(txid, |found| Ok(read(found, network)))?;

@@ -2,11 +2,12 @@
 //!
 //! Invariant: a new index that reaches as high as the old one, and has its settled blocks, loses nothing.
 
+use crate::Result;
 use crate::index::Index;
 use crate::primitives::position::Height;
 use crate::primitives::wire::Hash32;
+use crate::rebuild::Fault;
 use crate::store::SEQUENTIAL_CACHE_BYTES;
-use crate::{Error, Result};
 use std::path::{Path, PathBuf};
 
 /// What the old index holds.
@@ -74,7 +75,7 @@ impl Old {
     /// Refuses what is seen beforehand to lose something.
     ///
     /// # Errors
-    /// [`Error::RebuildLoses`].
+    /// [`crate::rebuild::Fault::RebuildLoses`].
     pub fn refuse_loss(&self, network: Option<&str>, end: Option<Height>) -> Result<()> {
         if let Some(new) = network.filter(|new| **new != self.network) {
             return self.lost(Loss::Network {
@@ -91,7 +92,7 @@ impl Old {
     /// Refuses a new index with which something would be lost.
     ///
     /// # Errors
-    /// [`Error::RebuildLoses`], [`Error::Store`].
+    /// [`crate::rebuild::Fault::RebuildLoses`], [`crate::store::Fault::Store`].
     pub fn refuse_loss_by(&self, index: &Index) -> Result<()> {
         let meta = index.meta();
         let end = index.tip().map_or(Height(0), |(tip, _)| tip);
@@ -104,9 +105,10 @@ impl Old {
     }
 
     fn lost(&self, loss: Loss) -> Result<()> {
-        Err(Error::RebuildLoses {
+        Err(Fault::RebuildLoses {
             path: self.path.clone(),
             loss,
-        })
+        }
+        .into())
     }
 }

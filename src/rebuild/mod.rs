@@ -9,21 +9,31 @@
 //! | `loss.rs` | what would be lost with the old index |
 //! | `place.rs` | beside the real file, and in its place |
 
+mod fault;
 mod loss;
 mod place;
+
+pub use fault::Fault;
 
 pub use loss::{Loss, Old};
 pub use place::new_path;
 
 use crate::datadir::Datadir;
 use crate::doctor;
+use crate::export;
 use crate::import::events::{Event, Notice, Summary};
 use crate::import::{self, import};
+use crate::index;
 use crate::index::Index;
 use crate::os::kept::refuse_block_file;
 use crate::os::opening::open_file;
+use crate::os::{self, io_error};
+use crate::runs;
+use crate::store;
 use crate::store::SEQUENTIAL_CACHE_BYTES;
+use crate::utxo;
 use crate::utxo::Watch;
+use crate::verify;
 use crate::verify::proof::{self, Verified, verify};
 use crate::{Error, Result};
 use std::fs::{self, TryLockError};
@@ -43,7 +53,7 @@ pub struct Rebuilt {
 /// Makes the index at `options.index` anew, unless something of `old` would be lost.
 ///
 /// # Errors
-/// [`Error::RebuildLoses`]; [`Error::IndexInUse`]; those of the import and of
+/// [`crate::rebuild::Fault::RebuildLoses`]; [`crate::store::Fault::IndexInUse`]; those of the import and of
 /// the check. The old file is then as it was.
 pub fn rebuild(
     options: &import::Options,
@@ -88,17 +98,13 @@ pub fn rebuild(
 /// Takes a leftover away that cannot be gone on with, and says so.
 ///
 /// # Errors
-/// [`Error::Io`].
+/// [`crate::os::Fault::Io`].
 pub fn begin_anew(new: &Path, why: &str, hear: &mut dyn FnMut(Event<'_>)) -> Result<()> {
     hear(Event::Notice(Notice::BegunAnew {
         path: new.to_owned(),
         why: why.to_owned(),
     }));
-    fs::remove_file(new).map_err(|source| Error::Io {
-        action: "remove",
-        path: new.to_owned(),
-        source,
-    })
+    fs::remove_file(new).map_err(io_error("remove", new))
 }
 
 /// Imports, and checks what came of it.
@@ -117,11 +123,12 @@ fn attempt(
     }
     let tip = summary.tip.map(|(height, _)| height);
     if let Some((until, height)) = options.until.zip(tip).filter(|(until, tip)| tip > until) {
-        return Err(Error::ReachesBeyond {
+        return Err(Fault::ReachesBeyond {
             path: options.index.clone(),
             height,
             until,
-        });
+        }
+        .into());
     }
     let verified = Some(check(options, watch)?);
     Ok(Rebuilt { summary, verified })
@@ -130,41 +137,34 @@ fn attempt(
 /// Whether a file that an earlier rebuild left can be to blame: it is damaged, of another chain or of
 /// another version. What the disk, the block files or the arguments are to blame for stays an error.
 fn is_of_leftover(error: &Error) -> bool {
-    use std::io::ErrorKind::{InvalidData, UnexpectedEof};
-    match error {
-        Error::Store { source, .. } => match &**source {
-            redb::Error::Io(io) => matches!(io.kind(), InvalidData | UnexpectedEof),
-            redb::Error::PreviousIo | redb::Error::DatabaseAlreadyOpen => false,
-            _ => true,
-        },
-        Error::NotAnIndex { .. }
-        | Error::DamagedIndex { .. }
-        | Error::OtherFormat { .. }
-        | Error::IndexOfOtherNetwork { .. }
-        | Error::Damaged { .. }
-        | Error::Contradiction { .. }
-        | Error::SameFingerprint { .. }
-        | Error::ForkTooDeep { .. }
-        | Error::InvalidSettledBlock { .. }
-        | Error::ReachesBeyond { .. }
-        | Error::Differs { .. }
-        | Error::Query(_) => true,
-        _ => false,
-    }
+    let of_store = error.fault().is_some_and(store::Fault::is_of_file);
+    let of_import = matches!(
+        error.fault(),
+        Some(import::Fault::ForkTooDeep { .. } | import::Fault::InvalidSettledBlock { .. })
+    );
+    let beyond = matches!(error.fault(), Some(Fault::ReachesBeyond { .. }));
+    let differs = matches!(error.fault(), Some(verify::Fault::Differs { .. }));
+    let same = matches!(error.fault(), Some(export::Fault::SameFingerprint { .. }));
+    let of_rows = error.fault::<runs::Fault>().is_some() || error.fault::<index::Fault>().is_some();
+    let of_coins = error.fault::<utxo::Fault>().is_some();
+    of_store || of_import || beyond || differs || same || of_rows || of_coins
 }
 
 /// Refuses an index that another process writes to. The file itself is not looked into: it may be
 /// damaged.
 fn refuse_used(path: &Path) -> Result<()> {
     let file = match open_file(path) {
-        Err(error @ Error::NotAFile { .. }) => return Err(error),
+        Err(error) if matches!(error.fault(), Some(os::Fault::NotAFile { .. })) => {
+            return Err(error);
+        }
         Err(_) => return Ok(()),
         Ok(file) => file,
     };
     match file.try_lock_shared() {
-        Err(TryLockError::WouldBlock) => Err(Error::IndexInUse {
+        Err(TryLockError::WouldBlock) => Err(store::Fault::IndexInUse {
             path: path.to_owned(),
-        }),
+        }
+        .into()),
         _ => Ok(()),
     }
 }
@@ -203,12 +203,13 @@ fn check(options: &import::Options, watch: &mut Watch<'_>) -> Result<Verified> {
         .tip()
         .filter(|(_, r)| r.coins != verified.stats.txouts)
     {
-        return Err(Error::Differs {
+        return Err(verify::Fault::Differs {
             height,
             field: "txouts",
             found: verified.stats.txouts.to_string(),
             expected: row.coins.to_string(),
-        });
+        }
+        .into());
     }
     Ok(verified)
 }

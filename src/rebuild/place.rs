@@ -3,11 +3,12 @@
 //! Invariant: links stay links; the file at their end is replaced by one of its mode and owner, beside
 //! which it was made.
 
-use crate::error::io_error;
+use crate::Result;
 use crate::import::events::Notice;
+use crate::os;
+use crate::os::io_error;
 use crate::os::opening::{kind_of, open_file};
 use crate::os::system::folder_of;
-use crate::{Error, Result};
 use std::fs::{self, File};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
@@ -41,12 +42,12 @@ pub(super) fn check_leftover(new: &Path, index: &Path) -> Result<bool> {
     };
     let path = new.to_owned();
     if let Some(what) = kind_of(meta.file_type()) {
-        return Err(Error::NotAFile { path, what });
+        return Err(os::Fault::NotAFile { path, what }.into());
     }
     let is_same = |index: fs::Metadata| (index.dev(), index.ino()) == (meta.dev(), meta.ino());
     if index.metadata().is_ok_and(is_same) {
         let what = "another name of the index";
-        return Err(Error::Kept { path, what });
+        return Err(os::Fault::Kept { path, what }.into());
     }
     Ok(true)
 }
@@ -99,6 +100,7 @@ fn mode_of(old: u32, is_group_kept: bool) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::fault_of;
     use std::os::unix::fs::symlink;
 
     #[test]
@@ -135,14 +137,14 @@ mod tests {
         assert!(!check_leftover(&new, &index).expect("nothing there"));
         symlink("i", &new).expect("a link");
         assert!(matches!(
-            check_leftover(&new, &index),
-            Err(Error::NotAFile { .. })
+            fault_of(&check_leftover(&new, &index)),
+            Some(os::Fault::NotAFile { .. })
         ));
         fs::remove_file(&new).expect("removes");
         fs::hard_link(&index, &new).expect("a link");
         assert!(matches!(
-            check_leftover(&new, &index),
-            Err(Error::Kept { .. })
+            fault_of(&check_leftover(&new, &index)),
+            Some(os::Fault::Kept { .. })
         ));
         fs::remove_file(&new).expect("removes");
         fs::write(&new, "leftover").expect("writes");

@@ -37,7 +37,7 @@ const SEAL_KEY: u64 = u64::MAX;
 /// Changes the catalogue in a transaction, and seals it anew.
 ///
 /// # Errors
-/// What `work` returns, or [`Error::Store`].
+/// What `work` returns, or [`crate::store::Fault::Store`].
 pub fn change(
     store: &Store,
     transaction: &WriteTransaction,
@@ -157,7 +157,7 @@ impl Catalogue {
     /// What `snapshot` says is real.
     ///
     /// # Errors
-    /// [`Error::Store`], or [`Error::DamagedIndex`] for an entry that is none.
+    /// [`crate::store::Fault::Store`], or [`crate::store::Fault::DamagedIndex`] for an entry that is none.
     pub fn load(store: &Store, snapshot: &Reading) -> Result<Catalogue> {
         let table = match snapshot.open_table(RUNS) {
             Err(redb::TableError::TableDoesNotExist(_)) => return Ok(Catalogue::default()),

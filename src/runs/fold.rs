@@ -41,7 +41,7 @@ impl<R: Row> Folder<'_, R> {
     /// Folds as many of `runs` at a time as the buffer can gather. `with_oldest`: there are no others.
     ///
     /// # Errors
-    /// [`crate::Error::Damaged`] if rows contradict each other, [`crate::Error::Store`].
+    /// [`crate::runs::Fault::Damaged`] if rows contradict each other, [`crate::store::Fault::Store`].
     pub fn fold(&mut self, runs: &[Run], with_oldest: bool) -> Result<Vec<Run>> {
         let at_a_time = fan_in::<R>(self.buffer.len()).max(1);
         let with_oldest = with_oldest && runs.len() <= at_a_time;
@@ -81,7 +81,7 @@ impl<R: Row> Folder<'_, R> {
 /// Takes what was gathered and is below `key` from its runs, which nothing names.
 ///
 /// # Errors
-/// [`crate::Error::Store`].
+/// [`crate::store::Fault::Store`].
 pub fn free_gathered<R: Row>(store: &Store, gather: &mut Gather<'_, R>, key: u128) -> Result<()> {
     // Made out here: what is allocated in a transaction is charged to redb.
     let mut left = Vec::with_capacity(gather.sources_mut().len());

@@ -19,7 +19,7 @@ use super::row::Row;
 use super::sort::{PART_ROWS_MAX, sort_into, sort_rows};
 use super::{page_bytes, page_rows_max};
 use crate::Result;
-use crate::error::Damage;
+use crate::runs::Damage;
 use crate::store::Store;
 
 /// Rows of the buffer that hold the bytes of an open page.
@@ -200,7 +200,7 @@ impl<'b, R: Row> Gather<'b, R> {
     /// Opens the runs in a new snapshot, for [`Gather::next`].
     ///
     /// # Errors
-    /// [`crate::Error::Damaged`], [`crate::Error::Store`].
+    /// [`crate::runs::Fault::Damaged`], [`crate::store::Fault::Store`].
     pub fn open(&self, store: &Store) -> Result<Vec<RunPages>> {
         let snapshot = store.read()?;
         self.sources
@@ -223,7 +223,7 @@ impl<'b, R: Row> Gather<'b, R> {
     /// [`NO_NEXT`] with the last ones. There may be none before the last.
     ///
     /// # Errors
-    /// [`crate::Error::Damaged`] also where rows contradict each other; [`crate::Error::Store`].
+    /// [`crate::runs::Fault::Damaged`] also where rows contradict each other; [`crate::store::Fault::Store`].
     pub fn next(&mut self, pages: &[RunPages]) -> Result<(&[R], u128)> {
         let held = self.take(pages)?;
         self.most_held = self.most_held.max(held);

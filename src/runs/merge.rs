@@ -16,8 +16,7 @@ use super::write::{RunWriter, Staging};
 use crate::Result;
 use crate::limits::{SEGMENT_BYTES_MIN, SEGMENTS_WANTED};
 use crate::primitives::position::Height;
-use crate::store::Store;
-use crate::store::sealed;
+use crate::store::{Store, sealed};
 use byteorder::{ByteOrder, LittleEndian};
 use redb::{ReadableTable, TableDefinition, WriteTransaction};
 
@@ -49,7 +48,7 @@ impl Unfinished {
     /// The merge of `relation` that was cut off, if there is one.
     ///
     /// # Errors
-    /// [`crate::Error::Store`].
+    /// [`crate::store::Fault::Store`].
     pub fn load(store: &Store, relation: Relation) -> Result<Option<Unfinished>> {
         let snapshot = store.read()?;
         let Some(entry) = store.get(&snapshot, MERGES, relation as u8)? else {
@@ -127,7 +126,7 @@ impl<R: Row> Merger<'_, R> {
     /// the most rows that were in the buffer.
     ///
     /// # Errors
-    /// [`crate::Error::Damaged`] if rows contradict each other, [`crate::Error::Store`]. Segments
+    /// [`crate::runs::Fault::Damaged`] if rows contradict each other, [`crate::store::Fault::Store`]. Segments
     /// that were named stay.
     pub fn run(&mut self, mut task: Unfinished, is_over: &dyn Fn() -> bool) -> Result<usize> {
         let inputs = task.inputs(self.catalogue);

@@ -17,6 +17,7 @@
 //! | `policy.rs` | when to merge which runs |
 
 pub mod catalogue;
+mod fault;
 pub mod fold;
 pub mod gather;
 pub mod merge;
@@ -26,6 +27,8 @@ pub mod read;
 pub mod row;
 pub mod sort;
 pub mod write;
+
+pub use fault::{Damage, Fault};
 
 use crate::limits::{COINS_PAGE_BYTES, PAGE_BYTES};
 use row::Relation;

@@ -22,7 +22,7 @@
 
 use super::page_rows_max;
 use super::row::{POSITION_BITS, Row};
-use crate::error::Damage;
+use crate::runs::Damage;
 use byteorder::{ByteOrder, LittleEndian};
 use twox_hash::XxHash3_64;
 

@@ -7,7 +7,8 @@ use super::catalogue::Run;
 use super::page::{NO_NEXT, PageHead, RowCursor};
 use super::row::Row;
 use super::{page_rows_max, table_of};
-use crate::error::Damage;
+use crate::runs::{Damage, Fault};
+use crate::store;
 use crate::store::reading::{ReadTable, Reading};
 use crate::store::{PageGuard, Store};
 use crate::{Error, Result};
@@ -38,7 +39,7 @@ impl RunPages {
     /// Opens the run's table in `snapshot`.
     ///
     /// # Errors
-    /// [`Error::Damaged`] if the table is not there, [`Error::Store`].
+    /// [`crate::runs::Fault::Damaged`] if the table is not there, [`crate::store::Fault::Store`].
     pub fn open(store: &Store, snapshot: &Reading, run: Run) -> Result<RunPages> {
         let path = store.path().to_owned();
         match snapshot.open_table(table_of(&run.table_name())) {
@@ -61,16 +62,19 @@ impl RunPages {
     }
 
     fn check<T>(&self, result: std::result::Result<T, redb::StorageError>) -> Result<T> {
-        result.map_err(|source| Error::Store {
-            path: self.path.clone(),
-            source: Box::new(source.into()),
+        result.map_err(|source| {
+            store::Fault::Store {
+                path: self.path.clone(),
+                source: Box::new(source.into()),
+            }
+            .into()
         })
     }
 
     /// The page stored under `key`.
     ///
     /// # Errors
-    /// [`Error::Damaged`], [`Error::Store`].
+    /// [`crate::runs::Fault::Damaged`], [`crate::store::Fault::Store`].
     pub fn page(&self, key: u128) -> Result<Page> {
         match self.check(self.table.get(key))? {
             Some(guard) => self.checked(key, guard),
@@ -81,7 +85,7 @@ impl RunPages {
     /// The page in which a row with `key` would be: the last that starts at or below it, else the first.
     ///
     /// # Errors
-    /// [`Error::Damaged`], [`Error::Store`].
+    /// [`crate::runs::Fault::Damaged`], [`crate::store::Fault::Store`].
     pub fn page_for(&self, key: u128) -> Result<Page> {
         let page = match self.check(self.table.key_at_or_below(key))? {
             Some(first_key) => self.page(first_key)?,
@@ -111,13 +115,14 @@ impl RunPages {
 }
 
 fn damaged(path: PathBuf, run: &Run, key: u128, damage: Damage) -> Error {
-    Error::Damaged {
+    Fault::Damaged {
         path,
         relation: run.relation.name(),
         run: run.id,
         key,
         damage,
     }
+    .into()
 }
 
 /// Walks one run forwards: to the first row at or above a key, then row by row.
@@ -132,7 +137,7 @@ impl<R: Row> Walk<R> {
     /// A walk that stands at the run's first row with a key of at least `key`.
     ///
     /// # Errors
-    /// [`Error::Damaged`], [`Error::Store`].
+    /// [`crate::runs::Fault::Damaged`], [`crate::store::Fault::Store`].
     pub fn new(store: &Store, snapshot: &Reading, run: Run, key: u128) -> Result<Walk<R>> {
         let key = key.max(run.low_key);
         let pages = RunPages::open(store, snapshot, run)?;
@@ -163,7 +168,7 @@ impl<R: Row> Walk<R> {
     /// Goes to the next row.
     ///
     /// # Errors
-    /// [`Error::Damaged`], [`Error::Store`].
+    /// [`crate::runs::Fault::Damaged`], [`crate::store::Fault::Store`].
     #[inline]
     pub fn advance(&mut self) -> Result<()> {
         self.row = match self.rows.next(self.page.bytes()) {
@@ -191,7 +196,7 @@ impl<R: Row> Walk<R> {
     /// Goes forward to the first row with a key of at least `key`; pages between are not read.
     ///
     /// # Errors
-    /// [`Error::Damaged`], [`Error::Store`].
+    /// [`crate::runs::Fault::Damaged`], [`crate::store::Fault::Store`].
     #[inline]
     pub fn seek(&mut self, key: u128) -> Result<()> {
         let stands_before = |row: Option<R>| row.is_some_and(|row| row.key() < key);

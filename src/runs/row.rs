@@ -6,8 +6,8 @@
 //! Every key has 128 bits and ends in 40 bits of position, so that a page can squeeze the unused high
 //! bits of the position out before it takes differences.
 
-use crate::error::Damage;
 use crate::primitives::position::Txo;
+use crate::runs::Damage;
 use bytemuck::{Pod, Zeroable};
 use std::ops::RangeInclusive;
 

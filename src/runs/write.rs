@@ -29,7 +29,7 @@ impl Staging {
     /// The area, empty.
     ///
     /// # Errors
-    /// [`crate::Error::Memory`].
+    /// [`crate::memory::Fault::Memory`].
     pub fn new() -> Result<Staging> {
         let keys = Vec::with_capacity(STAGING_BYTES / COINS_PAGE_BYTES);
         Ok(Staging {
@@ -89,7 +89,7 @@ impl<'a> RunWriter<'a> {
     /// Appends a row.
     ///
     /// # Errors
-    /// [`crate::Error::Store`] if redb cannot write.
+    /// [`crate::store::Fault::Store`] if redb cannot write.
     #[inline]
     pub fn push<R: Row>(&mut self, row: R) -> Result<()> {
         self.extend(&[row])
@@ -98,7 +98,7 @@ impl<'a> RunWriter<'a> {
     /// Appends rows.
     ///
     /// # Errors
-    /// [`crate::Error::Store`] if redb cannot write.
+    /// [`crate::store::Fault::Store`] if redb cannot write.
     pub fn extend<R: Row>(&mut self, rows: &[R]) -> Result<()> {
         debug_assert_eq!(R::RELATION, self.run.relation);
         self.run.rows += rows.len() as u64;
@@ -156,7 +156,7 @@ impl<'a> RunWriter<'a> {
     /// Completes the run; `None` if it got no row. It is not named yet.
     ///
     /// # Errors
-    /// [`crate::Error::Store`] if redb cannot write.
+    /// [`crate::store::Fault::Store`] if redb cannot write.
     pub fn finish(mut self) -> Result<Option<Run>> {
         if self.packer.has_rows() {
             self.finish_page(NO_NEXT)?;

@@ -6,13 +6,17 @@
 //!
 //! `overlay.rs` repairs, in memory, a file that is only to be read.
 
+mod fault;
 mod overlay;
 pub mod reading;
 pub mod sealed;
 
-use crate::error::io_error;
+pub use fault::Fault;
+
 use crate::memory::heap::InRedb;
+use crate::os;
 use crate::os::opening::{open_file, open_with};
+use crate::os::{io_error, io_kind};
 use crate::store::reading::{Guard, Held, Reading};
 use crate::{Error, Result};
 use overlay::Overlay;
@@ -62,7 +66,8 @@ impl Store {
     /// Opens `path` for writing and makes it (mode 0600) if it is not there.
     ///
     /// # Errors
-    /// [`Error::Store`], [`Error::IndexInUse`] or [`Error::NotAnIndex`].
+    /// [`crate::store::Fault::Store`], [`crate::store::Fault::IndexInUse`] or
+    /// [`crate::store::Fault::NotAnIndex`].
     pub fn create(path: &Path, cache_bytes: usize) -> Result<Store> {
         let file = open_private(path)?;
         begin_anew_if_cut_off(&file).map_err(io_error("open", path))?;
@@ -82,20 +87,22 @@ impl Store {
     /// of its last durable commit, and stays as it is for the next writer to repair.
     ///
     /// # Errors
-    /// [`Error::Io`], [`Error::Store`], [`Error::IndexInUse`], [`Error::NotAnIndex`],
-    /// [`Error::DamagedIndex`], [`Error::NoIndex`], or [`Error::NoBlocks`] if nothing was ever written to it.
+    /// [`crate::os::Fault::Io`], [`crate::store::Fault::Store`], [`crate::store::Fault::IndexInUse`],
+    /// [`crate::store::Fault::NotAnIndex`], [`crate::store::Fault::DamagedIndex`],
+    /// [`crate::store::Fault::NoIndex`], or [`crate::store::Fault::NoBlocks`] if nothing was ever written
+    /// to it.
     pub fn open_read_only(path: &Path, cache_bytes: usize) -> Result<Store> {
         let file = match open_file(path) {
-            Err(Error::Io { source, .. }) if source.kind() == ErrorKind::NotFound => {
+            Err(error) if io_kind(&error) == Some(ErrorKind::NotFound) => {
                 let path = path.to_owned();
-                return Err(Error::NoIndex { path });
+                return Err(Fault::NoIndex { path }.into());
             }
             opened => opened?,
         };
         let is_cut_off = is_creation_cut_off(&file).map_err(io_error("read", path))?;
         if is_cut_off {
             let path = path.to_owned();
-            return Err(Error::NoBlocks { path });
+            return Err(Fault::NoBlocks { path }.into());
         }
         let builder = builder(cache_bytes);
         let handle = Held::get_by(|| match builder.open_read_only(path) {
@@ -119,11 +126,11 @@ impl Store {
     /// Bytes that the file takes on disk (allocated blocks, not its apparent length).
     ///
     /// # Errors
-    /// [`Error::Io`].
+    /// [`crate::os::Fault::Io`].
     pub fn allocated_bytes(&self) -> Result<u64> {
         use std::os::unix::fs::MetadataExt;
         let metadata = std::fs::metadata(&self.path);
-        let metadata = metadata.map_err(|source| Error::Io {
+        let metadata = metadata.map_err(|source| os::Fault::Io {
             action: "look at",
             path: self.path.clone(),
             source,
@@ -134,7 +141,7 @@ impl Store {
     /// A snapshot for reading: what was committed before, durable or not.
     ///
     /// # Errors
-    /// [`Error::Store`].
+    /// [`crate::store::Fault::Store`].
     pub fn read(&self) -> Result<Reading> {
         self.check(Held::get_by(|| match &*self.handle {
             Handle::Writer(handle) | Handle::Repaired(handle) => handle.begin_read(),
@@ -145,7 +152,7 @@ impl Store {
     /// Runs `work` in a transaction that is visible afterwards, but not yet safe from a power cut.
     ///
     /// # Errors
-    /// What `work` returns, or [`Error::Store`]; then nothing has changed.
+    /// What `work` returns, or [`crate::store::Fault::Store`]; then nothing has changed.
     pub fn volatile<T>(&self, work: impl FnOnce(&WriteTransaction) -> Result<T>) -> Result<T> {
         let _redb = InRedb::enter();
         let mut transaction = self.begin_write()?;
@@ -157,7 +164,7 @@ impl Store {
     /// disk. A file killed later reopens without reading it whole (`set_quick_repair`).
     ///
     /// # Errors
-    /// What `work` returns, or [`Error::Store`]; then nothing has changed.
+    /// What `work` returns, or [`crate::store::Fault::Store`]; then nothing has changed.
     pub fn durable<T>(&self, work: impl FnOnce(&WriteTransaction) -> Result<T>) -> Result<T> {
         let _redb = InRedb::enter();
         let mut transaction = self.begin_write()?;
@@ -187,7 +194,7 @@ impl Store {
     /// Reads one value of a table; `None` if the key, or the whole table, is not there.
     ///
     /// # Errors
-    /// [`Error::Store`].
+    /// [`crate::store::Fault::Store`].
     pub fn get<K: Key + 'static, V: Value + 'static>(
         &self,
         transaction: &Reading,
@@ -204,17 +211,18 @@ impl Store {
     /// Names the file in an error of redb's.
     ///
     /// # Errors
-    /// [`Error::DamagedIndex`], [`Error::Store`].
+    /// [`crate::store::Fault::DamagedIndex`], [`crate::store::Fault::Store`].
     pub fn check<T, E: Into<redb::Error>>(&self, result: std::result::Result<T, E>) -> Result<T> {
         result.map_err(|source| store_error(&self.path, source.into()))
     }
 
     /// The error for a file of ours in which something cannot be read.
     pub fn damaged(&self, what: impl Into<String>) -> Error {
-        Error::DamagedIndex {
+        Fault::DamagedIndex {
             path: self.path.clone(),
             what: what.into(),
         }
+        .into()
     }
 }
 
@@ -270,14 +278,15 @@ fn open_private(path: &Path) -> Result<File> {
 }
 
 fn open_error(path: &Path, error: redb::Error) -> Error {
-    let not_an_index = |why| Error::NotAnIndex {
-        path: path.to_owned(),
-        why,
+    let not_an_index = |why| {
+        let path = path.to_owned();
+        Error::from(Fault::NotAnIndex { path, why })
     };
     match error {
-        redb::Error::DatabaseAlreadyOpen => Error::IndexInUse {
+        redb::Error::DatabaseAlreadyOpen => Fault::IndexInUse {
             path: path.to_owned(),
-        },
+        }
+        .into(),
         redb::Error::UpgradeRequired(_) => not_an_index(
             "it is a redb file of a kind that no blkdex wrote; \
              if it was an index once, `blkdex rebuild --force` makes it anew",
@@ -301,14 +310,16 @@ fn store_error(path: &Path, source: redb::Error) -> Error {
             "it ends before a page that it should have".into()
         }
         source => {
-            return Error::Store {
+            return Fault::Store {
                 path: path.to_owned(),
                 source: Box::new(source),
-            };
+            }
+            .into();
         }
     };
-    Error::DamagedIndex {
+    Fault::DamagedIndex {
         path: path.to_owned(),
         what,
     }
+    .into()
 }

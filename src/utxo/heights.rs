@@ -23,7 +23,7 @@ impl Heights {
     /// Reads the first positions of the blocks up to the set's height.
     ///
     /// # Errors
-    /// [`crate::Error::Memory`], [`crate::Error::Store`], [`crate::Error::DamagedIndex`].
+    /// [`crate::memory::Fault::Memory`], [`crate::store::Fault::Store`], [`crate::store::Fault::DamagedIndex`].
     pub fn read(set: &UtxoSet<'_>) -> Result<Heights> {
         let mut firsts = Region::new("first outputs", set.height().0 as usize + 1)?;
         for (height, first) in (0..).zip(firsts.iter_mut()) {

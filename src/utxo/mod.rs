@@ -14,14 +14,19 @@
 //! | `heights.rs` | which block made an output |
 //! | `watch.rs` | progress, and the wish to stop |
 
+mod fault;
 mod heights;
 mod spent;
 mod watch;
+
+pub use fault::Fault;
+pub(crate) use fault::from_block_files;
 
 pub use heights::Heights;
 pub use spent::{Spent, spent_rows};
 pub use watch::{Progress, Watch, Work};
 
+use crate::datadir;
 use crate::datadir::{BlockReader, Location};
 use crate::index::Index;
 use crate::index::blocks::BlockRow;
@@ -31,7 +36,7 @@ use crate::primitives::network::NetworkName;
 use crate::primitives::position::{Height, Place, Txo};
 use crate::primitives::script::is_unspendable;
 use crate::primitives::wire::{self, Block, BlockFault, Hash32, Output, Tx};
-use crate::query::QueryFault;
+
 use crate::runs::row::SpendingRow;
 use crate::{Error, Result};
 
@@ -61,8 +66,8 @@ impl<'i> UtxoSet<'i> {
     /// they were when they were imported.
     ///
     /// # Errors
-    /// [`Error::NoBlocks`], [`QueryFault::AboveTip`], [`QueryFault::BlockFiles`],
-    /// [`Error::Store`], [`Error::DamagedIndex`].
+    /// [`crate::store::Fault::NoBlocks`], [`crate::utxo::Fault::AboveTip`], [`crate::utxo::Fault::BlockFiles`],
+    /// [`crate::store::Fault::Store`], [`crate::store::Fault::DamagedIndex`].
     pub fn open(
         index: &'i Index,
         at: Option<Height>,
@@ -71,7 +76,7 @@ impl<'i> UtxoSet<'i> {
         let (tip, _) = index.tip().ok_or_else(|| index.no_blocks())?;
         let at = at.unwrap_or(tip);
         if at > tip {
-            return Err(Error::Query(QueryFault::AboveTip { wanted: at, tip }));
+            return Err(Error::from(Fault::AboveTip { wanted: at, tip }));
         }
         let meta = index.meta();
         let network = meta.network()?;
@@ -83,7 +88,7 @@ impl<'i> UtxoSet<'i> {
             snapshot,
             network: network.name,
             at,
-            reader: QueryFault::block_files(reader)?,
+            reader: from_block_files(reader)?,
         })
     }
 
@@ -120,10 +125,10 @@ impl<'i> UtxoSet<'i> {
     /// The block at `height`.
     ///
     /// # Errors
-    /// [`QueryFault::BlockMoved`] if another one lies there; those of reading.
+    /// [`crate::utxo::Fault::BlockMoved`] if another one lies there; those of reading.
     pub fn block(&mut self, height: Height) -> Result<ChainBlock<'_>> {
         let (row, place) = (self.snapshot.block(height)?, self.snapshot.place(height)?);
-        let bytes = QueryFault::block_files(self.reader.read(place))?;
+        let bytes = from_block_files(self.reader.read(place))?;
         let is_right = bytes.starts_with(&row.header) && wire::hash_of(&row.header) == row.hash;
         match is_right {
             true => Ok(ChainBlock {
@@ -132,15 +137,15 @@ impl<'i> UtxoSet<'i> {
                 place,
                 bytes,
             }),
-            false => Err(Error::Query(QueryFault::BlockMoved { height, place })),
+            false => Err(Error::from(Fault::BlockMoved { height, place })),
         }
     }
 
     /// Visits every output up to the height, in the order of their positions.
     ///
     /// # Errors
-    /// What `visit` returns; those of reading; [`Error::Interrupted`]; [`Error::Contradiction`] where
-    /// index and block files do not fit each other.
+    /// What `visit` returns; those of reading; [`crate::error::Interrupted`];
+    /// [`crate::utxo::Fault::Contradiction`] where index and block files do not fit each other.
     pub fn each_output(
         &mut self,
         spent_buffer: &mut [SpendingRow],
@@ -164,12 +169,13 @@ impl<'i> UtxoSet<'i> {
         }
         match coins == row.coins {
             true => Ok(()),
-            false => Err(Error::Contradiction {
+            false => Err(Fault::Contradiction {
                 height: last,
                 what: "coins",
                 index: row.coins,
                 files: coins,
-            }),
+            }
+            .into()),
         }
     }
 
@@ -278,19 +284,21 @@ fn visit_block(
 impl ChainBlock<'_> {
     /// The error for bytes that were right when they were imported.
     pub fn fault(&self, fault: BlockFault) -> Error {
-        Error::BadBlock {
+        datadir::Fault::BadBlock {
             place: self.place,
             height: self.height,
             fault,
         }
+        .into()
     }
 
     fn contradiction(&self, what: &'static str, index: u64, files: u64) -> Error {
-        Error::Contradiction {
+        Fault::Contradiction {
             height: self.height,
             what,
             index,
             files,
         }
+        .into()
     }
 }

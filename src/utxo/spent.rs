@@ -42,7 +42,7 @@ impl<'b> Spent<'b> {
     /// Stands at the first; `end` is the position behind the last output at `height`.
     ///
     /// # Errors
-    /// [`crate::Error::Damaged`], [`crate::Error::Store`].
+    /// [`crate::runs::Fault::Damaged`], [`crate::store::Fault::Store`].
     pub fn open(
         snapshot: &Snapshot<'_>,
         height: Height,

@@ -2,8 +2,9 @@
 //!
 //! Invariant: asked at least once a block, so a wish to stop is heard soon.
 
+use crate::Result;
+use crate::error::Interrupted;
 use crate::primitives::position::Height;
-use crate::{Error, Result};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// What is being done.
@@ -44,11 +45,11 @@ impl Watch<'_> {
     /// Tells, and looks whether to stop.
     ///
     /// # Errors
-    /// [`Error::Interrupted`].
+    /// [`crate::error::Interrupted`].
     pub fn went_on(&mut self, progress: &Progress) -> Result<()> {
         (self.tell)(progress);
         match self.stop.load(Ordering::Relaxed) {
-            true => Err(Error::Interrupted),
+            true => Err(Interrupted.into()),
             false => Ok(()),
         }
     }

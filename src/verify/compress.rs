@@ -16,8 +16,9 @@
 use bitcoin::secp256k1::PublicKey;
 
 use super::cursor::{Cursor, write_varint};
-use crate::error::{CodedFault, Result};
+use crate::Result;
 use crate::limits::{AMOUNT_SAT_MAX, SCRIPT_BYTES_MAX};
+use crate::verify::CodedFault;
 
 /// How many first numbers stand for a known form of script.
 const SPECIAL_SCRIPTS: u64 = 6;

@@ -2,7 +2,8 @@
 //!
 //! Invariant: no read goes past the end, and no number read sizes anything before it met a limit.
 
-use crate::error::{CodedFault, Error, Result};
+use crate::verify::{CodedFault, Fault};
+use crate::{Error, Result};
 
 /// Most bytes Core's VARINT takes for 64 bits.
 pub const VARINT_BYTES_MAX: usize = 10;
@@ -58,10 +59,12 @@ impl<'a> Cursor<'a> {
     /// Core's VARINT (`serialize.h`, `ReadVarInt`), at most `limit`.
     pub fn varint(&mut self, what: &'static str, limit: u64) -> Result<u64> {
         let start = self.offset_bytes();
-        let over = |found| Error::Coded {
-            what,
-            offset_bytes: start,
-            fault: CodedFault::Over { found, limit },
+        let over = |found| {
+            Error::from(Fault::Coded {
+                what,
+                offset_bytes: start,
+                fault: CodedFault::Over { found, limit },
+            })
         };
         let mut number = 0_u64;
         loop {
@@ -111,11 +114,12 @@ impl<'a> Cursor<'a> {
 
     /// An error about the piece at `offset_bytes` of the file.
     pub fn fault(&self, what: &'static str, offset_bytes: u64, fault: CodedFault) -> Error {
-        Error::Coded {
+        Fault::Coded {
             what,
             offset_bytes,
             fault,
         }
+        .into()
     }
 }
 

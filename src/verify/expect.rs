@@ -2,6 +2,7 @@
 //!
 //! Invariant: nothing is guessed; a field that is missing or not as Core prints it is an error.
 
+use crate::verify::Fault;
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Read;
@@ -12,9 +13,10 @@ use serde_json::value::RawValue;
 use super::Uint256;
 use super::stats::{Difference, Stats};
 use super::text::decode;
-use crate::error::{Error, Result, io_error};
 use crate::limits::EXPECT_BYTES_MAX;
+use crate::os::io_error;
 use crate::primitives::amount::parse_bitcoins;
+use crate::{Error, Result};
 
 /// What Core printed. It has one of the two hashes, and no `transactions` where it answered from
 /// its coinstatsindex.
@@ -45,9 +47,11 @@ impl Expected {
             (Some(text), false) => Expected::parse(&text),
             (None, false) => Err(fault("file", "is no text".into())),
         };
-        parsed.map_err(|source| Error::InFile {
-            path: name.into(),
-            source: Box::new(source),
+        parsed.map_err(|source| {
+            Error::from(Fault::InFile {
+                path: name.into(),
+                source: Box::new(source),
+            })
         })
     }
 
@@ -121,7 +125,7 @@ fn fields_of(text: &str) -> Result<Fields> {
 }
 
 fn fault(field: &'static str, fault: String) -> Error {
-    Error::Expect { field, fault }
+    Fault::Expect { field, fault }.into()
 }
 
 fn required<T>(field: &'static str, value: Option<T>) -> Result<T> {

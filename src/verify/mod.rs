@@ -18,6 +18,7 @@ pub mod assumeutxo;
 pub mod compress;
 pub mod cursor;
 pub mod expect;
+mod fault;
 pub mod muhash;
 pub mod proof;
 pub mod recompute;
@@ -29,6 +30,8 @@ pub mod undo;
 
 #[cfg(test)]
 mod fixtures;
+
+pub use fault::{CodedFault, Fault};
 
 /// Core's `uint256`: 32 bytes, shown as hexadecimal back to front. Used for block hashes and for
 /// the hashes of the UTXO set, whichever way they were made.

@@ -9,6 +9,7 @@ use super::expect::Expected;
 use super::recompute::{Hashes, recompute};
 use super::stats::Stats;
 use super::undo::{UndoReport, check_undo};
+use crate::Result;
 use crate::datadir::Location;
 use crate::index::Index;
 use crate::index::snapshot::Snapshot;
@@ -16,7 +17,7 @@ use crate::os::sigbus::catch_sigbus;
 use crate::primitives::position::Height;
 use crate::store::SEQUENTIAL_CACHE_BYTES;
 use crate::utxo::{UtxoSet, Watch};
-use crate::{Error, Result};
+use crate::verify::Fault;
 use bitcoin::hashes::Hash;
 use std::path::Path;
 use std::time::Instant;
@@ -58,7 +59,7 @@ pub struct Verified {
 /// Recomputes what Core would say, and compares it with all that is known.
 ///
 /// # Errors
-/// [`Error::Differs`] for the first difference; those of reading.
+/// [`crate::verify::Fault::Differs`] for the first difference; those of reading.
 pub fn verify(index: &Path, options: &Options, watch: &mut Watch<'_>) -> Result<Verified> {
     let started = Instant::now();
     catch_sigbus();
@@ -97,12 +98,13 @@ pub fn verify(index: &Path, options: &Options, watch: &mut Watch<'_>) -> Result<
         .as_ref()
         .and_then(|e| e.first_difference(&stats));
     if let Some(difference) = difference {
-        return Err(Error::Differs {
+        return Err(Fault::Differs {
             height: set.height(),
             field: difference.field,
             found: difference.found,
             expected: difference.expected,
-        });
+        }
+        .into());
     }
     Ok(Verified {
         stats,
@@ -117,7 +119,9 @@ pub fn verify(index: &Path, options: &Options, watch: &mut Watch<'_>) -> Result<
 fn height_wanted(options: &Options) -> Result<Option<Height>> {
     let expected = options.expect.as_ref().map(|e| Height(e.height()));
     match (options.at, expected) {
-        (Some(at), Some(expected)) if at != expected => Err(Error::ExpectHeight { at, expected }),
+        (Some(at), Some(expected)) if at != expected => {
+            Err(Fault::ExpectHeight { at, expected }.into())
+        }
         (at, expected) => Ok(at.or(expected)),
     }
 }
@@ -158,11 +162,12 @@ fn differ<T: PartialEq + ToString>(
 ) -> Result<()> {
     match expected == found {
         true => Ok(()),
-        false => Err(Error::Differs {
+        false => Err(Fault::Differs {
             height,
             field,
             found: found.to_string(),
             expected: expected.to_string(),
-        }),
+        }
+        .into()),
     }
 }

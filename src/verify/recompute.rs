@@ -46,7 +46,7 @@ impl ByOutpoint {
     /// Sorts in `bytes` of memory and, if need be, a temporary file in `dir`.
     ///
     /// # Errors
-    /// [`crate::Error::Memory`].
+    /// [`crate::memory::Fault::Memory`].
     pub fn new(bytes: usize, dir: &Path) -> Result<ByOutpoint> {
         Sorter::new(OUTPOINT_BYTES, bytes, dir).map(ByOutpoint)
     }
@@ -54,7 +54,7 @@ impl ByOutpoint {
     /// Takes a coin.
     ///
     /// # Errors
-    /// [`crate::Error::Io`].
+    /// [`crate::os::Fault::Io`].
     pub fn push(&mut self, coin: &Coin<'_>) -> Result<()> {
         let mut head = [0; OUTPOINT_BYTES + FIXED_BYTES];
         head[..32].copy_from_slice(&coin.txid);
@@ -67,7 +67,8 @@ impl ByOutpoint {
     /// Gives all coins to `visit`, of which there are `count`.
     ///
     /// # Errors
-    /// What `visit` returns; [`crate::Error::Io`], [`crate::Error::TemporaryDamaged`], [`crate::Error::Interrupted`].
+    /// What `visit` returns; [`crate::os::Fault::Io`], [`crate::memory::Fault::TemporaryDamaged`],
+    /// [`crate::error::Interrupted`].
     pub fn each(
         self,
         progress: Progress,
@@ -103,7 +104,7 @@ fn coin_of(record: &[u8]) -> Coin<'_> {
 /// least `least_bytes`.
 ///
 /// # Errors
-/// [`crate::Error::BudgetTooSmall`], [`crate::Error::Memory`].
+/// [`crate::memory::Fault::BudgetTooSmall`], [`crate::memory::Fault::Memory`].
 pub fn spent_buffer(
     set: &UtxoSet<'_>,
     memory_bytes: usize,
@@ -118,7 +119,7 @@ pub fn spent_buffer(
 /// Recomputes what Core's `gettxoutsetinfo` says.
 ///
 /// # Errors
-/// Those of [`UtxoSet::each_coin`]; [`crate::Error::BudgetTooSmall`]; [`crate::Error::Io`].
+/// Those of [`UtxoSet::each_coin`]; [`crate::memory::Fault::BudgetTooSmall`]; [`crate::os::Fault::Io`].
 pub fn recompute(
     set: &mut UtxoSet<'_>,
     hashes: Hashes,

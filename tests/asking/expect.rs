@@ -1,7 +1,9 @@
 //! What a node said, in the forms in which people have it.
 
+use crate::blkdex;
+use crate::case;
 use crate::common::indexed::{Indexed, data};
-use crate::{blkdex, case, with_stdin};
+use crate::with_stdin;
 use serde_json::Value;
 
 #[test]

@@ -1,8 +1,11 @@
 //! Sums beyond 64 bits and fees below zero: legal in files that nobody validated.
 
+use crate::answer;
+use crate::case;
 use crate::common::chain::{Chain, Plan};
 use crate::common::parts::{owner, spend};
-use crate::{answer, case, indexed, matured};
+use crate::indexed;
+use crate::matured;
 use std::fs::File;
 use std::process::Command;
 

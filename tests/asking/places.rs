@@ -1,7 +1,11 @@
 //! Where block files are: every command finds them in the same way.
 
+use crate::answer;
+use crate::blkdex;
+use crate::case;
 use crate::common::indexed::{Indexed, data, fixture};
-use crate::{answer, blkdex, case, copy, refusal};
+use crate::copy;
+use crate::refusal;
 use std::path::{Path, PathBuf};
 
 const SCRIPT: &str = "addr(bcrt1qyq8dns7p6a20s5w8jd8a52nvrngkx2r5nqdmn5u7zkweuphul4nsvnjjf0)";

@@ -1,7 +1,11 @@
 //! Names of scripts.
 
+use crate::answer;
+use crate::case;
 use crate::common::indexed::{Indexed, data, fixture};
-use crate::{answer, case, indexed, matured, refusal};
+use crate::indexed;
+use crate::matured;
+use crate::refusal;
 use serde_json::Value;
 
 #[test]

@@ -75,7 +75,7 @@ fn an_index_in_use_is_not_replaced() {
     let mut command = rebuild(&scene);
     let output = command.stderr(Stdio::piped()).output().unwrap();
     let words = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(output.status.code(), Some(75));
     assert!(words.contains("in use by another blkdex"), "{words}");
     drop(store);
     assert!(rebuild(&scene).status().unwrap().success());

@@ -2,6 +2,7 @@
 //!
 //! Invariant: a scene's import is the same each time; only what disturbs it differs.
 
+use blkdex::store;
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -9,7 +10,6 @@ use std::process::{Command, Stdio};
 
 use bitcoin::BlockHash;
 use bitcoin::hashes::Hash;
-use blkdex::Error;
 use blkdex::index::Index;
 use blkdex::runs::policy::runs_left;
 use blkdex::runs::row::Relation;
@@ -26,8 +26,10 @@ use crate::tracer::{Deed, End, run};
 pub fn tip_of(path: &Path) -> Option<BlockHash> {
     let index = match Index::open(path, 16 << 20) {
         Ok(index) => index,
-        Err(Error::NoIndex { .. } | Error::NoBlocks { .. }) => return None,
-        Err(error) => panic!("{error}"),
+        Err(error) => match error.fault() {
+            Some(store::Fault::NoIndex { .. } | store::Fault::NoBlocks { .. }) => return None,
+            _ => panic!("{error}"),
+        },
     };
     let (_, row) = index.tip()?;
     Some(BlockHash::from_byte_array(row.hash))

@@ -1,7 +1,7 @@
 //! Rule 6: the settled line, and rolling back above it.
 
 use bitcoin::hashes::Hash;
-use blkdex::Error;
+use blkdex::import;
 use blkdex::import::events::Notice;
 use blkdex::primitives::position::Height;
 
@@ -181,7 +181,7 @@ fn deeper_than_the_settled_line_is_refused() {
         trial.append(&chain);
         for _ in 0..2 {
             let error = trial.import().result.unwrap_err();
-            let Error::ForkTooDeep { tip, settled, .. } = &error else {
+            let Some(import::Fault::ForkTooDeep { tip, settled, .. }) = error.fault() else {
                 panic!("{error}, depth {depth}");
             };
             assert_eq!((*tip, *settled), (Height(160), Height(60)));
@@ -281,10 +281,16 @@ fn a_settled_block_that_is_named_invalid_is_refused_and_forgotten() {
     trial.import_and_check(&chain);
     trial.options.invalid = vec![best[20].to_byte_array()];
     let error = trial.import().result.unwrap_err();
-    assert!(matches!(error, Error::ForkTooDeep { .. }), "{error}");
+    assert!(
+        matches!(error.fault(), Some(import::Fault::ForkTooDeep { .. })),
+        "{error}"
+    );
     trial.options.invalid = vec![best[0].to_byte_array()];
     let error = trial.import().result.unwrap_err();
-    assert!(matches!(error, Error::GenesisLeftOut { .. }), "{error}");
+    assert!(
+        matches!(error.fault(), Some(import::Fault::GenesisLeftOut { .. })),
+        "{error}"
+    );
     trial.options.invalid.clear();
     chain.mine_empty(chain.tip(), 30);
     trial.append(&chain);

@@ -2,7 +2,7 @@
 
 use bitcoin::hashes::Hash;
 use bitcoin::{BlockHash, OutPoint, Transaction};
-use blkdex::Error;
+use blkdex::import;
 
 use crate::common::chain::{Chain, Plan};
 use crate::common::parts::{Kind, output_of, owner, script, spend};
@@ -258,7 +258,7 @@ fn an_invalid_block_below_the_settled_line_ends_the_import() {
         let mut trial = Trial::new(&chain);
         trial.options.commit_every = commit_every;
         let error = trial.import().result.unwrap_err();
-        let Error::InvalidSettledBlock { height, hash, .. } = &error else {
+        let Some(import::Fault::InvalidSettledBlock { height, hash, .. }) = error.fault() else {
             panic!("{error}");
         };
         assert_eq!(height.0, chain.height(bad));

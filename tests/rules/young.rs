@@ -3,7 +3,7 @@
 
 use bitcoin::hashes::Hash;
 use bitcoin::{BlockHash, OutPoint, Transaction};
-use blkdex::Error;
+use blkdex::import;
 use blkdex::import::events::Notice;
 use blkdex::limits::BULK_BLOCKS_MIN;
 
@@ -177,7 +177,7 @@ fn a_young_coinbase_of_an_earlier_import_is_found_in_a_warmed_table() {
     let order = chain.made().to_vec();
     let mut trial = import_in_two(&chain, &order, before);
     let error = trial.import().result.unwrap_err();
-    let Error::InvalidSettledBlock { hash, fault, .. } = &error else {
+    let Some(import::Fault::InvalidSettledBlock { hash, fault, .. }) = error.fault() else {
         panic!("{error}");
     };
     assert_eq!(*hash, bad.to_byte_array());

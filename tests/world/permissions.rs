@@ -123,7 +123,7 @@ fn an_index_in_use_is_said_to_be() {
     ] {
         let output = command.output().unwrap();
         let words = words(&output);
-        assert_eq!(output.status.code(), Some(1));
+        assert_eq!(output.status.code(), Some(75));
         assert!(
             words.contains("in use by another blkdex: wait for it to end"),
             "{words}"

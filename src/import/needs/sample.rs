@@ -123,7 +123,11 @@ impl Checker {
     }
 }
 
-fn check(bytes: &[u8], txids: &mut [Hash32], tally: &mut Tally) -> std::result::Result<(), BlockFault> {
+fn check(
+    bytes: &[u8],
+    txids: &mut [Hash32],
+    tally: &mut Tally,
+) -> std::result::Result<(), BlockFault> {
     let mut block = Block::read(bytes)?;
     let mut txs = 0;
     while let Some(tx) = block.next_tx()? {

@@ -12,7 +12,7 @@ mod descriptor;
 mod why;
 
 use crate::primitives::network::NetworkName;
-use crate::query::QueryFault;
+use crate::query::Fault;
 use crate::{Error, Result};
 use bitcoin::address::NetworkUnchecked;
 use bitcoin::{Address, Script, ScriptBuf};
@@ -25,7 +25,7 @@ const SHOWN_CHARACTERS_MAX: usize = 80;
 /// spaces, line ends, `bitcoin:` and what follows a `?` then (BIP 21).
 ///
 /// # Errors
-/// [`QueryFault::NotAScript`], [`QueryFault::AddressOfOtherNetwork`].
+/// [`crate::query::Fault::NotAScript`], [`crate::query::Fault::AddressOfOtherNetwork`].
 pub fn parse(text: &str, network: NetworkName) -> Result<ScriptBuf> {
     let text = without_wrapping(text);
     let refuse = |why: String| {
@@ -33,7 +33,7 @@ pub fn parse(text: &str, network: NetworkName) -> Result<ScriptBuf> {
             true => "***".to_owned(),
             false => shown(text),
         };
-        Error::Query(QueryFault::NotAScript { text, why })
+        Error::from(Fault::NotAScript { text, why })
     };
     if text.contains('(') {
         return match descriptor::read(text).map_err(refuse)? {
@@ -89,7 +89,7 @@ fn script_of(address: &Address<NetworkUnchecked>, network: NetworkName) -> Resul
         return Ok(address.assume_checked_ref().script_pubkey());
     }
     let is_of = |network: &NetworkName| address.is_valid_for_network(network.bitcoin());
-    Err(Error::Query(QueryFault::AddressOfOtherNetwork {
+    Err(Error::from(Fault::AddressOfOtherNetwork {
         address: address.assume_checked_ref().to_string(),
         found: NetworkName::ALL.into_iter().filter(is_of).collect(),
         expected: network,
@@ -184,7 +184,7 @@ mod tests {
         ] {
             let refused = main(bad).expect_err(bad);
             assert!(
-                matches!(refused, Error::Query(QueryFault::NotAScript { .. })),
+                matches!(refused.fault(), Some(Fault::NotAScript { .. })),
                 "{bad}"
             );
         }

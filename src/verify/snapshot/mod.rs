@@ -25,7 +25,8 @@ use bitcoin::hashes::Hash;
 
 use super::Uint256;
 use super::cursor::Cursor;
-use crate::error::{CodedFault, Result};
+use crate::Result;
+use crate::verify::CodedFault;
 
 const MARK: [u8; 5] = *b"utxo\xff";
 const VERSION: u16 = 2;

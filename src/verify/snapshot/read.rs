@@ -3,9 +3,10 @@
 //! Invariant: gives as many coins as the header says, or an error; nothing is allocated.
 
 use super::Header;
-use crate::error::{CodedFault, Result};
+use crate::Result;
 use crate::limits::BLOCK_OUTPUTS_MAX;
 use crate::primitives::coin::Coin;
+use crate::verify::CodedFault;
 use crate::verify::compress::{ReadScript, read_output};
 use crate::verify::cursor::Cursor;
 

@@ -7,11 +7,13 @@
 //! (80 80 00) comes before 256 (81 00), so from there on the order is not the numeric one. The
 //! writer takes vouts in numeric order and puts them into Core's.
 
+use crate::os::io_error;
+use crate::verify::Fault;
 use std::io::Write;
 use std::path::PathBuf;
 
 use super::Header;
-use crate::error::{Error, Result};
+use crate::Result;
 use crate::primitives::coin::{Coin, write_compact_size};
 use crate::verify::compress::write_output;
 use crate::verify::cursor::write_varint;
@@ -89,17 +91,14 @@ impl<W: Write> Writer<W> {
             self.write_transaction(&txid)?;
         }
         if self.coins != self.header.coins {
-            return Err(Error::SnapshotCoins {
+            return Err(Fault::SnapshotCoins {
                 expected: self.header.coins,
                 found: self.coins,
-            });
+            }
+            .into());
         }
         let flushed = self.out.flush();
-        flushed.map_err(|source| Error::Io {
-            action: "write",
-            path: self.path,
-            source,
-        })?;
+        flushed.map_err(io_error("write", &self.path))?;
         Ok(self.out)
     }
 
@@ -127,11 +126,7 @@ impl<W: Write> Writer<W> {
 
     fn write(&mut self, bytes: &[u8]) -> Result<()> {
         let written = self.out.write_all(bytes);
-        written.map_err(|source| Error::Io {
-            action: "write",
-            path: self.path.clone(),
-            source,
-        })
+        written.map_err(io_error("write", &self.path))
     }
 }
 

@@ -12,7 +12,6 @@
 
 use super::difference::first_difference;
 use super::{Record, Records};
-use crate::error::{Error, Result};
 use crate::index::meta::rand_key;
 use crate::memory::plan::left_when_reading;
 use crate::memory::region::Region;
@@ -21,6 +20,8 @@ use crate::primitives::position::{Height, Txo};
 use crate::primitives::wire::{Block, Hash32, prev_hash_of};
 use crate::runs::row::SpendingRow;
 use crate::utxo::{Heights, Progress, UtxoSet, Watch, Work, spent_rows};
+use crate::verify::Fault;
+use crate::{Error, Result};
 use byteorder::{ByteOrder, LittleEndian};
 use siphasher::sip128::{Hasher128, SipHasher24};
 use std::hash::Hasher;
@@ -77,8 +78,9 @@ struct Check<'c, 'i> {
 /// Compares every block up to the set's height.
 ///
 /// # Errors
-/// [`Error::UndoDiffers`] for the first difference, [`Error::UndoMissing`], [`Error::InFile`] for
-/// damaged undo files; [`Error::BudgetTooSmall`]; those of reading.
+/// [`crate::verify::Fault::UndoDiffers`] for the first difference, [`crate::verify::Fault::UndoMissing`],
+/// [`crate::verify::Fault::InFile`] for damaged undo files; [`crate::memory::Fault::BudgetTooSmall`];
+/// those of reading.
 pub fn check_undo(
     set: &mut UtxoSet<'_>,
     memory_bytes: usize,
@@ -245,12 +247,13 @@ impl Check<'_, '_> {
     }
 
     fn in_file(&self, file: u32, source: Error) -> Error {
-        match source {
-            Error::Coded { .. } => Error::InFile {
+        match source.fault() {
+            Some(Fault::Coded { .. }) => Fault::InFile {
                 path: self.set.reader().undo_path(file),
                 source: Box::new(source),
-            },
-            other => other,
+            }
+            .into(),
+            _ => source,
         }
     }
 
@@ -309,7 +312,7 @@ impl Check<'_, '_> {
                     let is_there = self.set.reader().undo_bytes(file)?.is_some();
                     if state == DAMAGED || is_there && Some(height) < seen {
                         let path = self.set.reader().undo_path(file);
-                        return Err(Error::UndoMissing { path, height: at });
+                        return Err(Fault::UndoMissing { path, height: at }.into());
                     }
                     self.report.without += 1;
                 }
@@ -333,10 +336,11 @@ impl Check<'_, '_> {
             Some(record) => {
                 first_difference(self.set, &self.heights, height, &record, file, buffer)
             }
-            None => Ok(Error::UndoMissing {
+            None => Ok(Fault::UndoMissing {
                 path: self.set.reader().undo_path(file),
                 height,
-            }),
+            }
+            .into()),
         }
     }
 }

@@ -7,8 +7,9 @@
 //! Both lists begin with a compact size. A coin is VARINT(height × 2 + coinbase), one VARINT that
 //! means nothing any more if the height is not 0, and a compressed output.
 
-use crate::error::{CodedFault, Result};
+use crate::Result;
 use crate::limits::BLOCK_INPUTS_MAX;
+use crate::verify::CodedFault;
 use crate::verify::compress::{ReadScript, read_output};
 use crate::verify::cursor::Cursor;
 

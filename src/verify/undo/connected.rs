@@ -22,7 +22,7 @@ const LAST_RECORDS: usize = 64;
 /// file is not there: it was deleted, or never copied.
 ///
 /// # Errors
-/// [`crate::Error::Io`].
+/// [`crate::os::Fault::Io`].
 pub fn is_connected(datadir: &Datadir, place: Place) -> Result<Option<bool>> {
     let prev_hash = wire::prev_hash_of(&datadir.header_at(place)?);
     let txs = txs_of(datadir, place)?;

@@ -5,12 +5,13 @@
 //! Memory: about 100 bytes for each of the block's inputs.
 
 use super::{Record, SpentCoin};
-use crate::error::{Error, Result};
 use crate::primitives::coin::Coin;
 use crate::primitives::position::{Height, Txo};
 use crate::primitives::wire::Block;
 use crate::runs::row::SpendingRow;
 use crate::utxo::{Heights, Spent, UtxoSet};
+use crate::verify::Fault;
+use crate::{Error, Result};
 use bitcoin::Txid;
 use bitcoin::hashes::Hash;
 use bitcoin::hex::DisplayHex;
@@ -46,7 +47,7 @@ pub(super) fn first_difference(
             .zip(tx.inputs())
             .filter(|_| first != block.row.first_txo);
         for (number, input) in inputs {
-            let differs = |field, found: String, expected: String| Error::UndoDiffers {
+            let differs = |field, found: String, expected: String| Fault::UndoDiffers {
                 height,
                 txid,
                 input: number,
@@ -57,30 +58,32 @@ pub(super) fn first_difference(
             };
             let outpoint = (*input.prev_txid(), input.prev_vout());
             let Some(coin) = coins.next_coin()? else {
-                return Ok(Error::UndoTooFew { height, file });
+                return Ok(Fault::UndoTooFew { height, file }.into());
             };
             let found = resolved
                 .get(&outpoint)
                 .filter(|found| found.spender == first);
             let Some(found) = found else {
-                return Ok(Error::UndoUnknownSpend {
+                return Ok(Fault::UndoUnknownSpend {
                     height,
                     txid,
                     input: number,
                     file,
-                });
+                }
+                .into());
             };
             if let Some((field, found, expected)) = unequal(found, &coin) {
-                return Ok(differs(field, found, expected));
+                return Ok(differs(field, found, expected).into());
             }
         }
         first = Txo(first.0 + tx.output_count as u64);
     }
-    Ok(Error::UndoCount {
+    Ok(Fault::UndoCount {
         height,
         found: resolved.len(),
         file,
-    })
+    }
+    .into())
 }
 
 /// The first field in which the index and the undo file differ.

@@ -26,8 +26,9 @@ pub use connected::is_connected;
 
 use bitcoin::hashes::{Hash, HashEngine, sha256d};
 
-use crate::error::{CodedFault, Result};
+use crate::Result;
 use crate::limits::UNDO_BYTES_MAX;
+use crate::verify::CodedFault;
 use crate::verify::cursor::Cursor;
 
 const MAGIC_BYTES: usize = 4;

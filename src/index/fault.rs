@@ -1,0 +1,41 @@
+//! What is wrong with what an index says of itself.
+
+use crate::error::Family;
+use std::path::PathBuf;
+
+/// See the module documentation.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Fault {
+    /// The index was written by another version of blkdex.
+    #[error(
+        "the index {} has format {found}, of {} blkdex; this one reads format {expected}: \
+         use that one, or make the index anew with `blkdex rebuild`",
+        path.display(),
+        if found < expected { "an older" } else { "a newer" }
+    )]
+    OtherFormat {
+        /// The index file.
+        path: PathBuf,
+        /// Its format.
+        found: u32,
+        /// The one format that is read.
+        expected: u32,
+    },
+    /// The index holds another network's chain.
+    #[error("the index {} holds {found}, not {expected}: give another file with --index", path.display())]
+    IndexOfOtherNetwork {
+        /// The index file.
+        path: PathBuf,
+        /// Its network.
+        found: String,
+        /// The network of the block files.
+        expected: String,
+    },
+}
+
+impl crate::error::Fault for Fault {
+    fn family(&self) -> Family {
+        Family::Data
+    }
+}

@@ -1,0 +1,81 @@
+//! What is wrong with the index as a file.
+
+use crate::error::Family;
+use std::path::PathBuf;
+
+/// See the module documentation.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Fault {
+    /// redb, the store, failed: a full disk, a damaged file, or a file in use.
+    #[error("the index {}: {source}", path.display())]
+    Store {
+        /// The index file.
+        path: PathBuf,
+        /// What redb said.
+        source: Box<redb::Error>,
+    },
+    /// Bytes of the index are missing, or are not those that were written.
+    #[error("the index {} is damaged ({what}): `blkdex rebuild` makes it anew", path.display())]
+    DamagedIndex {
+        /// The index file.
+        path: PathBuf,
+        /// What is wrong with it.
+        what: String,
+    },
+    /// Another process has the index open.
+    #[error("the index {} is in use by another blkdex: wait for it to end", path.display())]
+    IndexInUse {
+        /// The index file.
+        path: PathBuf,
+    },
+    /// There is no such file.
+    #[error(
+        "there is no index {} yet: `blkdex import --datadir DIR` makes one, DIR being bitcoind's datadir",
+        path.display()
+    )]
+    NoIndex {
+        /// The index file.
+        path: PathBuf,
+    },
+    /// Nothing was imported yet.
+    #[error("the index {} holds no blocks yet: run `blkdex import`", path.display())]
+    NoBlocks {
+        /// The index file.
+        path: PathBuf,
+    },
+    /// The file is something else.
+    #[error("{} is not a blkdex index: {why}", path.display())]
+    NotAnIndex {
+        /// The file.
+        path: PathBuf,
+        /// How that was seen.
+        why: &'static str,
+    },
+}
+
+impl Fault {
+    /// Whether the file itself is to blame: it is damaged, or no index. What the disk or another process
+    /// is to blame for is not.
+    pub fn is_of_file(&self) -> bool {
+        use std::io::ErrorKind::{InvalidData, UnexpectedEof};
+        match self {
+            Fault::NotAnIndex { .. } | Fault::DamagedIndex { .. } => true,
+            Fault::Store { source, .. } => match &**source {
+                redb::Error::Io(io) => matches!(io.kind(), InvalidData | UnexpectedEof),
+                redb::Error::PreviousIo | redb::Error::DatabaseAlreadyOpen => false,
+                _ => true,
+            },
+            _ => false,
+        }
+    }
+}
+
+impl crate::error::Fault for Fault {
+    fn family(&self) -> Family {
+        match self {
+            Fault::IndexInUse { .. } => Family::Contention,
+            _ => Family::Data,
+        }
+    }
+}
