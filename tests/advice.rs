@@ -46,9 +46,14 @@ impl Desk {
 
     /// The one line with which a command that cannot work ends.
     fn refused(&self, args: &[&str]) -> String {
+        self.ended_with(args, 1)
+    }
+
+    /// The one line with which a command ends, and with this exit code.
+    fn ended_with(&self, args: &[&str], code: i32) -> String {
         let output = self.blkdex(args).output().unwrap();
         let words = String::from_utf8(output.stderr).unwrap();
-        assert_eq!(output.status.code(), Some(1), "{args:?}: {words}");
+        assert_eq!(output.status.code(), Some(code), "{args:?}: {words}");
         assert_eq!(words.lines().count(), 1, "{args:?}: {words}");
         words
     }
@@ -202,7 +207,7 @@ fn an_index_in_use_is_waited_for() {
     let desk = Desk::new();
     desk.put(&desk.whole);
     let store = Store::create(&desk.index(), CACHE_BYTES).unwrap();
-    let line = desk.refused(&["status"]);
+    let line = desk.ended_with(&["status"], 75);
     assert!(line.contains("in use by another blkdex"), "{line}");
     drop(store);
     desk.answers();
@@ -224,7 +229,7 @@ fn an_index_that_was_left_open_answers_by_several_questions_at_once_and_stays_as
     desk.answers();
     let datadir = data();
     let import = ["import", "-q", "--datadir", datadir.to_str().unwrap()];
-    let line = desk.refused(&import);
+    let line = desk.ended_with(&import, 75);
     assert!(line.contains("in use"), "none writes meanwhile: {line}");
     drop(first);
     assert!(std::fs::read(desk.index()).unwrap() == bytes);

@@ -68,19 +68,101 @@ fn every_file_begins_with_its_module_doc() {
 #[test]
 fn every_room_is_in_the_table_of_lib_rs_and_nothing_else_is() {
     let sources = sources();
-    let of_file = |source: &Source| {
-        let (room, _) = source.name.split_once('/').unwrap_or((&source.name, ""));
-        room.trim_end_matches(".rs").to_owned()
-    };
-    let rooms: BTreeSet<String> = sources.iter().map(of_file).collect();
+    let rooms: BTreeSet<String> = sources.iter().map(room_of).collect();
+    let mut listed: BTreeSet<String> = rooms_in_order(&sources).into_iter().collect();
+    listed.insert("lib".into());
+    assert_eq!(listed, rooms);
+}
+
+/// The rooms in the order of the table of `lib.rs`: lowest first.
+fn rooms_in_order(sources: &[Source]) -> Vec<String> {
     let lib = sources.iter().find(|source| source.name == "lib.rs");
     let rows = lib.unwrap().text.lines();
     let cells = rows.filter_map(|line| line.strip_prefix("//! | ")?.split(" | ").next());
     let names = cells.flat_map(|cell| cell.split(", "));
-    let names = names.filter_map(|name| name.trim_matches(['[', ']']).strip_prefix('`'));
-    let mut listed: BTreeSet<String> = names.map(|name| name.replace('`', "")).collect();
-    listed.insert("lib".into());
-    assert_eq!(listed, rooms);
+    names
+        .filter_map(|name| name.trim_matches(['[', ']']).strip_prefix('`'))
+        .map(|name| name.replace('`', ""))
+        .collect()
+}
+
+/// The room that a file is of: the first part of its path.
+fn room_of(source: &Source) -> String {
+    let (room, _) = source.name.split_once('/').unwrap_or((&source.name, ""));
+    room.trim_end_matches(".rs").to_owned()
+}
+
+/// The modules of the crate that a text names: what follows `crate::`, alone or in braces.
+fn modules_named(text: &str) -> Vec<String> {
+    let name = |text: &str| -> String {
+        let is_of_name = |letter: &char| letter.is_ascii_alphanumeric() || *letter == '_';
+        text.trim_start().chars().take_while(is_of_name).collect()
+    };
+    let mut named = Vec::new();
+    for (at, _) in text.match_indices("crate::") {
+        let rest = &text[at + "crate::".len()..];
+        let Some(list) = rest.strip_prefix('{') else {
+            named.push(name(rest));
+            continue;
+        };
+        let mut depth = 0;
+        let mut start = 0;
+        for (end, letter) in list.char_indices() {
+            match letter {
+                '{' => depth += 1,
+                '}' if depth > 0 => depth -= 1,
+                ',' | '}' if depth == 0 => {
+                    named.push(name(&list[start..end]));
+                    start = end + 1;
+                }
+                _ => {}
+            }
+            if letter == '}' && depth == 0 && start == end + 1 {
+                break;
+            }
+        }
+    }
+    named.retain(|name| name.starts_with(|first: char| first.is_ascii_lowercase()));
+    named
+}
+
+#[test]
+fn modules_are_found_wherever_they_are_named() {
+    let found = modules_named("use crate::a::B; use crate::{c::{d, e}, f, Error};\ncrate::g::h()");
+    assert_eq!(found, ["a", "c", "f", "g"]);
+}
+
+#[test]
+fn a_room_imports_only_rooms_that_stand_above_it() {
+    let sources = sources();
+    let order = rooms_in_order(&sources);
+    let place = |room: &str| order.iter().position(|other| other == room);
+    let mut wrong = Vec::new();
+    let mut count = 0;
+    for source in sources.iter().filter(|source| source.name != "lib.rs") {
+        let room = room_of(source);
+        let code = source.code().into_iter();
+        let code = code.filter(|line| !line.trim_start().starts_with("//"));
+        let code = code.collect::<Vec<_>>().join("\n");
+        for named in modules_named(&code) {
+            count += 1;
+            let Some(named_place) = place(&named) else {
+                wrong.push(format!("{}: {named} is no room", source.name));
+                continue;
+            };
+            if Some(named_place) > place(&room) {
+                wrong.push(format!("{} imports {named}", source.name));
+            }
+        }
+        // Out of a room leads only `crate::`.
+        let depth =
+            source.name.matches('/').count() + usize::from(!source.name.ends_with("mod.rs"));
+        if code.contains(&"super::".repeat(depth.max(1))) {
+            wrong.push(format!("{} leaves its room by super", source.name));
+        }
+    }
+    assert!(count > 500, "{count} imports");
+    none(wrong);
 }
 
 #[test]

@@ -133,7 +133,7 @@ fn an_index_in_use_is_said_to_be() {
     let reader = blkdex::store::Store::open_read_only(index, 16 << 20).unwrap();
     assert!(blkdex("status", index).output().unwrap().status.success());
     let output = import(&trial.datadir.path, index).output().unwrap();
-    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(output.status.code(), Some(75));
     assert!(words(&output).contains("in use"), "{}", words(&output));
     drop(reader);
 }
