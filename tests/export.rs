@@ -4,6 +4,7 @@
 mod common;
 mod proving;
 
+use blkdex::error::unwatched;
 use blkdex::export;
 use blkdex::export::{
     BalancesOptions, Destination, Lines, UtxosFormat, UtxosOptions, export_balances, export_utxos,
@@ -13,7 +14,7 @@ use blkdex::primitives::position::Height;
 use common::chain::Chain;
 use common::indexed::fixture;
 use common::truth::Truth;
-use proving::{Imported, MEMORY_BYTES, imported_chain, imported_fixture, watched};
+use proving::{Imported, MEMORY_BYTES, imported_chain, imported_fixture};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 
@@ -31,7 +32,7 @@ fn utxos(imported: &Imported, at: Option<u32>, format: UtxosFormat) -> Vec<u8> {
         format,
         to: file(&path),
     };
-    let written = watched(|watch| export_utxos(&imported.index, &options, watch)).unwrap();
+    let written = unwatched(|watch| export_utxos(&imported.index, &options, watch)).unwrap();
     assert_eq!(at.unwrap_or(written.height.0), written.height.0);
     taken(path)
 }
@@ -46,7 +47,7 @@ fn balances(imported: &Imported, at: Option<u32>, lines: Lines, top: Option<u64>
         top,
         to: file(&path),
     };
-    watched(|watch| export_balances(&imported.index, &options, watch)).unwrap();
+    unwatched(|watch| export_balances(&imported.index, &options, watch)).unwrap();
     String::from_utf8(taken(path)).unwrap()
 }
 
@@ -223,7 +224,7 @@ fn what_cannot_be_exported_leaves_nothing_behind() {
         to: file(&out),
     };
     let failed = |options: &UtxosOptions| {
-        watched(|watch| export_utxos(&imported.index, options, watch)).unwrap_err()
+        unwatched(|watch| export_utxos(&imported.index, options, watch)).unwrap_err()
     };
     failed(&options);
     let too_little = UtxosOptions {

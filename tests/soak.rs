@@ -8,7 +8,7 @@ mod common;
 
 use blkdex::error::fault_of;
 use blkdex::import;
-use blkdex::import::events::{Event, Notice, Summary};
+use blkdex::import::events::{Event, Notice, Summary, Watch};
 use blkdex::import::import;
 use blkdex::ledger;
 use blkdex::ledger::alarm::Alarm;
@@ -86,15 +86,15 @@ struct Soaked {
 fn soak(trial: &Trial) -> Soaked {
     let mut commits = Vec::with_capacity(BLOCKS as usize);
     let mut alarms = Vec::with_capacity(16);
-    let result = import(
-        &trial.options,
-        &AtomicBool::new(false),
-        &mut |event| match event {
+    let mut watch = Watch {
+        stop: &AtomicBool::new(false),
+        tell: &mut |event| match event {
             Event::Ledger(record) if record.moment == Moment::Commit => commits.push(held(record)),
             Event::Notice(Notice::Memory(alarm)) => alarms.push(alarm),
             _ => {}
         },
-    );
+    };
+    let result = import(&trial.options, &mut watch);
     Soaked {
         held: commits,
         alarms,
@@ -201,13 +201,16 @@ fn a_file_that_is_not_closed_would_be_seen() {
     trial.options.commit_every = 1;
     let mut kept = Vec::new();
     let mut counts = Vec::new();
-    import(&trial.options, &AtomicBool::new(false), &mut |event| {
-        if let Event::Ledger(record) = event {
-            kept.push(std::fs::File::open("/dev/null").unwrap());
-            counts.push(record.process.open_files);
-        }
-    })
-    .unwrap();
+    let mut watch = Watch {
+        stop: &AtomicBool::new(false),
+        tell: &mut |event| {
+            if let Event::Ledger(record) = event {
+                kept.push(std::fs::File::open("/dev/null").unwrap());
+                counts.push(record.process.open_files);
+            }
+        },
+    };
+    import(&trial.options, &mut watch).unwrap();
     assert!(
         counts.windows(2).all(|pair| pair[0] < pair[1]),
         "{counts:?}"

@@ -5,7 +5,7 @@ mod common;
 mod proving;
 
 use bitcoin::hashes::{Hash, sha256d};
-use blkdex::error::{Interrupted, fault_of};
+use blkdex::error::{Interrupted, fault_of, unwatched};
 use blkdex::index::Index;
 use blkdex::primitives::coin::Coin;
 use blkdex::primitives::position::Height;
@@ -20,7 +20,7 @@ use blkdex::verify::undo::{Records, UndoReport};
 use common::chain::{Chain, Plan, SUBSIDY_SAT};
 use common::parts::{coinbase, owner, spend_legacy};
 use common::truth::Truth;
-use proving::{Imported, MEMORY_BYTES, copied_data, imported_chain, imported_fixture, watched};
+use proving::{Imported, MEMORY_BYTES, copied_data, imported_chain, imported_fixture};
 
 fn options(at: Option<u32>) -> Options {
     Options {
@@ -34,7 +34,7 @@ fn options(at: Option<u32>) -> Options {
 }
 
 fn run(imported: &Imported, options: &Options) -> blkdex::Result<Verified> {
-    watched(|watch| verify(&imported.index, options, watch))
+    unwatched(|watch| verify(&imported.index, options, watch))
 }
 
 fn every_height_equals_core(name: &str) {

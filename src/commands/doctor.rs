@@ -12,10 +12,12 @@ use crate::commands::streams::plain;
 use anyhow::Result;
 use blkdex::datadir::Spot;
 use blkdex::doctor::{ChainFound, Deep, FilesFound, Options, Report, State, examine};
+use blkdex::import::events::Watch;
 use blkdex::import::needs::Needs;
 use std::io::{self, Write};
 use std::path::Path;
 use std::process::ExitCode;
+use std::sync::atomic::AtomicBool;
 
 /// Runs it. `complete` makes the commands work that the lines name.
 pub fn run(
@@ -34,7 +36,12 @@ pub fn run(
         checks_witness: args.check_witness,
     };
     let mut reporter = Reporter::new(args.quiet);
-    let found = examine(&options, &mut |event| reporter.hear(event));
+    let mut watch = Watch {
+        // Ctrl-C ends it at once: it changes nothing.
+        stop: &AtomicBool::new(false),
+        tell: &mut |event| reporter.hear(event),
+    };
+    let found = examine(&options, &mut watch);
     reporter.finish();
     let mut report = found?;
     for line in report.problems.iter_mut().chain(&mut report.warnings) {

@@ -11,6 +11,7 @@ use super::summary;
 use crate::args::ImportArgs;
 use crate::commands::streams::say;
 use anyhow::Result;
+use blkdex::import::events::Watch;
 use blkdex::import::import;
 use std::io::Write;
 use std::path::Path;
@@ -24,12 +25,16 @@ pub fn run(args: &ImportArgs, index: &Path, json: bool, out: &mut impl Write) ->
     let stop = signals::caught()?;
     let mut scribe = Scribe::new(&args.how, index, &options.source)?;
     let mut reporter = Reporter::new(args.how.quiet);
-    let done = import(&options, &stop, &mut |event| {
-        if let Some(words) = scribe.hear(&event) {
-            reporter.say(&words);
-        }
-        reporter.hear(event);
-    });
+    let mut watch = Watch {
+        stop: &stop,
+        tell: &mut |event| {
+            if let Some(words) = scribe.hear(&event) {
+                reporter.say(&words);
+            }
+            reporter.hear(event);
+        },
+    };
+    let done = import(&options, &mut watch);
     reporter.finish();
     let summary = done?;
     let told = match json {

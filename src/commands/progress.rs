@@ -72,6 +72,7 @@ impl Reporter {
                 self.begin();
             }
             Event::Progress(progress) => self.progress(progress),
+            Event::Reading(progress) => self.reading(progress),
             Event::Ledger(record) => self.memory(record),
             Event::Check {
                 height,

@@ -12,15 +12,13 @@ use crate::commands::streams::{plain, say};
 use crate::guard::{Panicked, guarded};
 use anyhow::Result;
 use blkdex::datadir::{Location, Source};
-use blkdex::import::events::{Event, Summary};
+use blkdex::import::events::{Summary, Watch};
 use blkdex::index;
 use blkdex::index::remembered::remembered;
 use blkdex::rebuild::{Old, Rebuilt, begin_anew, new_path, rebuild};
 use blkdex::runs;
 use blkdex::store;
-use blkdex::utxo::Watch;
 use blkdex::verify::proof::Verified;
-use std::cell::RefCell;
 use std::io::{self, Write};
 use std::path::Path;
 use std::process::ExitCode;
@@ -39,33 +37,27 @@ pub fn run(args: &RebuildArgs, index: &Path, json: bool, out: &mut impl Write) -
     };
     let stop = signals::caught()?;
     let mut scribe = Scribe::new(&args.how, index, &options.source)?;
-    let reporter = RefCell::new(Reporter::new(args.how.quiet));
+    let mut reporter = Reporter::new(args.how.quiet);
     let mut watch = Watch {
         stop: &stop,
-        tell: &mut |progress| reporter.borrow_mut().reading(progress),
-    };
-    let mut hear = |event: Event<'_>| {
-        let words = scribe.hear(&event);
-        words
-            .iter()
-            .for_each(|words| reporter.borrow_mut().say(words));
-        reporter.borrow_mut().hear(event);
+        tell: &mut |event| {
+            if let Some(words) = scribe.hear(&event) {
+                reporter.say(&words);
+            }
+            reporter.hear(event);
+        },
     };
     let new = new_path(index);
     let has_leftover = new.exists();
-    let mut run = |hear: &mut dyn FnMut(Event<'_>)| {
-        guarded(&new, || {
-            Ok(rebuild(&options, old.as_ref(), &stop, hear, &mut watch)?)
-        })
-    };
-    let done = match run(&mut hear) {
+    let run = |watch: &mut Watch<'_>| guarded(&new, || Ok(rebuild(&options, old.as_ref(), watch)?));
+    let done = match run(&mut watch) {
         Err(error) if has_leftover && error.is::<Panicked>() => {
-            begin_anew(&new, &error.to_string(), &mut hear)?;
-            run(&mut hear)
+            begin_anew(&new, &error.to_string(), &mut watch)?;
+            run(&mut watch)
         }
         done => done,
     };
-    reporter.borrow_mut().finish();
+    reporter.finish();
     let code = show(&done?, index, json, out)?;
     scribe.finish().map(|()| code)
 }

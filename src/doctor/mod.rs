@@ -21,7 +21,7 @@ pub use node::Node;
 use crate::Result;
 use crate::datadir::{BlockReader, ChainEnd, Datadir, HeaderTree, Root, ScanReport, Source, scan};
 use crate::import::chain::fork;
-use crate::import::events::Event;
+use crate::import::events::{Event, Watch};
 use crate::import::needs::sample::{Sample, Tally};
 use crate::import::needs::{Ahead, Needs, Room};
 use crate::index::Index;
@@ -106,11 +106,11 @@ pub struct WrongBlock {
     pub has_good_copy: bool,
 }
 
-/// Looks at everything. `tell` hears how the scan and the deep look go on.
+/// Looks at everything. Who watches hears how the scan and the deep look go on.
 ///
 /// # Errors
 /// Only what keeps the doctor itself from working; all else is in the report.
-pub fn examine(options: &Options, tell: &mut dyn FnMut(Event<'_>)) -> Result<Report> {
+pub fn examine(options: &Options, watch: &mut Watch<'_>) -> Result<Report> {
     catch_sigbus();
     let mut report = Report::default();
     let plan = report.note(Plan::new(options.memory_bytes, None));
@@ -119,7 +119,7 @@ pub fn examine(options: &Options, tell: &mut dyn FnMut(Event<'_>)) -> Result<Rep
         // With too little memory the rest is looked at all the same.
         let plan = plan.or_else(|| Plan::new(BUDGET_BYTES_MIN, None).ok());
         let arena = plan.map_or(0, |plan| plan.sizes.header_arena_bytes);
-        report.look(options, &datadir, arena, tell)?;
+        report.look(options, &datadir, arena, watch)?;
     }
     report.works = report.problems.is_empty();
     Ok(report)
@@ -142,7 +142,7 @@ impl Report {
         options: &Options,
         datadir: &Datadir,
         arena_bytes: usize,
-        tell: &mut dyn FnMut(Event<'_>),
+        watch: &mut Watch<'_>,
     ) -> Result<()> {
         self.network = Some(datadir.network().name.to_string());
         let node = node::look(datadir);
@@ -158,7 +158,9 @@ impl Report {
         let arena_bytes = arena_bytes.min(usize::try_from(wanted).unwrap_or(usize::MAX));
         let mut arena = Region::<u8>::new("headers", arena_bytes)?;
         let mut tree = HeaderTree::new(&mut arena, Root::Genesis(datadir.network().genesis_hash));
-        let scanned = scan(datadir, &[], &mut tree, &mut |done| tell(Event::Scan(done)));
+        let scanned = scan(datadir, &[], &mut tree, &mut |done| {
+            watch.tell(Event::Scan(done))
+        });
         for block in &index.left_out {
             tree.mark_invalid(&block.hash.to_byte_array());
         }
@@ -166,7 +168,7 @@ impl Report {
             self.look_at_chain(datadir, &mut tree, &scanned, &index.left_out)?;
             self.look_at_fork(datadir, &tree, open.as_ref())?;
             if options.deep {
-                self.look_deep(options, datadir, &tree, tell)?;
+                self.look_deep(options, datadir, &tree, watch)?;
             }
             self.estimate(options, datadir, &tree, &index)?;
         }
@@ -231,7 +233,7 @@ impl Report {
         options: &Options,
         datadir: &Datadir,
         tree: &HeaderTree<'_>,
-        tell: &mut dyn FnMut(Event<'_>),
+        watch: &mut Watch<'_>,
     ) -> Result<()> {
         let bytes = found::total_bytes(tree, None).1;
         let deep = deep::check_all(
@@ -239,7 +241,7 @@ impl Report {
             tree,
             options.checks_witness,
             &mut |height, done| {
-                tell(Event::Check {
+                watch.tell(Event::Check {
                     height,
                     bytes_done: done,
                     bytes,

@@ -6,6 +6,7 @@ use crate::Result;
 use crate::batch::clock::Stages;
 use crate::batch::{Batch, TableCounts};
 use crate::datadir::{ChainEnd, ScanProgress};
+use crate::error::Topic;
 use crate::import::chain::Chain;
 use crate::import::needs::lack::Lack;
 use crate::index::Index;
@@ -18,6 +19,7 @@ use crate::os::machine::Resident;
 use crate::primitives::position::{Height, Place};
 use crate::primitives::wire::{self, BlockFault, Hash32};
 use crate::runs::catalogue::Run;
+use crate::utxo;
 use std::path::PathBuf;
 use std::time::Instant;
 
@@ -40,11 +42,23 @@ pub enum Event<'a> {
         /// Bytes in all.
         bytes: u64,
     },
+    /// The check of a new index went on.
+    Reading(&'a utxo::Progress),
     /// The use of memory was noted.
     Ledger(&'a Record),
     /// Something a person should know.
     Notice(Notice),
 }
+
+/// An import, and what is done around it.
+pub enum Importing {}
+
+impl Topic for Importing {
+    type News<'n> = Event<'n>;
+}
+
+/// Who waits for it.
+pub type Watch<'a> = crate::error::Watch<'a, Importing>;
 
 /// Something a person should know, though the import goes on.
 #[derive(Clone, PartialEq, Eq, Debug)]

@@ -33,14 +33,14 @@ use crate::{Error, Result};
 use bitcoin::BlockHash;
 use bitcoin::hashes::Hash;
 use chain::Chain;
-use events::{Event, Notice, Progress, Summary};
+use events::{Event, Notice, Progress, Summary, Watch};
 use keeper::{Keeper, Settings};
 use merging::{Phase, finish_unfinished, merge};
 use needs::lack::{Lack, Lacks};
 use needs::sample::Sample;
 use needs::{Ahead, Room};
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 
 /// What to import, where to, and with how much memory.
 #[derive(Clone, Debug)]
@@ -73,7 +73,7 @@ pub struct Options {
 enum End {
     /// At the last block wanted.
     Done,
-    /// By `stop`; all is committed.
+    /// By a wish; all is committed.
     Interrupted,
     /// A block turned out to be invalid: look for the next best chain.
     Again,
@@ -81,60 +81,55 @@ enum End {
     NotWhole(Place),
 }
 
-/// Imports what the block files have and the index has not. `stop` ends it after a block, with a
-/// commit. `tell` hears of everything that happens.
+/// Imports what the block files have and the index has not. Who watches hears of everything that happens,
+/// and can end it after a block, with a commit.
 ///
 /// # Errors
 /// Anything in [`Error`]; what was committed before stays.
-pub fn import(
-    options: &Options,
-    stop: &AtomicBool,
-    tell: &mut dyn FnMut(Event<'_>),
-) -> Result<Summary> {
+pub fn import(options: &Options, watch: &mut Watch<'_>) -> Result<Summary> {
     let plan = Plan::new(options.memory_bytes, options.table_bytes)?;
-    tell(Event::Plan(&plan));
+    watch.tell(Event::Plan(&plan));
     let sizes = Sizes {
         segment_bytes: options.segment_bytes,
         ..plan.sizes
     };
     catch_sigbus();
     let mut datadir = Datadir::open(&options.source)?;
-    let mut index = open_index(options, &plan, &datadir, tell)?;
+    let mut index = open_index(options, &plan, &datadir, watch)?;
     let mut summary = Summary::new(&plan, &index);
     let mut keeper = Keeper::new(&plan, &options.ledger);
     let was_empty = index.tip().is_none();
     let (mut is_first_pass, mut is_end_asked_for, mut may_restart) = (true, false, false);
     loop {
         summary.stages.enter(Stage::Scan);
-        let found = find_chain(&plan, &index, &datadir, options, tell);
+        let found = find_chain(&plan, &index, &datadir, options, watch);
         summary.stages.enter(Stage::Other);
         let fork_too_deep = found.as_ref().err().and_then(tip_of_deep_fork);
         let chain = match (found, fork_too_deep) {
             (Err(_), Some(tip)) if may_restart => {
                 // A block of this very import turned out to be invalid, and its rival leaves deep below.
                 index = index.begin_anew()?;
-                tell(Event::Notice(Notice::Restarted { tip }));
+                watch.tell(Event::Notice(Notice::Restarted { tip }));
                 continue;
             }
             (found, _) => found?,
         };
-        tell(Event::Chain(&chain));
+        watch.tell(Event::Chain(&chain));
         is_end_asked_for =
             is_end_asked_for || refuse_gap(&index, &chain.end, &datadir, options.until)?;
         let by_hand = is_first_pass.then_some(&options.invalid[..]);
-        say_what_lacks(&index, &chain, by_hand, &mut summary, tell)?;
+        say_what_lacks(&index, &chain, by_hand, &mut summary, watch)?;
         if std::mem::take(&mut is_first_pass) {
-            refuse_lacks(options, lacks(options, &index, &datadir, &chain)?, tell)?;
+            refuse_lacks(options, lacks(options, &index, &datadir, &chain)?, watch)?;
         }
-        follow(&mut index, &datadir, &chain, tell)?;
+        follow(&mut index, &datadir, &chain, watch)?;
         exclude(index.store(), &options.invalid)?;
         let first = index.next_height();
         let mut batch = new_batch(options, &index, &sizes, &datadir)?;
         batch.stages = std::mem::take(&mut summary.stages);
         let end = Import {
             options,
-            stop,
-            tell,
+            watch,
             datadir: &datadir,
             chain: &chain,
             index: &mut index,
@@ -151,7 +146,7 @@ pub fn import(
         match end {
             End::Again => may_restart = was_empty,
             End::Done if was_long && options.until.is_none() => {}
-            end => return conclude(summary, end, &index, &datadir, &chain, tell),
+            end => return conclude(summary, end, &index, &datadir, &chain, watch),
         }
         datadir = Datadir::open(&options.source)?;
     }
@@ -164,13 +159,13 @@ fn conclude(
     index: &Index,
     datadir: &Datadir,
     chain: &Chain,
-    tell: &mut dyn FnMut(Event<'_>),
+    watch: &mut Watch<'_>,
 ) -> Result<Summary> {
     if let End::NotWhole(place) = end {
         summary.chain_end = chain.end.without_last(place);
         note_chain_end(index.store(), &summary.chain_end)?;
     } else {
-        summary.tip_connected = ask_node(index, datadir, chain, tell)?;
+        summary.tip_connected = ask_node(index, datadir, chain, watch)?;
     }
     summary.finish(index)
 }
@@ -186,7 +181,7 @@ fn open_index(
     options: &Options,
     plan: &Plan,
     datadir: &Datadir,
-    tell: &mut dyn FnMut(Event<'_>),
+    watch: &mut Watch<'_>,
 ) -> Result<Index> {
     refuse_block_file(datadir.blocks_dir(), &options.index)?;
     let network = datadir.network();
@@ -195,7 +190,7 @@ fn open_index(
         return Err(Fault::GenesisLeftOut { network }.into());
     }
     let rights = Lack::of_rights(&options.index).into_iter().collect();
-    refuse_lacks(options, rights, tell)?;
+    refuse_lacks(options, rights, watch)?;
     let cache_bytes = plan.sizes.redb_cache_bytes;
     Index::open_or_create(&options.index, cache_bytes, Meta::fresh(datadir))
 }
@@ -205,11 +200,11 @@ fn find_chain(
     index: &Index,
     datadir: &Datadir,
     options: &Options,
-    tell: &mut dyn FnMut(Event<'_>),
+    watch: &mut Watch<'_>,
 ) -> Result<Chain> {
     let arena_bytes = plan.sizes.header_arena_bytes;
     let found = chain::find(index, datadir, arena_bytes, &options.invalid, &mut |done| {
-        tell(Event::Scan(done));
+        watch.tell(Event::Scan(done));
     });
     // Damage may hide the index's own chain, so that another one seems the best.
     if found
@@ -286,16 +281,12 @@ fn lacks(options: &Options, index: &Index, datadir: &Datadir, chain: &Chain) -> 
 }
 
 /// Ends an import that lacks something, unless it was told to go on.
-fn refuse_lacks(
-    options: &Options,
-    lacks: Vec<Lack>,
-    tell: &mut dyn FnMut(Event<'_>),
-) -> Result<()> {
+fn refuse_lacks(options: &Options, lacks: Vec<Lack>, watch: &mut Watch<'_>) -> Result<()> {
     if !lacks.is_empty() && !options.ignores_lacks {
         return Err(Fault::Lacks(Lacks(lacks)).into());
     }
     for lack in lacks {
-        tell(Event::Notice(Notice::Lack(lack)));
+        watch.tell(Event::Notice(Notice::Lack(lack)));
     }
     Ok(())
 }
@@ -307,10 +298,10 @@ fn say_what_lacks(
     chain: &Chain,
     by_hand: Option<&[Hash32]>,
     summary: &mut Summary,
-    tell: &mut dyn FnMut(Event<'_>),
+    watch: &mut Watch<'_>,
 ) -> Result<()> {
     if !chain.end.complete && summary.chain_end != chain.end {
-        tell(Event::Notice(Notice::Unfinished(chain.end.clone())));
+        watch.tell(Event::Notice(Notice::Unfinished(chain.end.clone())));
     }
     summary.chain_end = chain.end.clone();
     // What a later pass finds invalid was said when it was found.
@@ -322,7 +313,7 @@ fn say_what_lacks(
     blocks.sort_by_key(|block| (block.hash, block.height));
     blocks.dedup_by_key(|block| block.hash);
     if let Some(first) = blocks.iter().min_by_key(|block| block.height) {
-        tell(Event::Notice(Notice::LeftOut {
+        watch.tell(Event::Notice(Notice::LeftOut {
             blocks: chain.counts.invalid.max(blocks.len() as u32),
             first: first.clone(),
         }));
@@ -336,7 +327,7 @@ fn ask_node(
     index: &Index,
     datadir: &Datadir,
     chain: &Chain,
-    tell: &mut dyn FnMut(Event<'_>),
+    watch: &mut Watch<'_>,
 ) -> Result<Option<bool>> {
     let Some((tip, row)) = index
         .tip()
@@ -347,7 +338,7 @@ fn ask_node(
     let place = index.snapshot()?.place(tip)?;
     let is_connected = is_connected(datadir, place)?;
     if is_connected == Some(false) {
-        tell(Event::Notice(Notice::NotConnected {
+        watch.tell(Event::Notice(Notice::NotConnected {
             height: tip,
             hash: row.hash,
             file: place.file,
@@ -361,24 +352,24 @@ fn follow(
     index: &mut Index,
     datadir: &Datadir,
     chain: &Chain,
-    tell: &mut dyn FnMut(Event<'_>),
+    watch: &mut Watch<'_>,
 ) -> Result<()> {
     let Some((tip, _)) = index.tip() else {
         return index.set_blocks_dir(datadir.blocks_dir());
     };
     if chain.is_behind {
-        tell(Event::Notice(Notice::Behind {
+        watch.tell(Event::Notice(Notice::Behind {
             best: chain.best,
             tip,
         }));
         return Ok(());
     }
     if chain.has_moved {
-        tell(Event::Notice(Notice::Moved));
+        watch.tell(Event::Notice(Notice::Moved));
     }
     if let Some(fork) = chain.fork.filter(|fork| *fork < tip) {
         index.roll_back(fork)?;
-        tell(Event::Notice(Notice::Reorganised {
+        watch.tell(Event::Notice(Notice::Reorganised {
             from: tip,
             fork,
             best: chain.best,
@@ -389,8 +380,7 @@ fn follow(
 
 struct Import<'a, 'e> {
     options: &'a Options,
-    stop: &'a AtomicBool,
-    tell: &'a mut (dyn FnMut(Event<'_>) + 'e),
+    watch: &'a mut Watch<'e>,
     datadir: &'a Datadir,
     chain: &'a Chain,
     index: &'a mut Index,
@@ -435,8 +425,8 @@ impl Import<'_, '_> {
             }
             progress.add(next, bytes, self.batch);
             self.keeper.add_block(next, bytes);
-            (self.tell)(Event::Progress(&progress));
-            let is_stopped = self.stop.load(Ordering::Relaxed);
+            self.watch.tell(Event::Progress(&progress));
+            let is_stopped = self.watch.is_over();
             let is_due =
                 self.batch.blocks() >= self.options.commit_every || self.batch.must_commit();
             let is_due = is_due || self.keeper.must_commit(next);
@@ -451,7 +441,7 @@ impl Import<'_, '_> {
                 };
                 self.merge(phase)?;
             }
-            if is_stopped || self.stop.load(Ordering::Relaxed) && next == end {
+            if is_stopped || self.watch.is_over() && next == end {
                 return Ok(End::Interrupted);
             }
             next = next.next();
@@ -461,14 +451,14 @@ impl Import<'_, '_> {
 
     fn merge(&mut self, phase: Phase) -> Result<()> {
         self.batch.stages.enter(Stage::Merge);
-        let (stop, keeper, tell) = (self.stop, &mut *self.keeper, &mut *self.tell);
+        let (stop, keeper, watch) = (self.watch.stop, &mut *self.keeper, &mut *self.watch);
         merge(
             self.index,
             self.batch,
             phase,
             &|| stop.load(Ordering::Relaxed),
             &mut |moment, relation, index, batch| {
-                note(keeper, tell, (moment, Some(relation)), index, batch)
+                note(keeper, watch, (moment, Some(relation)), index, batch)
             },
         )?;
         self.batch.stages.enter(Stage::Other);
@@ -477,13 +467,13 @@ impl Import<'_, '_> {
 
     fn merge_unfinished(&mut self) -> Result<()> {
         self.batch.stages.enter(Stage::Merge);
-        let (stop, keeper, tell) = (self.stop, &mut *self.keeper, &mut *self.tell);
+        let (stop, keeper, watch) = (self.watch.stop, &mut *self.keeper, &mut *self.watch);
         finish_unfinished(
             self.index,
             self.batch,
             &|| stop.load(Ordering::Relaxed),
             &mut |moment, relation, index, batch| {
-                note(keeper, tell, (moment, Some(relation)), index, batch)
+                note(keeper, watch, (moment, Some(relation)), index, batch)
             },
         )?;
         self.batch.stages.enter(Stage::Other);
@@ -498,7 +488,7 @@ impl Import<'_, '_> {
         };
         let Some(bad) = self.batch.commit(self.index, settled)? else {
             let moment = (Moment::Commit, None);
-            note(self.keeper, self.tell, moment, self.index, self.batch)?;
+            note(self.keeper, self.watch, moment, self.index, self.batch)?;
             return Ok(None);
         };
         let height = self
@@ -531,7 +521,7 @@ impl Import<'_, '_> {
             fault: fault.clone(),
         };
         leave_out(self.index.store(), &left_out)?;
-        (self.tell)(Event::Notice(Notice::Invalid {
+        self.watch.tell(Event::Notice(Notice::Invalid {
             height,
             hash,
             fault,
@@ -567,7 +557,7 @@ impl Import<'_, '_> {
             let is_new = !self.bad_copies.contains(&copy);
             if is_new && wire::check_block(reader.read(copy)?).is_ok() {
                 write_positions(self.index.store(), std::iter::once((height, copy)))?;
-                (self.tell)(Event::Notice(Notice::OtherCopy {
+                self.watch.tell(Event::Notice(Notice::OtherCopy {
                     height,
                     place,
                     copy,
@@ -581,7 +571,7 @@ impl Import<'_, '_> {
         }
         if height == self.chain.best && height > settled && self.chain.report.is_last_written(place)
         {
-            (self.tell)(Event::Notice(Notice::NotWhole {
+            self.watch.tell(Event::Notice(Notice::NotWhole {
                 height,
                 place,
                 fault,
@@ -607,15 +597,15 @@ impl Import<'_, '_> {
 /// Notes what memory is used for at a moment, and says so; growth that should not be may end it all.
 fn note(
     keeper: &mut Keeper,
-    tell: &mut dyn FnMut(Event<'_>),
+    watch: &mut Watch<'_>,
     (moment, relation): (Moment, Option<Relation>),
     index: &Index,
     batch: &mut Batch,
 ) -> Result<()> {
     let record = keeper.record(moment, relation, index, batch)?;
-    tell(Event::Ledger(&record));
+    watch.tell(Event::Ledger(&record));
     if let Some(alarm) = keeper.watch(&record)? {
-        tell(Event::Notice(Notice::Memory(alarm)));
+        watch.tell(Event::Notice(Notice::Memory(alarm)));
     }
     Ok(())
 }

@@ -21,7 +21,7 @@ pub use place::new_path;
 use crate::datadir::Datadir;
 use crate::doctor;
 use crate::export;
-use crate::import::events::{Event, Notice, Summary};
+use crate::import::events::{Event, Notice, Summary, Watch};
 use crate::import::{self, import};
 use crate::index;
 use crate::index::Index;
@@ -32,13 +32,11 @@ use crate::runs;
 use crate::store;
 use crate::store::SEQUENTIAL_CACHE_BYTES;
 use crate::utxo;
-use crate::utxo::Watch;
 use crate::verify;
 use crate::verify::proof::{self, Verified, verify};
 use crate::{Error, Result};
 use std::fs::{self, TryLockError};
 use std::path::Path;
-use std::sync::atomic::AtomicBool;
 
 /// What a rebuild has done.
 #[derive(Clone, Debug)]
@@ -58,8 +56,6 @@ pub struct Rebuilt {
 pub fn rebuild(
     options: &import::Options,
     old: Option<&Old>,
-    stop: &AtomicBool,
-    hear: &mut dyn FnMut(Event<'_>),
     watch: &mut Watch<'_>,
 ) -> Result<Rebuilt> {
     let index = place::behind_links(&options.index);
@@ -72,12 +68,12 @@ pub fn rebuild(
     };
     let has_leftover = place::check_leftover(&options.index, &index)?;
     if let Some(old) = old {
-        look_ahead(&options, old, hear)?;
+        look_ahead(&options, old, watch)?;
     }
-    let done = match attempt(&options, stop, hear, watch) {
+    let done = match attempt(&options, watch) {
         Err(error) if has_leftover && is_of_leftover(&error) => {
-            begin_anew(&options.index, &error.to_string(), hear)?;
-            attempt(&options, stop, hear, watch)?
+            begin_anew(&options.index, &error.to_string(), watch)?;
+            attempt(&options, watch)?
         }
         done => done?,
     };
@@ -90,7 +86,7 @@ pub fn rebuild(
     // Another import may have begun meanwhile.
     refuse_used(&index)?;
     if let Some(notice) = place::put_in_place(&options.index, &index)? {
-        hear(Event::Notice(notice));
+        watch.tell(Event::Notice(notice));
     }
     Ok(done)
 }
@@ -99,8 +95,8 @@ pub fn rebuild(
 ///
 /// # Errors
 /// [`crate::os::Fault::Io`].
-pub fn begin_anew(new: &Path, why: &str, hear: &mut dyn FnMut(Event<'_>)) -> Result<()> {
-    hear(Event::Notice(Notice::BegunAnew {
+pub fn begin_anew(new: &Path, why: &str, watch: &mut Watch<'_>) -> Result<()> {
+    watch.tell(Event::Notice(Notice::BegunAnew {
         path: new.to_owned(),
         why: why.to_owned(),
     }));
@@ -108,13 +104,8 @@ pub fn begin_anew(new: &Path, why: &str, hear: &mut dyn FnMut(Event<'_>)) -> Res
 }
 
 /// Imports, and checks what came of it.
-fn attempt(
-    options: &import::Options,
-    stop: &AtomicBool,
-    hear: &mut dyn FnMut(Event<'_>),
-    watch: &mut Watch<'_>,
-) -> Result<Rebuilt> {
-    let summary = import(options, stop, hear)?;
+fn attempt(options: &import::Options, watch: &mut Watch<'_>) -> Result<Rebuilt> {
+    let summary = import(options, watch)?;
     if summary.interrupted {
         return Ok(Rebuilt {
             summary,
@@ -170,7 +161,7 @@ fn refuse_used(path: &Path) -> Result<()> {
 }
 
 /// Refuses to begin what is seen to lose something.
-fn look_ahead(options: &import::Options, old: &Old, hear: &mut dyn FnMut(Event<'_>)) -> Result<()> {
+fn look_ahead(options: &import::Options, old: &Old, watch: &mut Watch<'_>) -> Result<()> {
     let examined = doctor::examine(
         &doctor::Options {
             source: options.source.clone(),
@@ -179,7 +170,7 @@ fn look_ahead(options: &import::Options, old: &Old, hear: &mut dyn FnMut(Event<'
             deep: false,
             checks_witness: false,
         },
-        hear,
+        watch,
     )?;
     let best = examined.chain.and_then(|chain| chain.height);
     let end = best.map(|best| options.until.map_or(best, |until| until.min(best)));
@@ -197,7 +188,11 @@ fn check(options: &import::Options, watch: &mut Watch<'_>) -> Result<Verified> {
         expect: None,
         undo: false,
     };
-    let verified = verify(&options.index, &check, watch)?;
+    let mut reading = utxo::Watch {
+        stop: watch.stop,
+        tell: &mut |progress| (watch.tell)(Event::Reading(progress)),
+    };
+    let verified = verify(&options.index, &check, &mut reading)?;
     let index = Index::open(&options.index, SEQUENTIAL_CACHE_BYTES)?;
     if let Some((height, row)) = index
         .tip()

@@ -12,19 +12,19 @@
 //! | --- | --- |
 //! | `spent.rs` | which outputs are gone |
 //! | `heights.rs` | which block made an output |
-//! | `watch.rs` | progress, and the wish to stop |
+//! | `progress.rs` | how far a reading is |
 
 mod fault;
 mod heights;
+mod progress;
 mod spent;
-mod watch;
 
 pub use fault::Fault;
 pub(crate) use fault::from_block_files;
 
 pub use heights::Heights;
+pub use progress::{Progress, Reading, Watch, Work};
 pub use spent::{Spent, spent_rows};
-pub use watch::{Progress, Watch, Work};
 
 use crate::datadir;
 use crate::datadir::{BlockReader, Location};

@@ -1,11 +1,11 @@
 //! Indexes made by the library, and what Bitcoin Core said of the same blocks.
 
 use std::path::{Path, PathBuf};
-use std::sync::atomic::AtomicBool;
 
 use bitcoin::consensus::deserialize;
 use bitcoin::{Block, ScriptBuf};
 use blkdex::datadir::{BlockReader, Location, Source};
+use blkdex::error::unwatched;
 use blkdex::import::{Options, import};
 use blkdex::index::Index;
 use blkdex::primitives::position::Height;
@@ -63,7 +63,7 @@ impl Indexed {
             ignores_lacks: false,
             ledger: Default::default(),
         };
-        import(&options, &AtomicBool::new(false), &mut |_| {}).unwrap();
+        unwatched(|watch| import(&options, watch)).unwrap();
         Indexed { folder, path }
     }
 

@@ -9,7 +9,7 @@ use bitcoin::BlockHash;
 use bitcoin::hashes::Hash;
 use blkdex::datadir::{Location, Source};
 use blkdex::import::chain::Chain as FoundChain;
-use blkdex::import::events::{Event, Notice, Summary};
+use blkdex::import::events::{Event, Notice, Summary, Watch};
 use blkdex::import::{Options, import};
 use blkdex::index::Index;
 use blkdex::primitives::position::Height;
@@ -103,15 +103,19 @@ impl Trial {
     pub fn import_blocks(&self, blocks: u64) -> Outcome {
         let stop = AtomicBool::new(false);
         let (mut notices, mut chains, mut done) = (Vec::new(), Vec::new(), 0);
-        let result = import(&self.options, &stop, &mut |event| match event {
-            Event::Notice(notice) => notices.push(notice),
-            Event::Chain(chain) => chains.push(chain.clone()),
-            Event::Progress(_) => {
-                done += 1;
-                stop.store(done >= blocks, Ordering::Relaxed);
-            }
-            _ => {}
-        });
+        let mut watch = Watch {
+            stop: &stop,
+            tell: &mut |event| match event {
+                Event::Notice(notice) => notices.push(notice),
+                Event::Chain(chain) => chains.push(chain.clone()),
+                Event::Progress(_) => {
+                    done += 1;
+                    stop.store(done >= blocks, Ordering::Relaxed);
+                }
+                _ => {}
+            },
+        };
+        let result = import(&self.options, &mut watch);
         Outcome {
             result,
             notices,

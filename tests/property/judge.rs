@@ -11,7 +11,8 @@ use bitcoin::BlockHash;
 use bitcoin::hashes::Hash;
 use blkdex::datadir::EndState;
 use blkdex::doctor::{self, Report, State};
-use blkdex::import::events::{Event, Notice};
+use blkdex::error::unwatched;
+use blkdex::import::events::{Event, Notice, Watch};
 use blkdex::import::{Options, import};
 use blkdex::index::Index;
 
@@ -62,11 +63,15 @@ pub fn options(datadir: &Path, index: PathBuf) -> Options {
 /// Imports, and listens.
 pub fn import_said(options: &Options) -> Said {
     let mut notices = Vec::new();
-    let result = import(options, &AtomicBool::new(false), &mut |event| {
-        if let Event::Notice(notice) = event {
-            notices.push(notice);
-        }
-    });
+    let mut watch = Watch {
+        stop: &AtomicBool::new(false),
+        tell: &mut |event| {
+            if let Event::Notice(notice) = event {
+                notices.push(notice);
+            }
+        },
+    };
+    let result = import(options, &mut watch);
     match result {
         Ok(summary) => {
             let (height, hash) = summary.tip.expect("an import that is done has a tip");
@@ -243,7 +248,7 @@ pub fn diagnose(index: &Options, is_deep: bool) -> Report {
         deep: is_deep,
         checks_witness: true,
     };
-    doctor::examine(&asked, &mut |_| {}).unwrap()
+    unwatched(|watch| doctor::examine(&asked, watch)).unwrap()
 }
 
 /// Whether the doctor, asked before the import, foresaw what it said. That a block breaks the rules of

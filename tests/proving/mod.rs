@@ -5,10 +5,9 @@ use super::common::chain::Chain;
 use super::common::datadir::{Layout, write_datadir};
 use super::common::indexed::{data, expected, fixture};
 use blkdex::datadir::{Location, Source};
+use blkdex::error::unwatched;
 use blkdex::import::{Options, import};
-use blkdex::utxo::Watch;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::AtomicBool;
 
 /// The least that imports and verifies.
 pub const MEMORY_BYTES: usize = blkdex::memory::plan::BUDGET_BYTES_MIN;
@@ -58,7 +57,7 @@ pub fn import_datadir(datadir: &Path, commit_every: u32) -> Imported {
         ignores_lacks: false,
         ledger: Default::default(),
     };
-    import(&options, &AtomicBool::new(false), &mut |_| {}).unwrap();
+    unwatched(|watch| import(&options, watch)).unwrap();
     Imported {
         dir,
         index,
@@ -100,12 +99,4 @@ pub fn copied_data() -> Imported {
     let mut imported = import_datadir(&dir, 50);
     imported.is_kept = false;
     imported
-}
-
-/// Calls `work` with a watch that nobody looks at.
-pub fn watched<T>(work: impl FnOnce(&mut Watch<'_>) -> T) -> T {
-    work(&mut Watch {
-        stop: &AtomicBool::new(false),
-        tell: &mut |_| {},
-    })
 }

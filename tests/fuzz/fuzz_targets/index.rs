@@ -36,7 +36,7 @@ static WHOLE: LazyLock<Whole> = LazyLock::new(|| {
             ignores_lacks: false,
         ledger: Default::default(),
     };
-    blkdex::import::import(&options, &AtomicBool::new(false), &mut |_| {}).unwrap();
+    blkdex::error::unwatched(|watch| blkdex::import::import(&options, watch)).unwrap();
     let (rows, blocks) = read(&path).unwrap();
     Whole { bytes: std::fs::read(&path).unwrap(), folder, rows, blocks }
 });

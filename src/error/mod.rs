@@ -3,6 +3,12 @@
 //! Invariant: a room tells its faults in an enum of its own, `Fault`, whose variants carry data: which
 //! file, which byte or height, what was found and what was expected. Messages are one line, lower case,
 //! without a full stop, advice last.
+//!
+//! `watch.rs`: how somebody who waits hears of long work, and ends it.
+
+mod watch;
+
+pub use watch::{Topic, Watch, unwatched};
 
 use std::any::Any;
 use std::fmt;
