@@ -9,6 +9,7 @@ use crate::datadir;
 use crate::datadir::BlockReader;
 use crate::index::Index;
 use crate::limits::{BATCH_BLOCKS_MAX, COINBASE_MATURITY};
+use crate::memory::part::Part;
 use crate::memory::region::Buffer;
 use crate::primitives::position::{Height, Place, Txo};
 use crate::primitives::wire::{Block, BlockFault};
@@ -44,7 +45,7 @@ impl Coinbases {
     /// [`crate::memory::Fault::Memory`].
     pub fn new() -> Result<Coinbases> {
         Ok(Coinbases {
-            blocks: Buffer::new("block", Coinbases::BLOCKS_MAX)?,
+            blocks: Buffer::new(Part::Block, Coinbases::BLOCKS_MAX)?,
             young_from: Txo(0),
         })
     }

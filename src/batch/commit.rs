@@ -9,7 +9,7 @@ use super::spill::{new_run, write_spends};
 use crate::Result;
 use crate::batch::clock::Stage;
 use crate::index::Index;
-use crate::limits::{COIN_CHANGES_MAX, COIN_SPILLS_MAX};
+use crate::limits::COIN_SPILLS_MAX;
 use crate::primitives::position::{Height, Txo};
 use crate::runs::catalogue::Run;
 use crate::runs::fold::Folder;
@@ -19,7 +19,9 @@ use crate::runs::row::{CoinRow, Relation};
 
 // The deletes buffer is large enough to merge all coin spills of a batch at once. If a single block has
 // spilled many of them, there is still room for two at a time.
-const _: () = assert!(buffer_for::<CoinRow>(COIN_SPILLS_MAX + 1) <= 2 * COIN_CHANGES_MAX);
+const _: () = assert!(
+    buffer_for::<CoinRow>(COIN_SPILLS_MAX + 1) <= Batch::DELETES_BYTES_MIN / size_of::<CoinRow>()
+);
 
 impl Batch {
     /// Commits everything up to the last block.
@@ -32,6 +34,7 @@ impl Batch {
         let Some((tip, _)) = self.last.filter(|_| self.blocks() > 0) else {
             return Ok(None);
         };
+        self.note_in_use();
         self.write_blocks(index)?;
         self.spill_coins(index, self.next_txo)?;
         let overwriters = match self.settle_coins(index)? {
@@ -108,7 +111,7 @@ impl Batch {
             }
         }
         let (coins, spends) = settler.most_held();
-        self.deletes.note_use(coins);
+        self.deletes.note_used(coins);
         self.pending.clear(index.store(), spends)?;
         Ok(Ok(resolver.overwriters))
     }

@@ -8,6 +8,7 @@
 use super::rows::Shares;
 use crate::index::blocks::TxMarks;
 use crate::limits::{BLOCK_TXS_MAX, COIN_CHANGES_MAX};
+use crate::memory::part::Part;
 use crate::memory::region::{Buffer, Region};
 use crate::primitives::fingerprint::lanes::Lanes;
 use crate::primitives::fingerprint::{Fingerprints, outpoint_of_hash, script_of_hash};
@@ -35,7 +36,6 @@ pub struct BlockCounts {
 pub struct Digest {
     ops: Buffer<CoinRow>,
     txids: Region<Hash32>,
-    txs_most: usize,
     marks: TxMarks,
     hashing: Hashing,
     witnesses_from: Option<Height>,
@@ -56,9 +56,8 @@ impl Digest {
         witnesses_from: Option<Height>,
     ) -> crate::Result<Digest> {
         Ok(Digest {
-            ops: Buffer::new("block", COIN_CHANGES_MAX)?,
-            txids: Region::new("block", BLOCK_TXS_MAX as usize)?,
-            txs_most: 0,
+            ops: Buffer::new(Part::Block, COIN_CHANGES_MAX)?,
+            txids: Region::new(Part::Block, BLOCK_TXS_MAX as usize)?,
             marks: TxMarks::new(),
             hashing: Hashing::new(fingerprints),
             witnesses_from,
@@ -74,11 +73,6 @@ impl Digest {
     /// The same, to take out what is done with.
     pub fn ops_mut(&mut self) -> &mut Buffer<CoinRow> {
         &mut self.ops
-    }
-
-    /// The most bytes it has held of a block.
-    pub fn most_bytes(&self) -> usize {
-        self.ops.most() * size_of::<CoinRow>() + self.txs_most * size_of::<Hash32>()
     }
 
     /// Where the last block's transactions begin.
@@ -137,7 +131,7 @@ impl Digest {
             counts.txs += 1;
         }
         self.hashing.finish(&mut self.ops, rows.funding.filled());
-        self.txs_most = self.txs_most.max(counts.txs as usize);
+        self.txids.note_used(counts.txs as usize);
         check_merkle_root(&mut self.txids[..counts.txs as usize], block.header)?;
         if let Some(from) = self.witnesses_from {
             check_witnesses(bytes, height >= from, &mut self.txids)?;

@@ -18,7 +18,7 @@
 //! | `pending.rs` | spends that missed the table |
 //! | `settle.rs` | its runs of coins become one, pending spends take their coins |
 //! | `resolve.rs` | the coins of one outpoint, looked up |
-//! | `parts.rs` | what it holds of the memory plan |
+//! | `waiting.rs` | the rows of blocks that wait to be written |
 //! | `warm.rs` | the table filled from the runs |
 
 mod changes;
@@ -27,26 +27,27 @@ pub mod coinbases;
 mod commit;
 pub mod digest;
 mod pairs;
-mod parts;
 pub mod pending;
 pub mod resolve;
 pub mod rows;
 mod settle;
 mod spill;
 pub mod table;
+mod waiting;
 pub mod warm;
 
 use crate::Result;
 use crate::batch::clock::{Stage, Stages};
 use crate::batch::table::Table;
 use crate::datadir::BlockReader;
-use crate::index::Index;
 use crate::index::blocks::BlockRow;
+use crate::index::{Index, NewBlock};
 use crate::limits::{
-    BLOCK_OUTPUTS_MAX, BLOCK_ROWS_BUFFERED_MAX, BLOCK_TXS_MAX, COIN_CHANGES_MAX, COIN_SPILLS_MAX,
-    COINS_PAGE_BYTES, SPILLS_MAX,
+    BLOCK_OUTPUTS_MAX, BLOCK_TXS_MAX, COIN_CHANGES_MAX, COIN_SPILLS_MAX, COINS_PAGE_BYTES,
+    SPILLS_MAX,
 };
-use crate::memory::plan::Sizes;
+use crate::memory::part::Part;
+use crate::memory::plan::Plan;
 use crate::memory::region::Buffer;
 use crate::primitives::position::{Height, Place, Txo};
 use crate::primitives::wire::{self, BlockFault};
@@ -57,10 +58,10 @@ use changes::{Changes, Stop};
 use coinbases::Coinbases;
 use digest::{BlockCounts, Digest};
 use pairs::Pairs;
-pub use parts::PartBytes;
 use pending::Pending;
 use resolve::BadSpend;
 use rows::RowBuffers;
+use waiting::Waiting;
 
 /// Counts that tell how well the table served.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
@@ -84,6 +85,9 @@ pub enum BadBlock {
     Spend(BadSpend),
 }
 
+/// Older runs of coins, beside those of the batch, for which the plan has a page each.
+const OLDER_RUNS: usize = 16;
+
 /// See the module documentation.
 pub struct Batch {
     table: Table,
@@ -101,55 +105,46 @@ pub struct Batch {
     bip34_height: u32,
     first: Height,
     last: Option<(Height, BlockRow)>,
-    new_blocks: Vec<BufferedBlock>,
-    marks: Vec<u8>,
-    /// The largest block, and the most that the rows of waiting blocks took.
-    block_bytes_most: usize,
-    marks_bytes_most: usize,
+    waiting: Waiting,
     spills: Vec<Run>,
     table_counts: TableCounts,
     /// Where the time went.
     pub stages: Stages,
 }
 
-struct BufferedBlock {
-    height: Height,
-    row: BlockRow,
-    marks_end: usize,
-    place: Place,
-}
-
 impl Batch {
-    /// Bytes for one block, what it comes down to, and the rows of blocks that wait to be written.
-    pub const BLOCK_BYTES: usize = Digest::BYTES
-        + Pairs::BYTES
-        + Coinbases::BYTES
-        + BlockReader::WINDOW_BYTES
-        + BLOCK_ROWS_BUFFERED_MAX * 1280;
+    /// Bytes for what one block comes down to, and for the rows of blocks that wait to be written.
+    pub const BLOCK_BYTES: usize = Digest::BYTES + Pairs::BYTES + Coinbases::BYTES + Waiting::BYTES;
 
     /// Bytes for pages being written, and for those of the runs that spends are looked up in.
-    pub const PAGES_BYTES: usize = Staging::BYTES + (COIN_SPILLS_MAX + 16) * COINS_PAGE_BYTES;
+    pub const PAGES_BYTES: usize =
+        Staging::BYTES + (COIN_SPILLS_MAX + OLDER_RUNS) * COINS_PAGE_BYTES;
 
-    /// An empty batch above the tip of `index`, with an empty table. `witnesses_from`: as for
-    /// [`Digest::new`].
+    /// The fewest bytes of deletes: of two of the largest blocks.
+    pub const DELETES_BYTES_MIN: usize = 2 * COIN_CHANGES_MAX * size_of::<CoinRow>();
+
+    /// An empty batch above the tip of `index`, with an empty table, of the sizes that are planned.
+    /// `segment_bytes`: of a merged segment, if set by hand; `witnesses_from`: as for [`Digest::new`].
     ///
     /// # Errors
     /// [`crate::memory::Fault::Memory`].
     pub fn new(
         index: &Index,
-        sizes: &Sizes,
+        plan: &Plan,
+        segment_bytes: Option<u64>,
         bip34_height: u32,
         witnesses_from: Option<Height>,
     ) -> Result<Batch> {
+        let deletes = plan.bytes_of(Part::Deletes) / size_of::<CoinRow>();
         let mut batch = Batch {
-            table: Table::new(sizes.table_slots)?,
+            table: Table::new(Table::slots_of(plan))?,
             is_complete: false,
             spilled_below: Txo(0),
             next_txo: Txo(0),
-            rows: RowBuffers::new(sizes.rows_bytes)?,
-            pending: Pending::new(sizes.pending_rows)?,
-            deletes: Buffer::new("coin deletes", sizes.deletes_rows)?,
-            segment_bytes: sizes.segment_bytes,
+            rows: RowBuffers::new(plan.bytes_of(Part::Rows))?,
+            pending: Pending::new(plan.bytes_of(Part::Pending))?,
+            deletes: Buffer::new(Part::Deletes, deletes)?,
+            segment_bytes,
             digest: Digest::new(index.fingerprints(), witnesses_from)?,
             pairs: Pairs::new()?,
             coinbases: Coinbases::new()?,
@@ -157,10 +152,7 @@ impl Batch {
             bip34_height,
             first: Height(0),
             last: None,
-            new_blocks: Vec::with_capacity(BLOCK_ROWS_BUFFERED_MAX),
-            marks: Vec::with_capacity(BLOCK_ROWS_BUFFERED_MAX * 1024),
-            block_bytes_most: 0,
-            marks_bytes_most: 0,
+            waiting: Waiting::new()?,
             spills: Vec::with_capacity(2 * SPILLS_MAX),
             table_counts: TableCounts::default(),
             stages: Stages::default(),
@@ -179,8 +171,7 @@ impl Batch {
         self.rows.begin_recent(self.next_txo);
         self.coinbases.begin_batch();
         self.deletes.clear();
-        self.new_blocks.clear();
-        self.marks.clear();
+        self.waiting.clear();
         self.spills.clear();
     }
 
@@ -244,7 +235,6 @@ impl Batch {
         place: Place,
     ) -> Result<Option<BadBlock>> {
         self.make_room(index)?;
-        self.block_bytes_most = self.block_bytes_most.max(bytes.len());
         self.stages.enter(Stage::ParseAndHash);
         let before = self.rows.counts();
         let first_txo = self.next_txo;
@@ -275,7 +265,7 @@ impl Batch {
 
     /// Spills what could not take one more block of the largest kind.
     fn make_room(&mut self, index: &mut Index) -> Result<()> {
-        self.rows.note();
+        self.rows.note_in_use();
         if self.rows.shares().funding.room() < BLOCK_OUTPUTS_MAX as usize {
             self.spill_rows(index, Relation::Funding)?;
             self.rows.note_full();
@@ -371,21 +361,25 @@ impl Batch {
             coins: (sum(|row| row.coins) + counts.coins)
                 .saturating_sub(counts.inputs + overwritten),
         };
-        let is_full = self.new_blocks.len() == BLOCK_ROWS_BUFFERED_MAX
-            || self.marks.len() + self.digest.marks().len() > self.marks.capacity();
-        if is_full {
+        if !self.waiting.has_room(self.digest.marks().len()) {
             self.write_blocks(index)?;
         }
-        self.marks.extend_from_slice(self.digest.marks());
-        let marks_end = self.marks.len();
-        self.new_blocks.push(BufferedBlock {
+        self.waiting.push(&NewBlock {
             height,
             row,
-            marks_end,
+            marks: self.digest.marks(),
             place,
         });
         self.last = Some((height, row));
         Ok(())
+    }
+
+    /// Notes what of its memory is in use at this moment.
+    pub fn note_in_use(&mut self) {
+        self.rows.note_in_use();
+        self.pending.note_in_use();
+        self.deletes.note_in_use();
+        self.waiting.note_in_use();
     }
 
     /// Notes that a merge held so many rows in the buffer.

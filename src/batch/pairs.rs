@@ -8,6 +8,7 @@
 //! few of them, which stay in the processor's cache.
 
 use crate::limits::BLOCK_OUTPUTS_MAX;
+use crate::memory::part::Part;
 use crate::memory::region::{Buffer, Region};
 use crate::primitives::position::Txo;
 use crate::runs::row::CoinRow;
@@ -37,7 +38,7 @@ impl Pairs {
     /// [`crate::memory::Fault::Memory`].
     pub fn new() -> crate::Result<Pairs> {
         Ok(Pairs {
-            slots: Region::new("block", Pairs::SLOTS_MAX)?,
+            slots: Region::new(Part::Block, Pairs::SLOTS_MAX)?,
         })
     }
 
@@ -51,6 +52,7 @@ impl Pairs {
         coinbase_end: Txo,
         mut spent: impl FnMut(Txo, Txo),
     ) {
+        self.slots.note_used(slots_for(coins));
         let slots = &mut self.slots[..slots_for(coins)];
         let mask = slots.len() - 1;
         slots.fill(0);
@@ -116,7 +118,7 @@ mod tests {
             ops in prop::collection::vec((any::<bool>(), 1u128..40, 0u32..3), 0..300),
         ) {
             // Few fingerprints, some alike in the bits that choose slot and tag.
-            let (mut buffer, mut pairs) = (Buffer::new("ops", 300).unwrap(), Pairs::new().unwrap());
+            let (mut buffer, mut pairs) = (Buffer::new(Part::Block, 300).unwrap(), Pairs::new().unwrap());
             let (mut coins, coinbase_end) = (0, Txo(20));
             let mut made = std::collections::BTreeSet::new();
             for (txo, (is_delete, fingerprint, high)) in (1u64..).zip(ops) {

@@ -10,6 +10,7 @@ use super::spill::new_run;
 use crate::Result;
 use crate::index::Index;
 use crate::limits::{COIN_CHANGES_MAX, PENDING_SPILLS_MAX};
+use crate::memory::part::Part;
 use crate::memory::region::Buffer;
 use crate::primitives::position::Txo;
 use crate::runs::catalogue::Run;
@@ -91,14 +92,17 @@ impl Pending {
     /// in it.
     pub const ROWS_MIN: usize = 2 * COIN_CHANGES_MAX;
 
-    /// With room for `rows` in memory, at least [`Pending::ROWS_MIN`].
+    /// Its bytes.
+    pub const BYTES_MIN: usize = Pending::ROWS_MIN * size_of::<PendingRow>();
+
+    /// With room for as many rows as `bytes` hold, at least [`Pending::ROWS_MIN`].
     ///
     /// # Errors
     /// [`crate::memory::Fault::Memory`].
-    pub fn new(rows: usize) -> Result<Pending> {
+    pub fn new(bytes: usize) -> Result<Pending> {
         const _: () = assert!(buffer_for::<PendingRow>(PENDING_SPILLS_MAX) <= Pending::ROWS_MIN);
         Ok(Pending {
-            rows: Buffer::new("pending spends", rows)?,
+            rows: Buffer::new(Part::Pending, bytes / size_of::<PendingRow>())?,
             spills: Vec::with_capacity(PENDING_SPILLS_MAX),
         })
     }
@@ -119,9 +123,9 @@ impl Pending {
         self.rows.room() < COIN_CHANGES_MAX
     }
 
-    /// The buffer.
-    pub fn buffer(&self) -> &Buffer<PendingRow> {
-        &self.rows
+    /// Notes that what waits in the buffer is in use.
+    pub fn note_in_use(&mut self) {
+        self.rows.note_in_use();
     }
 
     /// Writes a full buffer as a run, unless it is better to look them all up, which is to be done if it
@@ -203,7 +207,7 @@ impl Pending {
     /// [`crate::store::Fault::Store`].
     pub fn clear(&mut self, store: &Store, most_held: usize) -> Result<()> {
         self.rows.clear();
-        self.rows.note_use(most_held);
+        self.rows.note_used(most_held);
         if self.spills.is_empty() {
             return Ok(());
         }

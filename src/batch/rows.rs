@@ -12,6 +12,7 @@
 //! sorting and 146 MB less memory than rows for all.)
 
 use crate::limits::BLOCK_OUTPUTS_MAX;
+use crate::memory::part::Part;
 use crate::memory::region::Region;
 use crate::primitives::position::Txo;
 use crate::runs::row::{FundingRow, Row, SpendingRow, TxidRow};
@@ -43,7 +44,6 @@ pub struct RowBuffers {
     spending_bytes: usize,
     recent_from: Txo,
     counts: Counts,
-    most_bytes: usize,
 }
 
 /// How many rows each share holds.
@@ -182,6 +182,10 @@ fn percent(bytes: usize, percent: usize) -> usize {
 }
 
 impl RowBuffers {
+    /// More than this is of more use as table: with so many rows waiting, mainnet's 4.4 G outputs are under
+    /// 400 runs, which merge in one pass.
+    pub const BYTES_MAX: usize = 413 << 20;
+
     /// A region of `bytes`.
     ///
     /// # Errors
@@ -192,7 +196,7 @@ impl RowBuffers {
             "a spender is at most so far behind"
         );
         Ok(RowBuffers {
-            region: Region::new("rows", bytes)?,
+            region: Region::new(Part::Rows, bytes)?,
             bytes_in_use: bytes.min(BYTES_FIRST),
             funding_spills: 0,
             funding_bytes: percent(bytes, FUNDING_PERCENT),
@@ -200,7 +204,6 @@ impl RowBuffers {
             spending_bytes: percent(bytes, SPENDING_PERCENT),
             recent_from: Txo(0),
             counts: Counts::default(),
-            most_bytes: 0,
         })
     }
 
@@ -270,30 +273,19 @@ impl RowBuffers {
 
     /// Notes that a merge held so many bytes in the whole region.
     pub fn note_merge(&mut self, bytes: usize) {
-        self.most_bytes = self.most_bytes.max(bytes);
+        self.region.note_used(bytes);
     }
 
-    /// Notes how full it is, for [`RowBuffers::most_bytes`].
-    pub fn note(&mut self) {
-        self.most_bytes = self.most_bytes.max(self.held_bytes());
+    /// Notes that the rows it holds are in use.
+    pub fn note_in_use(&mut self) {
+        self.region.note_in_use(self.held_bytes());
     }
 
-    /// The bytes that are in use.
-    pub fn held_bytes(&self) -> usize {
+    fn held_bytes(&self) -> usize {
         self.counts.funding * size_of::<FundingRow>()
             + self.counts.recent * size_of::<u32>()
             + self.counts.spending * size_of::<SpendingRow>()
             + self.counts.txids * size_of::<TxidRow>()
-    }
-
-    /// The bytes there are.
-    pub fn bytes(&self) -> usize {
-        self.region.len()
-    }
-
-    /// The most bytes that were in use, as far as was noted.
-    pub fn most_bytes(&self) -> usize {
-        self.most_bytes
     }
 }
 

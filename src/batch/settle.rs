@@ -200,7 +200,7 @@ mod tests {
                 index: index(folder.path()),
                 _folder: folder,
                 staging: Staging::new().unwrap(),
-                pending: Pending::new(Pending::ROWS_MIN).unwrap(),
+                pending: Pending::new(Pending::BYTES_MIN).unwrap(),
             }
         }
 

@@ -6,7 +6,7 @@ use super::Batch;
 use super::rows::Spends;
 use crate::Result;
 use crate::batch::clock::{Stage, Stages};
-use crate::index::{Index, NewBlock};
+use crate::index::Index;
 use crate::limits::APART_ROWS_MIN;
 use crate::primitives::position::{Height, Txo};
 use crate::runs::catalogue::Run;
@@ -18,20 +18,8 @@ use bytemuck::Zeroable;
 impl Batch {
     pub(super) fn write_blocks(&mut self, index: &Index) -> Result<()> {
         self.stages.enter(Stage::Write);
-        self.marks_bytes_most = self.marks_bytes_most.max(self.waiting_bytes());
-        let mut start = 0;
-        index.write_blocks(self.new_blocks.iter().map(|block| {
-            let marks = &self.marks[start..block.marks_end];
-            start = block.marks_end;
-            NewBlock {
-                height: block.height,
-                row: block.row,
-                marks,
-                place: block.place,
-            }
-        }))?;
-        self.new_blocks.clear();
-        self.marks.clear();
+        index.write_blocks(self.waiting.blocks())?;
+        self.waiting.clear();
         Ok(())
     }
 

@@ -12,6 +12,8 @@
 use crate::limits::{
     TABLE_LOAD_EASY_PERCENT, TABLE_LOAD_MAX_PERCENT, TABLE_SAMPLE_SLOTS, TABLE_SLOTS_FIRST,
 };
+use crate::memory::part::Part;
+use crate::memory::plan::Plan;
 use crate::memory::region::Region;
 use crate::primitives::position::Txo;
 use crate::runs::row::{CoinRow, POSITION_BITS};
@@ -50,16 +52,23 @@ impl Table {
         (bytes / size_of::<u128>()).saturating_sub(TAIL_SLOTS)
     }
 
+    /// The number of home slots that are planned.
+    pub fn slots_of(plan: &Plan) -> usize {
+        Table::slots_in(plan.bytes_of(Part::Table))
+    }
+
     /// An empty table of at most `slots_max` home slots (at least 16).
     ///
     /// # Errors
     /// [`crate::os::Fault::Io`] if the operating system does not give the memory.
     pub fn new(slots_max: usize) -> crate::Result<Table> {
         let homes_max = slots_max.max(16);
-        let slots = Region::new("table", homes_max + TAIL_SLOTS)?;
+        let homes = homes_max.min(TABLE_SLOTS_FIRST);
+        let mut slots = Region::new(Part::Table, homes_max + TAIL_SLOTS)?;
+        slots.note_in_use(homes + TAIL_SLOTS);
         Ok(Table {
             slots,
-            homes: homes_max.min(TABLE_SLOTS_FIRST),
+            homes,
             homes_max,
             count: 0,
         })
@@ -83,11 +92,6 @@ impl Table {
     /// Home slots at full size.
     pub fn slots_max(&self) -> usize {
         self.homes_max
-    }
-
-    /// Bytes of the slots in use, empty ones between them included.
-    pub fn used_bytes(&self) -> usize {
-        Table::bytes_for(self.homes)
     }
 
     /// How many slots coins are away from their homes, on average and at most: of a sample of the
@@ -291,6 +295,7 @@ impl Table {
                 kept += 1;
             }
         }
+        self.slots.note_in_use(end);
         self.homes = homes;
         self.count = kept;
     }

@@ -247,13 +247,13 @@ fn duration(duration: Duration) -> String {
 
 fn describe_plan(plan: &Plan) -> String {
     let parts: Vec<String> = plan
-        .parts
+        .parts()
         .iter()
-        .map(|part| format!("{} {}", part.name, mebibytes(part.bytes)))
+        .map(|planned| format!("{} {}", planned.part, mebibytes(planned.bytes)))
         .collect();
     format!(
         "memory {} MiB: {}",
-        mebibytes(plan.budget_bytes),
+        mebibytes(plan.budget_bytes()),
         parts.join(", ")
     )
 }

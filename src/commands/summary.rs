@@ -24,7 +24,7 @@ pub fn to_json(summary: &Summary) -> Value {
     let memory: Vec<Value> = summary
         .parts
         .iter()
-        .map(|(part, used)| json!({"part": part.name, "planned_bytes": part.bytes, "used_bytes": used}))
+        .map(|(planned, used)| json!({"part": planned.part, "planned_bytes": planned.bytes, "used_bytes": used}))
         .collect();
     json!({
         "height": summary.tip.map(|(height, _)| height.0),
@@ -135,9 +135,9 @@ pub fn show(summary: &Summary, out: &mut impl Write) -> Result<()> {
 fn show_parts(summary: &Summary, out: &mut impl Write) -> Result<()> {
     let mib = |bytes: u64| format!("{:.1}", bytes as f64 / f64::from(1 << 20));
     let mut rows = vec![["part", "planned MiB", "used MiB"].map(String::from)];
-    for (part, used) in &summary.parts {
+    for (planned, used) in &summary.parts {
         let used = used.map_or_else(|| "-".to_owned(), mib);
-        rows.push([part.name.to_owned(), mib(part.bytes as u64), used]);
+        rows.push([planned.part.to_string(), mib(planned.bytes as u64), used]);
     }
     print(out, [Left, Right, Right], &rows)
 }

@@ -9,6 +9,7 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 
 use crate::limits::{BLOCK_BYTES_MAX, HEADERS_MAX};
 use crate::primitives::position::Place;
+use bytemuck::{Pod, Zeroable};
 
 /// Bytes of the arena that one header takes, buckets apart.
 pub const NODE_BYTES: usize = 36;
@@ -38,7 +39,7 @@ pub(super) const BELOW: u32 = 1 << 28;
 pub(super) const DERIVED: u32 = EXCLUDED | CONNECTED | BEST | BELOW;
 
 /// A block's links. Children hang in a list from `child` through `sibling`.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Pod, Zeroable)]
 #[repr(C)]
 pub(super) struct Node {
     pub(super) key: [u32; 2],
@@ -106,7 +107,7 @@ impl<'a> Arena<'a> {
 
     /// No nodes, in these bytes; of more than [`HEADERS_MAX`] need, only that part is used.
     pub(super) fn new(bytes: &'a mut [u8]) -> Arena<'a> {
-        let words = words_of(bytes);
+        let (_, words, _) = bytemuck::pod_align_to_mut::<u8, u32>(bytes);
         // A node and 4/3 of a bucket, in words of 4 bytes: (9 + 4/3) n <= words.
         let capacity = (words.len() * 3 / 31).min(HEADERS_MAX);
         // Below four nodes the buckets could fill up.
@@ -115,7 +116,7 @@ impl<'a> Arena<'a> {
         let buckets = &mut rest[..capacity * 4 / 3];
         buckets.fill(NONE);
         Arena {
-            nodes: nodes_of(nodes),
+            nodes: bytemuck::cast_slice_mut(nodes),
             buckets,
             len: 0,
             sip: RandomState::new(),
@@ -213,20 +214,4 @@ impl<'a> Arena<'a> {
         self.node_mut(before).sibling = self.node(id).sibling;
         self.hang(id, parent);
     }
-}
-
-/// The arena's aligned words.
-fn words_of(arena: &mut [u8]) -> &mut [u32] {
-    // SAFETY: every four bytes are a valid u32, and align_to_mut gives only aligned ones out.
-    unsafe { arena.align_to_mut::<u32>().1 }
-}
-
-/// The words as nodes.
-fn nodes_of(words: &mut [u32]) -> &mut [Node] {
-    // SAFETY: a Node is nine u32 in C order (its size is asserted above), aligned as u32 is, and
-    // every pattern of bits is a valid one.
-    let (before, nodes, after) = unsafe { words.align_to_mut::<Node>() };
-    assert!(before.is_empty());
-    assert!(after.is_empty());
-    nodes
 }

@@ -255,7 +255,7 @@ impl ChainEnd {
 
 /// The record in front of each of these places, which are in order.
 fn records_before(datadir: &Datadir, places: &[(u32, u64)]) -> Result<Vec<Record>> {
-    let mut reader = datadir.record_reader();
+    let mut reader = datadir.record_reader()?;
     let mut found = Vec::new();
     for file in places.chunk_by(|one, other| one.0 == other.0) {
         let number = file[0].0;
@@ -384,7 +384,7 @@ mod tests {
             let path = block_file_path(datadir.blocks_dir(), file.number);
             let mut bytes = fs::read(&path).expect("file");
             datadir.xor_key().apply(&mut bytes, 0);
-            let mut reader = datadir.record_reader();
+            let mut reader = datadir.record_reader().expect("memory");
             reader.open(path, file.number, 0).expect("opens");
             while let Some(Record { place, hash, .. }) = reader.next_record().expect("reads") {
                 let from = place.offset_bytes as usize - FRAME_BYTES;

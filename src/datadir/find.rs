@@ -135,7 +135,7 @@ fn of_network(found: Found, wanted: Wanted<'_>) -> Result<Found> {
 /// The network of the first block in the folder, if it can be told; why not is for the reader to say.
 fn network_in(blocks_dir: &Path, networks: &[Network]) -> Option<NetworkName> {
     let key = files::read_xor_key(blocks_dir).ok()?;
-    let mut reader = RecordReader::new(networks.to_vec(), key);
+    let mut reader = RecordReader::new(networks.to_vec(), key).ok()?;
     reader.open(block_file_path(blocks_dir, 0), 0, 0).ok()?;
     let record = reader.next_record().ok()??;
     Some(record.network)

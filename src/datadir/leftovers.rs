@@ -98,7 +98,7 @@ pub fn leftovers_of(
     datadir: &Datadir,
     numbers: RangeInclusive<u32>,
 ) -> Result<Vec<LeftoversOfFile>> {
-    let mut reader = datadir.record_reader();
+    let mut reader = datadir.record_reader()?;
     let mut found = Vec::new();
     let newest = datadir.files().last().map(|file| file.number);
     let files = datadir.files().iter().map(|file| file.number);

@@ -156,7 +156,7 @@ impl Datadir {
         let files = files::list(&blocks_dir)?;
         let missing = files::check_numbers(&blocks_dir, &files).err();
         let xor_key = files::read_xor_key(&blocks_dir)?;
-        let mut reader = RecordReader::new(networks.to_vec(), xor_key);
+        let mut reader = RecordReader::new(networks.to_vec(), xor_key)?;
         let Some(first) = first_record(&mut reader, &blocks_dir, &files)? else {
             let other = foreign::other_coin(&blocks_dir, &files, xor_key)?;
             return Err(other.unwrap_or(
@@ -227,7 +227,7 @@ impl Datadir {
     }
 
     /// A reader of records that knows all networks, so that a foreign block is recognized.
-    fn record_reader(&self) -> RecordReader {
+    fn record_reader(&self) -> Result<RecordReader> {
         RecordReader::new(self.networks.clone(), self.xor_key)
     }
 }

@@ -7,7 +7,7 @@
 //! un-XORing them there took 0.4 s for 3 GB, out of a map 0.7 to 1.6 s (a virtual machine, where small
 //! pages of a map are looked up twice).
 //!
-//! Memory: one window of the largest block, an anonymous map made once. Of mapped files at most
+//! Memory: one window of the largest block, made once. Of mapped files at most
 //! about [`MAPPED_BYTES_MAX`] are resident; they are the kernel's to take back at any time.
 
 use crate::datadir::Fault;
@@ -15,7 +15,7 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use memmap2::{Advice, Mmap, MmapMut, UncheckedAdvice};
+use memmap2::{Advice, Mmap, UncheckedAdvice};
 
 use super::files::{block_file_path, read_at};
 use super::xor::XorKey;
@@ -24,6 +24,8 @@ use crate::datadir::Datadir;
 use crate::limits::{
     BLOCK_BYTES_MAX, MAPPED_BYTES_MAX, OPEN_FILES_MAX, READ_AHEAD_BYTES, SETTLED_AFTER,
 };
+use crate::memory::part::Part;
+use crate::memory::region::Region;
 use crate::os::opening::open_file;
 use crate::os::system::will_need;
 use crate::os::{io_error, sigbus};
@@ -37,7 +39,7 @@ pub struct BlockReader {
     blocks_dir: PathBuf,
     key: XorKey,
     last_number: Option<u32>,
-    window: MmapMut,
+    window: Region<u8>,
     open: Vec<OpenFile>,
     /// Counts reads, to know which file was used longest ago.
     clock: u64,
@@ -74,8 +76,8 @@ impl BlockReader {
         key: XorKey,
         last_number: Option<u32>,
     ) -> Result<BlockReader> {
-        let window = MmapMut::map_anon(Self::WINDOW_BYTES)
-            .map_err(io_error("set memory aside for", &blocks_dir))?;
+        // Most blocks fill but a part of it.
+        let window = Region::in_small_pages(Part::Block, Self::WINDOW_BYTES)?;
         Ok(BlockReader {
             blocks_dir,
             key,
@@ -185,6 +187,7 @@ impl BlockReader {
         } = place;
         let open = &mut self.open[index];
         open.read_ahead(offset_bytes as usize, bytes as usize);
+        self.window.note_used(bytes as usize);
         let window = &mut self.window[..bytes as usize];
         let read =
             read_at(&open.file, window, offset_bytes).map_err(io_error("read", &open.path))?;
@@ -328,7 +331,7 @@ mod tests {
 
     /// All records of a datadir: place and hash.
     fn records(datadir: &Datadir) -> Vec<(Place, [u8; 32])> {
-        let mut reader = datadir.record_reader();
+        let mut reader = datadir.record_reader().expect("memory");
         let mut found = Vec::new();
         for file in datadir.files() {
             let path = block_file_path(datadir.blocks_dir(), file.number);

@@ -3,7 +3,8 @@
 //! Invariant: a record is returned only if its header meets its own proof of work and the whole of
 //! it is in the file. What lies between such records is counted, not trusted.
 //!
-//! Memory: one buffer of [`SEARCH_BYTES_MAX`]. Files are read with pread, a page where a record
+//! Memory: one buffer of [`SEARCH_BYTES_MAX`], made once; of the plan, it has the place of a block, which is
+//! read when the scan is over. Files are read with pread, a page where a record
 //! begins and the blocks skipped, so a file that a node shortens meanwhile just ends earlier.
 
 use std::fs::File;
@@ -19,6 +20,8 @@ use super::leftovers::{Leftovers, Stretch};
 use super::xor::XorKey;
 use crate::Result;
 use crate::limits::{BLOCK_BYTES_MAX, BLOCK_BYTES_MIN, HEADER_BYTES, HOP_BYTES, SEARCH_BYTES_MAX};
+use crate::memory::part::Part;
+use crate::memory::region::Region;
 use crate::os::io_error;
 use crate::os::opening::open_file;
 use crate::primitives::network::{Network, NetworkName};
@@ -44,7 +47,7 @@ pub struct Record {
 pub struct RecordReader {
     networks: Vec<Network>,
     key: XorKey,
-    buffer: Box<[u8]>,
+    buffer: Region<u8>,
     open: Option<Open>,
 }
 
@@ -72,14 +75,16 @@ enum Seen {
 
 impl RecordReader {
     /// Recognizes the records of `networks`.
-    pub fn new(networks: Vec<Network>, key: XorKey) -> RecordReader {
-        let buffer = vec![0; SEARCH_BYTES_MAX].into_boxed_slice();
-        RecordReader {
+    ///
+    /// # Errors
+    /// [`crate::memory::Fault::Memory`].
+    pub fn new(networks: Vec<Network>, key: XorKey) -> Result<RecordReader> {
+        Ok(RecordReader {
             networks,
             key,
-            buffer,
+            buffer: Region::in_small_pages(Part::Block, SEARCH_BYTES_MAX)?,
             open: None,
-        }
+        })
     }
 
     /// Begins to read the file `number` at `path`, at byte `from`, which must be where a record may
@@ -337,7 +342,7 @@ mod tests {
         let path = dir.path().join("blk00000.dat");
         std::fs::write(&path, bytes).expect("write");
         let networks = NetworkName::ALL.map(Network::new).to_vec();
-        let mut reader = RecordReader::new(networks, key);
+        let mut reader = RecordReader::new(networks, key).expect("memory");
         reader.open(path, 0, from).expect("opens");
         let mut records = Vec::new();
         while let Some(record) = reader.next_record().expect("reads") {

@@ -124,7 +124,7 @@ pub fn scan(
     progress: &mut dyn FnMut(&ScanProgress),
 ) -> Result<ScanReport> {
     let mut scan = Scan {
-        reader: datadir.record_reader(),
+        reader: datadir.record_reader()?,
         network: datadir.network().name,
         tree,
         full: None,
@@ -161,7 +161,7 @@ pub fn scan(
 /// # Errors
 /// A file cannot be read.
 pub fn copies_of(datadir: &Datadir, hash: &[u8; 32]) -> Result<Vec<Place>> {
-    let mut reader = datadir.record_reader();
+    let mut reader = datadir.record_reader()?;
     let mut places = Vec::new();
     for file in datadir.files() {
         reader.open(
@@ -624,7 +624,7 @@ mod tests {
     }
 
     fn places_in(datadir: &Datadir, file: u32) -> Vec<Place> {
-        let mut reader = datadir.record_reader();
+        let mut reader = datadir.record_reader().expect("memory");
         let path = block_file_path(datadir.blocks_dir(), file);
         reader.open(path, file, 0).expect("opens");
         let records = std::iter::from_fn(|| reader.next_record().expect("reads"));

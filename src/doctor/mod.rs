@@ -20,15 +20,14 @@ pub use node::Node;
 
 use crate::Result;
 use crate::datadir::{BlockReader, ChainEnd, Datadir, HeaderTree, Root, ScanReport, Source, scan};
-use crate::import::chain::fork;
+use crate::import::chain::{fork, header_arena};
 use crate::import::events::{Event, Watch};
 use crate::import::needs::sample::{Sample, Tally};
 use crate::import::needs::{Ahead, Needs, Room};
+use crate::import::plan::{headers_bytes, plan};
 use crate::index::Index;
 use crate::index::left_out::LeftOut;
-use crate::limits::RECORD_BYTES_TYPICAL_MIN;
-use crate::memory::plan::{BUDGET_BYTES_MIN, Plan};
-use crate::memory::region::Region;
+use crate::memory::plan::BUDGET_BYTES_MIN;
 use crate::os::sigbus::catch_sigbus;
 use crate::primitives::position::Height;
 use crate::primitives::wire::check_block;
@@ -113,13 +112,13 @@ pub struct WrongBlock {
 pub fn examine(options: &Options, watch: &mut Watch<'_>) -> Result<Report> {
     catch_sigbus();
     let mut report = Report::default();
-    let plan = report.note(Plan::new(options.memory_bytes, None));
+    let planned = report.note(plan(options.memory_bytes, None));
     if let Some((datadir, gap)) = report.note(Datadir::open_with_gaps(&options.source)) {
         report.problems.extend(gap.map(|gap| gap.to_string()));
         // With too little memory the rest is looked at all the same.
-        let plan = plan.or_else(|| Plan::new(BUDGET_BYTES_MIN, None).ok());
-        let arena = plan.map_or(0, |plan| plan.sizes.header_arena_bytes);
-        report.look(options, &datadir, arena, watch)?;
+        let planned = planned.or_else(|| plan(BUDGET_BYTES_MIN, None).ok());
+        let arena_bytes = planned.map_or(0, |plan| headers_bytes(&plan));
+        report.look(options, &datadir, arena_bytes, watch)?;
     }
     report.works = report.problems.is_empty();
     Ok(report)
@@ -153,10 +152,7 @@ impl Report {
         self.node = Some(node);
         let (index, open) = found::index(options, datadir);
         self.problems.extend(index.problem.clone());
-        let bytes: u64 = datadir.files().iter().map(|file| file.bytes).sum();
-        let wanted = HeaderTree::bytes_for(bytes / RECORD_BYTES_TYPICAL_MIN + 1000);
-        let arena_bytes = arena_bytes.min(usize::try_from(wanted).unwrap_or(usize::MAX));
-        let mut arena = Region::<u8>::new("headers", arena_bytes)?;
+        let mut arena = header_arena(datadir, None, arena_bytes)?;
         let mut tree = HeaderTree::new(&mut arena, Root::Genesis(datadir.network().genesis_hash));
         let scanned = scan(datadir, &[], &mut tree, &mut |done| {
             watch.tell(Event::Scan(done))

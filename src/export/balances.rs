@@ -23,7 +23,7 @@ use crate::datadir::Location;
 use crate::export::Fault;
 use crate::index::Index;
 use crate::limits::SORTER_BYTES_MIN;
-use crate::memory::plan::left_when_reading;
+use crate::memory::part::Part;
 use crate::memory::region::Region;
 use crate::memory::sorter::{Sorted, Sorter};
 use crate::os::sigbus::catch_sigbus;
@@ -32,7 +32,7 @@ use crate::primitives::fingerprint::SCRIPT_BITS;
 use crate::primitives::position::{Height, Txo};
 use crate::runs::row::{FundingRow, SpendingRow};
 use crate::store::SEQUENTIAL_CACHE_BYTES;
-use crate::utxo::{Heights, Progress, Spent, UtxoSet, Watch, Work, spent_rows};
+use crate::utxo::{Heights, Progress, Spent, UtxoSet, Watch, Work, left_for_buffers, spent_rows};
 use byteorder::{BigEndian, ByteOrder, LittleEndian};
 use std::fmt::Write;
 use std::path::Path;
@@ -96,16 +96,16 @@ pub fn export_balances(
         let rows_bytes = spent_bytes.max(funding_rows * size_of::<FundingRow>());
         let fixed = Heights::bytes(set.height()) + rows_bytes;
         let least = fixed + 3 * SORTER_BYTES_MIN;
-        let share = (left_when_reading(options.memory_bytes, least)? - fixed) / 3;
+        let share = (left_for_buffers(options.memory_bytes, least)? - fixed) / 3;
         let mut coins = Sorter::new(COIN_KEY_BYTES, share, dir)?;
         {
-            let mut buffer = Region::new("spent outputs", spent_rows)?;
+            let mut buffer = Region::new(Part::SpentOutputs, spent_rows)?;
             sort_coins(&mut set, &mut buffer, &mut coins, watch)?;
         }
         let mut entries = Entries::new(options.top.is_some(), share, dir)?;
         let mut receipts = Sorter::new(RECEIPT_KEY_BYTES, share, dir)?;
         {
-            let mut buffer = Region::new("receipts", funding_rows)?;
+            let mut buffer = Region::new(Part::Receipts, funding_rows)?;
             let mut adding = Adding {
                 set: &set,
                 received: Received::open(&set, &mut buffer)?,
@@ -115,7 +115,7 @@ pub fn export_balances(
             };
             adding.run(coins.finish()?, watch)?;
         }
-        let mut buffer = Region::new("spent outputs", spent_rows)?;
+        let mut buffer = Region::new(Part::SpentOutputs, spent_rows)?;
         let spent = Spent::open(set.snapshot(), set.height(), set.end(), &mut buffer)?;
         let sorting = all_sorted(&set);
         add_spends(receipts.finish()?, spent, &mut entries, watch, &sorting)?;

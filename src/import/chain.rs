@@ -15,6 +15,7 @@ use crate::index::Index;
 use crate::index::left_out::left_out;
 use crate::index::scan_memory::{ScanMemory, forget, note_chain_end, write_positions};
 use crate::limits::{POSITIONS_PER_WRITE, RECORD_BYTES_TYPICAL_MIN, UNSETTLED_BLOCKS};
+use crate::memory::part::Part;
 use crate::memory::region::Region;
 use crate::primitives::position::{Height, Place};
 use crate::primitives::wire;
@@ -107,6 +108,32 @@ fn still_holds(index: &Index, datadir: &Datadir, memory: &ScanMemory) -> Result<
     Ok(tip_holds && is_at(memory.anchor.0, &memory.anchor.1))
 }
 
+/// Memory for a scan: for as many headers as the bytes can hold that no scan has read, and for those that are
+/// remembered, but at most `most_bytes`.
+///
+/// # Errors
+/// [`crate::memory::Fault::Memory`].
+pub fn header_arena(
+    datadir: &Datadir,
+    memory: Option<&ScanMemory>,
+    most_bytes: usize,
+) -> Result<Region<u8>> {
+    let bytes: u64 = datadir.files().iter().map(|file| file.bytes).sum();
+    let read = memory.map_or(0, |memory| {
+        memory.files.iter().map(|f| f.scanned_to_bytes).sum()
+    });
+    let headers = bytes.saturating_sub(read) / RECORD_BYTES_TYPICAL_MIN
+        + 4 * u64::from(UNSETTLED_BLOCKS)
+        + 1000;
+    let asides = memory.map_or(0, |memory| memory.asides.len() as u64);
+    let known = memory.map_or(0, |memory| {
+        u64::from(memory.chain_end.0 - memory.anchor.0.0)
+    });
+    let wanted = HeaderTree::bytes_for(headers + asides + known);
+    let wanted = usize::try_from(wanted).unwrap_or(usize::MAX);
+    Region::new(Part::Headers, wanted.min(most_bytes))
+}
+
 struct Finder<'a> {
     index: &'a Index,
     datadir: &'a Datadir,
@@ -122,7 +149,7 @@ impl Finder<'_> {
         memory: &ScanMemory,
         progress: &mut dyn FnMut(&ScanProgress),
     ) -> Result<Option<Chain>> {
-        let mut arena = Region::<u8>::new("headers", self.arena_for(Some(memory)))?;
+        let mut arena = header_arena(self.datadir, Some(memory), self.arena_bytes)?;
         let root = Root::Anchor {
             height: memory.anchor.0,
             hash: memory.anchor.1,
@@ -152,7 +179,7 @@ impl Finder<'_> {
 
     /// As if the index were new.
     fn look_at_all(&self, progress: &mut dyn FnMut(&ScanProgress)) -> Result<Chain> {
-        let mut arena = Region::<u8>::new("headers", self.arena_for(None))?;
+        let mut arena = header_arena(self.datadir, None, self.arena_bytes)?;
         let root = Root::Genesis(self.datadir.network().genesis_hash);
         let mut tree = HeaderTree::new(&mut arena, root);
         let report = scan(self.datadir, &[], &mut tree, progress)?;
@@ -205,25 +232,6 @@ impl Finder<'_> {
             chain.has_moved = self.store(tree, &chain)?;
         }
         Ok(chain)
-    }
-
-    /// Memory for as many headers as the unread bytes can hold, within the plan.
-    fn arena_for(&self, memory: Option<&ScanMemory>) -> usize {
-        let bytes: u64 = self.datadir.files().iter().map(|file| file.bytes).sum();
-        let read = memory.map_or(0, |memory| {
-            memory.files.iter().map(|f| f.scanned_to_bytes).sum()
-        });
-        let headers = bytes.saturating_sub(read) / RECORD_BYTES_TYPICAL_MIN
-            + 4 * u64::from(UNSETTLED_BLOCKS)
-            + 1000;
-        let asides = memory.map_or(0, |memory| memory.asides.len() as u64);
-        let known = memory.map_or(0, |memory| {
-            u64::from(memory.chain_end.0 - memory.anchor.0.0)
-        });
-        let wanted = HeaderTree::bytes_for(headers + asides + known);
-        usize::try_from(wanted)
-            .unwrap_or(usize::MAX)
-            .min(self.arena_bytes)
     }
 
     /// Inserts the headers above the anchor that earlier scans found. `false`: one has moved.

@@ -4,6 +4,7 @@
 
 use crate::Result;
 use crate::batch::clock::Stages;
+use crate::batch::table::Table;
 use crate::batch::{Batch, TableCounts};
 use crate::datadir::{ChainEnd, ScanProgress};
 use crate::error::Topic;
@@ -13,8 +14,8 @@ use crate::index::Index;
 use crate::index::left_out::{LeftOut, left_out};
 use crate::ledger::alarm::Alarm;
 use crate::ledger::record::Record;
-use crate::memory::heap::Counted;
-use crate::memory::plan::{Part, Plan};
+use crate::memory::account::Account;
+use crate::memory::plan::{Plan, Planned};
 use crate::os::machine::Resident;
 use crate::primitives::position::{Height, Place};
 use crate::primitives::wire::{self, BlockFault, Hash32};
@@ -222,7 +223,7 @@ pub struct Summary {
     /// The one number.
     pub memory_budget_bytes: u64,
     /// The parts of the plan, each with the most it used, where that is known.
-    pub parts: Vec<(Part, Option<u64>)>,
+    pub parts: Vec<(Planned, Option<u64>)>,
     /// Where the time went.
     pub stages: Stages,
     /// Home slots of the table.
@@ -288,10 +289,14 @@ impl Summary {
             index_bytes: 0,
             runs_bytes: 0,
             peak_memory_bytes: 0,
-            memory_budget_bytes: plan.budget_bytes as u64,
-            parts: plan.parts.iter().map(|part| (*part, None)).collect(),
+            memory_budget_bytes: plan.budget_bytes() as u64,
+            parts: plan
+                .parts()
+                .iter()
+                .map(|planned| (*planned, None))
+                .collect(),
             stages: Stages::default(),
-            table_capacity: plan.sizes.table_slots as u64,
+            table_capacity: Table::slots_of(plan) as u64,
             table: TableCounts::default(),
             interrupted: false,
             chain_end: ChainEnd::default(),
@@ -308,22 +313,11 @@ impl Summary {
         self.table.hits += counts.hits;
         self.table.misses += counts.misses;
         self.table.evictions += counts.evictions;
-        let used = batch.parts();
-        for (part, most) in &mut self.parts {
-            if let Some(used) = used.iter().find(|used| used.name == part.name) {
-                *most = Some(most.unwrap_or(0).max(used.most as u64));
-            }
-        }
-        let counted = Counted::now();
-        let on_heap = [
-            ("redb", counted.redb_most_bytes),
-            ("process", counted.outside_bytes()),
-        ];
-        for (part, most) in &mut self.parts {
-            let found = on_heap.iter().find(|(name, _)| *name == part.name);
-            if let Some((_, bytes)) = found.filter(|_| counted.allocations > 0) {
-                *most = Some(most.unwrap_or(0).max(*bytes));
-            }
+        let account = Account::now();
+        for (planned, most) in &mut self.parts {
+            let taken = account.of(planned.part);
+            // `None` is below every `Some`.
+            *most = (*most).max(taken.map(|taken| taken.in_use_most_bytes));
         }
         self.peak_memory_bytes = self
             .peak_memory_bytes

@@ -5,16 +5,15 @@
 use crate::Result;
 use crate::batch::clock::Stage;
 use crate::batch::{Batch, TableCounts};
-use crate::datadir::BlockReader;
 use crate::index::Index;
 use crate::ledger;
 use crate::ledger::alarm::{Alarm, Watcher};
 use crate::ledger::record::{
     Cgroup, Heap, Moment, PartUse, Process, Record, RelationUse, TableUse,
 };
-use crate::memory::heap::{self, Counted};
-use crate::memory::plan::{Part, Plan};
-use crate::memory::region;
+use crate::memory::account::{self, Account};
+use crate::memory::part::Part;
+use crate::memory::plan::{Plan, Planned};
 use crate::os::machine::{self, Held, Resident};
 use crate::primitives::position::Height;
 use crate::runs::row::Relation;
@@ -49,12 +48,12 @@ pub struct Keeper {
 impl Keeper {
     /// Of a run that begins.
     pub fn new(plan: &Plan, settings: &Settings) -> Keeper {
-        heap::forget_most();
+        account::forget_most();
         Keeper {
             settings: settings.clone(),
             plan: plan.clone(),
             started: Instant::now(),
-            outside_before: Counted::now().outside_bytes(),
+            outside_before: Account::now().heap().outside_bytes(),
             blocks: 0,
             block_bytes: 0,
             counts_before: TableCounts::default(),
@@ -114,20 +113,12 @@ impl Keeper {
         index: &Index,
         batch: &mut Batch,
     ) -> Result<Record> {
-        // First of all: making the rest of the record takes some heap for a moment.
-        let counted = Counted::now();
+        batch.note_in_use();
+        // At once: making the rest of the record takes some heap for a moment.
+        let account = Account::now();
         let resident = Resident::now();
         batch.stages.settle();
-        let parts = batch.parts();
-        let part_use = |part: &Part| match parts.iter().find(|used| used.name == part.name) {
-            Some(used) => PartUse {
-                name: part.name.to_owned(),
-                capacity_bytes: used.capacity as u64,
-                in_use_bytes: Some(used.in_use as u64),
-                most_bytes: Some(used.most as u64),
-            },
-            None => self.heap_part(part, &counted),
-        };
+        let parts = self.plan.parts().iter();
         let stages = Stage::NAMES.iter();
         Ok(Record {
             moment,
@@ -136,8 +127,10 @@ impl Keeper {
             elapsed_ms: self.started.elapsed().as_millis() as u64,
             blocks: self.blocks,
             block_bytes: self.block_bytes,
-            parts: self.plan.parts.iter().map(part_use).collect(),
-            heap: heap(&counted, resident.mapped_bytes),
+            parts: parts
+                .map(|planned| self.part_use(planned, &account))
+                .collect(),
+            heap: heap(&account, resident.mapped_bytes),
             process: process(&resident),
             cgroup: machine::group().map(|(usage_bytes, limit_bytes)| Cgroup {
                 usage_bytes,
@@ -155,21 +148,23 @@ impl Keeper {
         })
     }
 
-    /// A part that lives on the heap, if the heap is counted, or nowhere in particular.
-    fn heap_part(&self, part: &Part, counted: &Counted) -> PartUse {
-        let own = counted.outside_bytes().saturating_sub(self.outside_before);
-        let (in_use, most) = match part.name {
-            _ if counted.allocations == 0 => (None, None),
-            "redb" => (Some(counted.redb_bytes), Some(counted.redb_most_bytes)),
-            "process" => (Some(own), None),
-            _ => (None, None),
+    fn part_use(&self, planned: &Planned, account: &Account) -> PartUse {
+        let taken = account.of(planned.part);
+        let mut part = PartUse {
+            part: planned.part.into(),
+            // What lives on the heap has no size of its own.
+            capacity_bytes: taken
+                .map(|taken| taken.mapped_bytes)
+                .filter(|bytes| *bytes > 0)
+                .unwrap_or(planned.bytes as u64),
+            in_use_bytes: taken.map(|taken| taken.in_use_bytes),
+            most_bytes: taken.map(|taken| taken.in_use_most_bytes),
         };
-        PartUse {
-            name: part.name.to_owned(),
-            capacity_bytes: part.bytes as u64,
-            in_use_bytes: in_use,
-            most_bytes: most,
+        if planned.part == Part::Process {
+            let own = |bytes: u64| bytes.saturating_sub(self.outside_before);
+            (part.in_use_bytes, part.most_bytes) = (part.in_use_bytes.map(own), None);
         }
+        part
     }
 
     fn table(&self, batch: &Batch) -> TableUse {
@@ -190,14 +185,14 @@ impl Keeper {
 
 /// What private bytes are mapped, and are not our own maps, the allocator has taken. (mimalloc's own
 /// count, `mi_process_info`, goes below zero with the options that `allocator.rs` sets.)
-fn heap(counted: &Counted, mapped_bytes: u64) -> Heap {
-    let own = region::mapped_bytes() + BlockReader::WINDOW_BYTES as u64;
+fn heap(account: &Account, mapped_bytes: u64) -> Heap {
+    let counted = account.heap();
     Heap {
         live_bytes: counted.live_bytes,
         redb_bytes: counted.redb_bytes,
         allocated_bytes: counted.allocated_bytes,
         allocations: counted.allocations,
-        committed_bytes: mapped_bytes.saturating_sub(own),
+        committed_bytes: mapped_bytes.saturating_sub(account.mapped_bytes()),
     }
 }
 

@@ -9,6 +9,7 @@ mod fault;
 pub mod keeper;
 pub mod merging;
 pub mod needs;
+pub mod plan;
 
 pub use fault::Fault;
 
@@ -22,12 +23,13 @@ use crate::index::meta::Meta;
 use crate::index::scan_memory::{chain_end, note_chain_end, write_positions};
 use crate::ledger::record::Moment;
 use crate::limits::{BULK_BLOCKS_MIN, PLACES_PER_READ};
-use crate::memory::plan::{Plan, Sizes};
+use crate::memory::plan::Plan;
 use crate::os::kept::refuse_block_file;
 use crate::os::sigbus::catch_sigbus;
 use crate::primitives::position::{Height, Place, Txo};
 use crate::primitives::wire::{self, Hash32};
 use crate::runs::row::Relation;
+use crate::store::SEQUENTIAL_CACHE_BYTES;
 use crate::verify::undo::is_connected;
 use crate::{Error, Result};
 use bitcoin::BlockHash;
@@ -39,6 +41,7 @@ use merging::{Phase, finish_unfinished, merge};
 use needs::lack::{Lack, Lacks};
 use needs::sample::Sample;
 use needs::{Ahead, Room};
+use plan::headers_bytes;
 use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 
@@ -87,15 +90,11 @@ enum End {
 /// # Errors
 /// Anything in [`Error`]; what was committed before stays.
 pub fn import(options: &Options, watch: &mut Watch<'_>) -> Result<Summary> {
-    let plan = Plan::new(options.memory_bytes, options.table_bytes)?;
+    let plan = plan::plan(options.memory_bytes, options.table_bytes)?;
     watch.tell(Event::Plan(&plan));
-    let sizes = Sizes {
-        segment_bytes: options.segment_bytes,
-        ..plan.sizes
-    };
     catch_sigbus();
     let mut datadir = Datadir::open(&options.source)?;
-    let mut index = open_index(options, &plan, &datadir, watch)?;
+    let mut index = open_index(options, &datadir, watch)?;
     let mut summary = Summary::new(&plan, &index);
     let mut keeper = Keeper::new(&plan, &options.ledger);
     let was_empty = index.tip().is_none();
@@ -125,7 +124,7 @@ pub fn import(options: &Options, watch: &mut Watch<'_>) -> Result<Summary> {
         follow(&mut index, &datadir, &chain, watch)?;
         exclude(index.store(), &options.invalid)?;
         let first = index.next_height();
-        let mut batch = new_batch(options, &index, &sizes, &datadir)?;
+        let mut batch = new_batch(options, &index, &plan, &datadir)?;
         batch.stages = std::mem::take(&mut summary.stages);
         let end = Import {
             options,
@@ -170,19 +169,20 @@ fn conclude(
     summary.finish(index)
 }
 
-fn new_batch(options: &Options, index: &Index, sizes: &Sizes, datadir: &Datadir) -> Result<Batch> {
+fn new_batch(options: &Options, index: &Index, plan: &Plan, datadir: &Datadir) -> Result<Batch> {
     let network = datadir.network();
     let witnesses_from = options.checks_witness.then_some(network.segwit_height);
-    Batch::new(index, sizes, network.bip34_height, witnesses_from)
+    Batch::new(
+        index,
+        plan,
+        options.segment_bytes,
+        network.bip34_height,
+        witnesses_from,
+    )
 }
 
 /// Opens the index, or makes it.
-fn open_index(
-    options: &Options,
-    plan: &Plan,
-    datadir: &Datadir,
-    watch: &mut Watch<'_>,
-) -> Result<Index> {
+fn open_index(options: &Options, datadir: &Datadir, watch: &mut Watch<'_>) -> Result<Index> {
     refuse_block_file(datadir.blocks_dir(), &options.index)?;
     let network = datadir.network();
     if options.invalid.contains(&network.genesis_hash) {
@@ -191,8 +191,7 @@ fn open_index(
     }
     let rights = Lack::of_rights(&options.index).into_iter().collect();
     refuse_lacks(options, rights, watch)?;
-    let cache_bytes = plan.sizes.redb_cache_bytes;
-    Index::open_or_create(&options.index, cache_bytes, Meta::fresh(datadir))
+    Index::open_or_create(&options.index, SEQUENTIAL_CACHE_BYTES, Meta::fresh(datadir))
 }
 
 fn find_chain(
@@ -202,7 +201,7 @@ fn find_chain(
     options: &Options,
     watch: &mut Watch<'_>,
 ) -> Result<Chain> {
-    let arena_bytes = plan.sizes.header_arena_bytes;
+    let arena_bytes = headers_bytes(plan);
     let found = chain::find(index, datadir, arena_bytes, &options.invalid, &mut |done| {
         watch.tell(Event::Scan(done));
     });

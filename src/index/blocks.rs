@@ -47,7 +47,7 @@ pub const PLACE_BYTES: usize = 16;
 const _: () = assert!(4 + 8 + 4 == PLACE_BYTES);
 
 /// A block of the indexed chain.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, bytemuck::Zeroable)]
 pub struct BlockRow {
     /// The serialized header.
     pub header: [u8; HEADER_BYTES],

@@ -6,6 +6,7 @@
 //! same at every commit ([`Record::heap`], `outside_bytes`). Its lowest level is remembered; it may
 //! rise above that a few times, while files are opened for the first time, but not again and again.
 
+use super::part_name::PartName;
 use super::record::{Moment, Record};
 use crate::limits::{LEAK_BYTES_MIN, LEAK_COMMITS_MIN};
 
@@ -27,8 +28,8 @@ pub enum Alarm {
     /// A part takes more than was planned.
     #[error("{part}: {used_bytes} bytes are in use, {planned_bytes} are planned")]
     AbovePlan {
-        /// The part's name.
-        part: String,
+        /// The part.
+        part: PartName,
         /// What it holds, or held.
         used_bytes: u64,
         /// What it may hold.
@@ -69,7 +70,7 @@ impl Watcher {
             if used_bytes > part.capacity_bytes && self.warned_of_parts >> index & 1 == 0 {
                 self.warned_of_parts |= 1 << index;
                 return Some(Alarm::AbovePlan {
-                    part: part.name.clone(),
+                    part: part.part.clone(),
                     used_bytes,
                     planned_bytes: part.capacity_bytes,
                 });
@@ -109,6 +110,7 @@ impl Watcher {
 mod tests {
     use super::*;
     use crate::ledger::record::PartUse;
+    use crate::memory::part::Part;
 
     fn commit(commit: u64, live_bytes: u64) -> Record {
         let mut record = Record::empty(Moment::Commit);
@@ -171,13 +173,13 @@ mod tests {
     #[test]
     fn a_part_above_its_plan_is_named_once_at_any_moment() {
         let mut record = Record::empty(Moment::BeforeMerge);
-        let part = |name: &str, most_bytes| PartUse {
-            name: name.into(),
+        let part = |part: Part, most_bytes| PartUse {
+            part: part.into(),
             capacity_bytes: 1000,
             in_use_bytes: Some(5),
             most_bytes,
         };
-        record.parts = vec![part("rows", Some(1000)), part("redb", Some(1001))];
+        record.parts = vec![part(Part::Rows, Some(1000)), part(Part::Redb, Some(1001))];
         let mut watcher = Watcher::default();
         assert_eq!(
             watcher.hear(&record).map(|alarm| alarm.to_string()),

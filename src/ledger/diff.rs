@@ -160,22 +160,24 @@ fn parts(from: &Found, to: &Found, blocks: u32) -> Vec<Growth> {
     let mut parts = Vec::new();
     for part in &to.record.parts {
         let mut earlier = from.record.parts.iter();
-        let earlier = earlier.find(|earlier| earlier.name == part.name);
+        let earlier = earlier.find(|earlier| earlier.part == part.part);
         let before = earlier.and_then(|earlier| earlier.in_use_bytes);
         if let (Some(before), Some(after)) = (before, part.in_use_bytes) {
             let planned = planned_bytes(&to.head, part);
-            parts.push(growth(&part.name, Some(planned), before, after, blocks));
+            let name = part.part.to_string();
+            parts.push(growth(name, Some(planned), before, after, blocks));
         }
     }
     let outside = [from, to].map(|found| found.record.heap.outside_bytes());
-    parts.push(growth(OUTSIDE, None, outside[0], outside[1], blocks));
+    let name = OUTSIDE.to_owned();
+    parts.push(growth(name, None, outside[0], outside[1], blocks));
     parts
 }
 
-fn growth(name: &str, planned: Option<u64>, before: u64, after: u64, blocks: u32) -> Growth {
+fn growth(name: String, planned: Option<u64>, before: u64, after: u64, blocks: u32) -> Growth {
     let inside = |bytes: u64| bytes.min(planned.unwrap_or(0));
     Growth {
-        name: name.to_owned(),
+        name,
         planned_bytes: planned,
         from_bytes: before,
         to_bytes: after,
@@ -251,7 +253,7 @@ mod tests {
     use super::*;
 
     fn grown(name: &str, planned: Option<u64>, before: u64, after: u64) -> (i64, u64) {
-        let growth = growth(name, planned, before, after, 10);
+        let growth = growth(name.to_owned(), planned, before, after, 10);
         (growth.grown_bytes, growth.explained_bytes)
     }
 

@@ -27,7 +27,7 @@ pub struct Found {
 /// What `part` was planned to take; a part that the plan does not name, what it was made with.
 pub fn planned_bytes(head: &Head, part: &PartUse) -> u64 {
     let mut planned = head.parts.iter();
-    let planned = planned.find(|planned| planned.name == part.name);
+    let planned = planned.find(|planned| planned.part == part.part);
     planned.map_or(part.capacity_bytes, |planned| planned.planned_bytes)
 }
 

@@ -4,11 +4,11 @@
 //! anew), what was noted above is dropped, and the fall is noted. Peaks count everything.
 
 use super::Fault;
+use super::part_name::PartName;
 use super::read::read;
 use super::record::{Head, Line, Moment, Record};
 use super::step::{Step, Totals};
 use crate::Result;
-use crate::batch::clock::Stage;
 use crate::primitives::position::Height;
 use std::path::Path;
 
@@ -17,9 +17,9 @@ use std::path::Path;
 pub struct History {
     /// The runs, in order.
     pub heads: Vec<Head>,
-    /// Names of parts, in the order of the plans.
-    pub parts: Vec<String>,
-    /// Names of stages, in the order of their work.
+    /// The parts, in the order of the plans.
+    pub parts: Vec<PartName>,
+    /// Names of stages, in the order of their work; the first is the scan.
     pub stages: Vec<String>,
     /// A point for each record.
     pub points: Vec<Point>,
@@ -59,13 +59,13 @@ pub struct Point {
 }
 
 impl History {
-    /// Of the log at `path`.
+    /// Of the log at `path`. `stages`: names of stages in the order of their work, the scan first.
     ///
     /// # Errors
     /// Those of [`read`]; [`crate::ledger::Fault::NoRecords`].
-    pub fn of(path: &Path) -> Result<History> {
+    pub fn of(path: &Path, stages: &[&str]) -> Result<History> {
         let mut history = History {
-            stages: Stage::NAMES.map(|(_, name)| name.to_owned()).to_vec(),
+            stages: stages.iter().map(|name| (*name).to_owned()).collect(),
             ..History::default()
         };
         history.cut = read(path, |line| match line {
@@ -83,7 +83,7 @@ impl History {
 
     fn begin(&mut self, head: Head) {
         for part in &head.parts {
-            name_index(&mut self.parts, &part.name);
+            index_of(&mut self.parts, &part.part);
         }
         self.heads.push(head);
         self.begun = Totals::default();
@@ -127,7 +127,7 @@ impl History {
         let peak = peak.max(record.process.private_bytes);
         self.peak_private_bytes = self.peak_private_bytes.max(peak);
         for part in &record.parts {
-            let index = name_index(&mut self.parts, &part.name);
+            let index = index_of(&mut self.parts, &part.part);
             self.most_bytes.resize(self.parts.len(), None);
             // `None` is below every `Some`.
             let most = part.most_bytes.max(part.in_use_bytes);
@@ -138,7 +138,7 @@ impl History {
     fn point(&mut self, record: &Record) -> Point {
         let mut most_bytes = vec![0; self.parts.len()];
         for part in &record.parts {
-            let index = name_index(&mut self.parts, &part.name);
+            let index = index_of(&mut self.parts, &part.part);
             most_bytes[index] = part.most_bytes.max(part.in_use_bytes).unwrap_or(0);
         }
         Point {
@@ -179,7 +179,7 @@ impl History {
     fn totals(&mut self, record: &Record) -> Totals {
         let mut stages_ms = vec![0; self.stages.len()];
         for (name, ms) in &record.stages_ms {
-            let index = name_index(&mut self.stages, name);
+            let index = index_of(&mut self.stages, name);
             stages_ms.resize(self.stages.len(), 0);
             stages_ms[index] = *ms;
         }
@@ -194,22 +194,22 @@ impl History {
     }
 }
 
-/// Where `name` is among `names`; it is added if it is new.
-fn name_index(names: &mut Vec<String>, name: &str) -> usize {
-    let known = names.iter().position(|known| known == name);
-    known.unwrap_or_else(|| {
-        names.push(name.to_owned());
-        names.len() - 1
+/// Where `wanted` is among the known; it is added if it is new.
+fn index_of<T: PartialEq + Clone>(known: &mut Vec<T>, wanted: &T) -> usize {
+    let found = known.iter().position(|known| known == wanted);
+    found.unwrap_or_else(|| {
+        known.push(wanted.clone());
+        known.len() - 1
     })
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{commit, head, line, log};
+    use super::super::testing::{STAGES, commit, head, line, log};
     use super::*;
 
     fn history(lines: &[Line]) -> History {
-        History::of(log(lines).path()).expect("reads")
+        History::of(log(lines).path(), &STAGES).expect("reads")
     }
 
     fn commits(heights: &[(u32, u64)]) -> Vec<Line> {
@@ -259,7 +259,7 @@ mod tests {
         let around = |moment, elapsed_ms| {
             let mut record = commit(10, 10);
             (record.moment, record.elapsed_ms) = (moment, elapsed_ms);
-            record.stages_ms.insert("merge".into(), elapsed_ms - 100);
+            record.stages_ms.insert(STAGES[1].into(), elapsed_ms - 100);
             line(record)
         };
         let mut lines = commits(&[(10, 10)]);
@@ -270,7 +270,7 @@ mod tests {
         assert_eq!(history.merges, [Height(10)]);
         assert_eq!(steps(&history), [(0, 10), (10, 20)]);
         assert_eq!(history.steps[0].done.elapsed_ms, 700);
-        assert_eq!(history.steps[0].done.stages_ms[Stage::Merge as usize], 600);
+        assert_eq!(history.steps[0].done.stages_ms[1], 600);
         assert_eq!(history.points.len(), 4);
     }
 }

@@ -52,17 +52,17 @@ impl Log {
     /// [`crate::os::Fault::Io`].
     pub fn begin(&mut self, plan: &Plan) -> Result<()> {
         let since = SystemTime::now().duration_since(UNIX_EPOCH);
-        let parts = plan.parts.iter().map(|part| PlannedPart {
-            name: part.name.to_owned(),
-            planned_bytes: part.bytes as u64,
-            why: part.why.to_owned(),
+        let parts = plan.parts().iter().map(|planned| PlannedPart {
+            part: planned.part.into(),
+            planned_bytes: planned.bytes as u64,
+            why: planned.why.to_owned(),
         });
         self.write(&Line::Head(Head {
             log: LOG_NAME.to_owned(),
             version: LOG_VERSION,
             blkdex: env!("CARGO_PKG_VERSION").to_owned(),
             time: since.map_or(0, |since| since.as_secs()),
-            budget_bytes: plan.budget_bytes as u64,
+            budget_bytes: plan.budget_bytes() as u64,
             parts: parts.collect(),
         }))
     }
@@ -132,10 +132,17 @@ impl Log {
 mod tests {
     use super::*;
     use crate::ledger::record::Moment;
+    use crate::memory::part::Part;
+    use crate::memory::plan::Planned;
     use std::fs;
 
     fn write(path: &Path) {
-        let plan = Plan::new(128 << 20, None).expect("a budget that works");
+        let all = Planned {
+            part: Part::Rows,
+            bytes: 128 << 20,
+            why: "all there is",
+        };
+        let plan = Plan::new(128 << 20, vec![all]);
         let mut log = Log::open(path).expect("opens");
         log.begin(&plan).expect("writes");
         for moment in [Moment::Commit, Moment::BeforeMerge] {

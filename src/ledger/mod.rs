@@ -7,6 +7,7 @@
 //! | --- | --- |
 //! | `alarm.rs` | memory that grows and should not |
 //! | `record.rs` | the lines of a log |
+//! | `part_name.rs` | how it names a part |
 //! | `log.rs` | a log is begun, or gone on with |
 //! | `read.rs` | reads its lines, whatever they are |
 //! | `fault.rs` | why a log has no answer |
@@ -24,6 +25,7 @@ pub mod find;
 pub mod history;
 pub mod log;
 pub mod numbers;
+mod part_name;
 pub mod picture;
 pub mod read;
 pub mod record;
@@ -32,3 +34,4 @@ pub mod step;
 mod testing;
 
 pub use fault::Fault;
+pub use part_name::PartName;

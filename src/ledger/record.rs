@@ -3,6 +3,7 @@
 //! Invariant: sums and peaks count from the start of the run; everything else is as of the moment.
 //! Bytes are bytes, times milliseconds, whatever a reader makes of them for people.
 
+use super::part_name::PartName;
 use crate::primitives::position::Height;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -44,7 +45,8 @@ pub struct Head {
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct PlannedPart {
     /// Its name.
-    pub name: String,
+    #[serde(rename = "name")]
+    pub part: PartName,
     /// How much it may take.
     pub planned_bytes: u64,
     /// What for.
@@ -123,7 +125,8 @@ impl Record {
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct PartUse {
     /// Its name in the plan.
-    pub name: String,
+    #[serde(rename = "name")]
+    pub part: PartName,
     /// Bytes it was made with; it cannot take more. For a part that is not of fixed size, the plan's.
     pub capacity_bytes: u64,
     /// Bytes in use, where that is known.

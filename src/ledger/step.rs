@@ -2,7 +2,6 @@
 //!
 //! Invariant: sums stop at their limits, whatever a log says.
 
-use crate::batch::clock::Stage;
 use crate::primitives::position::Height;
 
 /// The work between two commits of a run.
@@ -31,7 +30,7 @@ pub struct Totals {
     pub misses: u64,
     /// Milliseconds.
     pub elapsed_ms: u64,
-    /// Milliseconds of each stage.
+    /// Milliseconds of each stage; the first is the scan.
     pub stages_ms: Vec<u64>,
 }
 
@@ -64,7 +63,7 @@ impl Totals {
 
     /// Seconds, without those of the scan, in which no block is imported.
     pub fn seconds(&self) -> f64 {
-        let scan_ms = self.stages_ms.get(Stage::Scan as usize).copied();
+        let scan_ms = self.stages_ms.first().copied();
         self.elapsed_ms.saturating_sub(scan_ms.unwrap_or(0)) as f64 / 1000.0
     }
 

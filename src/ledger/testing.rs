@@ -10,6 +10,9 @@ use crate::primitives::position::Height;
 use std::collections::BTreeMap;
 use std::io::Write;
 
+/// Names of stages.
+pub const STAGES: [&str; 2] = ["scan", "merge"];
+
 /// A log as a file.
 pub fn log(lines: &[Line]) -> tempfile::NamedTempFile {
     let mut file = tempfile::NamedTempFile::new().expect("a temporary file");
@@ -23,7 +26,7 @@ pub fn log(lines: &[Line]) -> tempfile::NamedTempFile {
 /// A run with parts `a` and `b`, of 100 and 50 bytes.
 pub fn head() -> Line {
     let part = |(name, planned_bytes): (&str, u64)| PlannedPart {
-        name: name.into(),
+        part: name.into(),
         planned_bytes,
         why: String::new(),
     };
@@ -60,7 +63,7 @@ pub fn commit(height: u32, blocks: u64) -> Record {
 /// The use of a part.
 pub fn part(name: &str, in_use_bytes: Option<u64>) -> PartUse {
     PartUse {
-        name: name.into(),
+        part: name.into(),
         capacity_bytes: 40,
         in_use_bytes,
         most_bytes: in_use_bytes,

@@ -1,5 +1,6 @@
 //! Memory that is not there, or was not given.
 
+use super::part::Part;
 use crate::error::Family;
 use std::path::PathBuf;
 
@@ -10,8 +11,8 @@ pub enum Fault {
     /// The operating system did not give the memory that the plan asks for.
     #[error("cannot map {bytes} bytes of memory for {part}: {source}; a smaller --memory may help")]
     Memory {
-        /// Which part of the plan.
-        part: &'static str,
+        /// What for.
+        part: Part,
         /// How much it asked for.
         bytes: usize,
         /// What the operating system said.

@@ -2,16 +2,20 @@
 //!
 //! | file | what |
 //! | --- | --- |
+//! | `part.rs` | the parts that memory is charged to |
 //! | `plan.rs` | one number split into parts |
-//! | `region.rs` | memory of fixed size |
+//! | `region.rs` | memory of fixed size, made for a part |
+//! | `account.rs` | what the parts take |
 //! | `sorter.rs` | sorting more than memory holds |
 //! | `pool.rs` | a pool for buffers, in front of mimalloc |
 //! | `counting.rs` | an allocator that counts |
 //! | `heap.rs` | what it has counted, and how much of it is redb's |
 
+pub mod account;
 pub mod counting;
 mod fault;
 pub mod heap;
+pub mod part;
 pub mod plan;
 pub mod pool;
 pub mod region;

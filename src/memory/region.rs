@@ -1,55 +1,70 @@
-//! A region: an anonymous memory map seen as a slice of plain values.
+//! A region: an anonymous memory map seen as a slice of plain values, made for a part of the plan.
 //!
-//! Invariant: its length never changes after it was made, so what the plan gave is what is used.
+//! Invariant: its length never changes after it was made, so what the plan gave is what is used; and it is
+//! in the account of its part ([`super::account`]) as long as it is there.
 //! Pages that were never touched take no memory; huge pages are asked for.
 
+use super::account::Entry;
+use super::part::Part;
 use crate::memory::Fault;
-use bytemuck::Pod;
+use bytemuck::Zeroable;
 use memmap2::{Advice, MmapMut};
 use std::marker::PhantomData;
 use std::ops::{Deref, DerefMut};
-use std::sync::atomic::{AtomicUsize, Ordering};
-
-/// Bytes of all regions there are.
-static MAPPED_BYTES: AtomicUsize = AtomicUsize::new(0);
-
-/// Bytes of all regions of the process.
-pub fn mapped_bytes() -> u64 {
-    MAPPED_BYTES.load(Ordering::Relaxed) as u64
-}
 
 /// A slice of `T` in a map of its own, zeroed when made.
 pub struct Region<T> {
     map: MmapMut,
     count: usize,
+    entry: Entry,
     element: PhantomData<T>,
 }
 
-impl<T: Pod> Region<T> {
-    /// Maps room for `count` values; `part` names it in errors.
+impl<T: Zeroable + Copy> Region<T> {
+    /// Maps room for `count` values, for `part`.
     ///
     /// # Errors
-    /// [`crate::memory::Fault::Memory`] if the operating system refuses.
-    pub fn new(part: &'static str, count: usize) -> crate::Result<Region<T>> {
-        let bytes = (count * size_of::<T>()).max(1);
+    /// [`Fault::Memory`] if the operating system refuses.
+    pub fn new(part: Part, count: usize) -> crate::Result<Region<T>> {
+        let region = Region::in_small_pages(part, count)?;
+        // Huge pages are a wish: a kernel built without them says no, and all still works.
+        let _ = region.map.advise(Advice::HugePage);
+        Ok(region)
+    }
+
+    /// The same without huge pages, for what is seldom touched beyond its beginning.
+    ///
+    /// # Errors
+    /// As [`Region::new`].
+    pub fn in_small_pages(part: Part, count: usize) -> crate::Result<Region<T>> {
+        let bytes = count * size_of::<T>();
         let refused = |source| Fault::Memory {
             part,
             bytes,
             source,
         };
-        let map = MmapMut::map_anon(bytes).map_err(refused)?;
-        // Huge pages are a wish: a kernel built without them says no, and all still works.
-        let _ = map.advise(Advice::HugePage);
+        // No map is empty.
+        let map = MmapMut::map_anon(bytes.max(1)).map_err(refused)?;
         assert!(
             map.as_ptr().cast::<T>().is_aligned(),
             "a map starts at a page"
         );
-        MAPPED_BYTES.fetch_add(map.len(), Ordering::Relaxed);
         Ok(Region {
             map,
             count,
+            entry: Entry::new(part, bytes),
             element: PhantomData,
         })
+    }
+
+    /// Notes that from now on so many of its values are in use.
+    pub fn note_in_use(&mut self, count: usize) {
+        self.entry.note_in_use(count * size_of::<T>());
+    }
+
+    /// Notes that so many of its values were in use for a while.
+    pub fn note_used(&mut self, count: usize) {
+        self.entry.note_used(count * size_of::<T>());
     }
 
     /// Asks the processor to fetch the value at `index` (inside the region) ahead of its use.
@@ -66,24 +81,19 @@ impl<T: Pod> Region<T> {
     }
 }
 
-impl<T> Drop for Region<T> {
-    fn drop(&mut self) {
-        MAPPED_BYTES.fetch_sub(self.map.len(), Ordering::Relaxed);
-    }
-}
-
-impl<T: Pod> Deref for Region<T> {
+impl<T: Zeroable + Copy> Deref for Region<T> {
     type Target = [T];
 
     #[inline(always)]
     fn deref(&self) -> &[T] {
-        // SAFETY: the map holds `count` values (made so in `new`), is aligned (asserted there), and
-        // every bit pattern is a `T`, since `T` is `Pod`.
+        // SAFETY: the map holds `count` values and is aligned (made so, and asserted, in
+        // `in_small_pages`). All were zeros first, which is a `T`, since `T` is `Zeroable`; since then
+        // nothing but a `T` was ever written there.
         unsafe { std::slice::from_raw_parts(self.map.as_ptr().cast(), self.count) }
     }
 }
 
-impl<T: Pod> DerefMut for Region<T> {
+impl<T: Zeroable + Copy> DerefMut for Region<T> {
     #[inline(always)]
     fn deref_mut(&mut self) -> &mut [T] {
         // SAFETY: as in `deref`; `&mut self` makes the borrow unique.
@@ -95,19 +105,17 @@ impl<T: Pod> DerefMut for Region<T> {
 pub struct Buffer<T> {
     region: Region<T>,
     count: usize,
-    most: usize,
 }
 
-impl<T: Pod> Buffer<T> {
-    /// An empty list with room for `capacity` values; `part` names it in errors.
+impl<T: Zeroable + Copy> Buffer<T> {
+    /// An empty list with room for `capacity` values, for `part`.
     ///
     /// # Errors
-    /// [`crate::memory::Fault::Memory`] if the operating system refuses.
-    pub fn new(part: &'static str, capacity: usize) -> crate::Result<Buffer<T>> {
+    /// [`Fault::Memory`] if the operating system refuses.
+    pub fn new(part: Part, capacity: usize) -> crate::Result<Buffer<T>> {
         Ok(Buffer {
             region: Region::new(part, capacity)?,
             count: 0,
-            most: 0,
         })
     }
 
@@ -130,14 +138,25 @@ impl<T: Pod> Buffer<T> {
         &mut self.region
     }
 
-    /// Notes how much of it another use took.
-    pub fn note_use(&mut self, count: usize) {
-        self.most = self.most.max(count);
+    /// Notes that what it holds is in use.
+    pub fn note_in_use(&mut self) {
+        self.region.note_in_use(self.count);
+    }
+
+    /// Notes that so much of it was in use for a while, by this list or otherwise.
+    pub fn note_used(&mut self, count: usize) {
+        self.region.note_used(count);
+    }
+
+    /// Appends all; there must be room.
+    pub fn extend_from_slice(&mut self, values: &[T]) {
+        self.region[self.count..][..values.len()].copy_from_slice(values);
+        self.count += values.len();
     }
 
     /// Drops the first `count` values; the others move up.
     pub fn drop_first(&mut self, count: usize) {
-        self.most = self.most.max(self.count);
+        self.note_used(self.count);
         self.region.copy_within(count..self.count, 0);
         self.count -= count;
     }
@@ -147,7 +166,7 @@ impl<T: Pod> Buffer<T> {
     where
         T: PartialEq,
     {
-        self.most = self.most.max(self.count);
+        self.note_used(self.count);
         let mut kept = 0;
         for at in 0..self.count {
             let value = self.region[at];
@@ -159,22 +178,12 @@ impl<T: Pod> Buffer<T> {
 
     /// Empties it.
     pub fn clear(&mut self) {
-        self.most = self.most.max(self.count);
+        self.note_used(self.count);
         self.count = 0;
-    }
-
-    /// The most values it takes.
-    pub fn capacity(&self) -> usize {
-        self.region.len()
-    }
-
-    /// The most values it has held.
-    pub fn most(&self) -> usize {
-        self.most.max(self.count)
     }
 }
 
-impl<T: Pod> Deref for Buffer<T> {
+impl<T: Zeroable + Copy> Deref for Buffer<T> {
     type Target = [T];
 
     #[inline(always)]
@@ -183,7 +192,7 @@ impl<T: Pod> Deref for Buffer<T> {
     }
 }
 
-impl<T: Pod> DerefMut for Buffer<T> {
+impl<T: Zeroable + Copy> DerefMut for Buffer<T> {
     #[inline(always)]
     fn deref_mut(&mut self) -> &mut [T] {
         &mut self.region[..self.count]

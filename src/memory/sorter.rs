@@ -11,6 +11,7 @@
 
 use crate::limits::{SORTED_BYTES_MAX, SORTED_READ_BYTES};
 use crate::memory::Fault;
+use crate::memory::part;
 use crate::memory::region::Region;
 use crate::os;
 use crate::{Error, Result};
@@ -68,9 +69,9 @@ impl Sorter {
         let entries = bytes / 5 / size_of::<Entry>();
         Ok(Sorter {
             key_bytes,
-            records: Region::new("sorting", bytes - entries * size_of::<Entry>())?,
+            records: Region::new(part::Part::Sorting, bytes - entries * size_of::<Entry>())?,
             used: 0,
-            entries: Region::new("sorting", entries)?,
+            entries: Region::new(part::Part::Sorting, entries)?,
             count: 0,
             dir: dir.to_owned(),
             file: None,

@@ -19,6 +19,7 @@ use std::fmt;
     Hash,
     Debug,
     Default,
+    bytemuck::Zeroable,
     serde::Serialize,
     serde::Deserialize,
 )]
@@ -39,7 +40,7 @@ impl fmt::Display for Height {
 
 /// Position of an output among all outputs of the chain; unspendable ones are counted too.
 /// Also, as the position of its first output, the name of a transaction.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, bytemuck::Zeroable)]
 pub struct Txo(pub u64);
 
 impl fmt::Display for Txo {
@@ -49,7 +50,7 @@ impl fmt::Display for Txo {
 }
 
 /// Where a block's bytes are: in which `blk*.dat`, from which byte on, and how many.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, bytemuck::Zeroable)]
 pub struct Place {
     /// Number of the file: 12 for `blk00012.dat`.
     pub file: u32,

@@ -10,6 +10,7 @@ use super::row::Row;
 use super::{page_bytes, table_of};
 use crate::Result;
 use crate::limits::{COINS_PAGE_BYTES, STAGING_BYTES};
+use crate::memory::part::Part;
 use crate::memory::region::Region;
 use crate::primitives::position::Height;
 use crate::store::Store;
@@ -19,7 +20,6 @@ use std::ops::Bound::Unbounded;
 pub struct Staging {
     bytes: Region<u8>,
     keys: Vec<u128>,
-    most_bytes: usize,
 }
 
 impl Staging {
@@ -33,15 +33,9 @@ impl Staging {
     pub fn new() -> Result<Staging> {
         let keys = Vec::with_capacity(STAGING_BYTES / COINS_PAGE_BYTES);
         Ok(Staging {
-            bytes: Region::new("page staging", STAGING_BYTES)?,
+            bytes: Region::new(Part::Pages, STAGING_BYTES)?,
             keys,
-            most_bytes: 0,
         })
-    }
-
-    /// The most bytes of pages that it has held.
-    pub fn most_bytes(&self) -> usize {
-        self.most_bytes
     }
 }
 
@@ -130,7 +124,7 @@ impl<'a> RunWriter<'a> {
     fn flush(&mut self) -> Result<()> {
         let (store, staging) = (self.store, &mut *self.staging);
         let bytes = staging.keys.len() * self.page_bytes;
-        staging.most_bytes = staging.most_bytes.max(bytes);
+        staging.bytes.note_used(bytes);
         let name = self.run.table_name();
         store.volatile(|transaction| {
             let mut table = store.check(transaction.open_table(table_of(&name)))?;

@@ -6,6 +6,7 @@
 
 use super::UtxoSet;
 use crate::Result;
+use crate::memory::part::Part;
 use crate::memory::region::Region;
 use crate::primitives::position::{Height, Txo};
 
@@ -25,7 +26,7 @@ impl Heights {
     /// # Errors
     /// [`crate::memory::Fault::Memory`], [`crate::store::Fault::Store`], [`crate::store::Fault::DamagedIndex`].
     pub fn read(set: &UtxoSet<'_>) -> Result<Heights> {
-        let mut firsts = Region::new("first outputs", set.height().0 as usize + 1)?;
+        let mut firsts = Region::new(Part::FirstOutputs, set.height().0 as usize + 1)?;
         for (height, first) in (0..).zip(firsts.iter_mut()) {
             *first = set.snapshot().block(Height(height))?.first_txo.0;
         }

@@ -10,15 +10,18 @@
 //!
 //! | file | what |
 //! | --- | --- |
+//! | `budget.rs` | what of a budget is left for buffers |
 //! | `spent.rs` | which outputs are gone |
 //! | `heights.rs` | which block made an output |
 //! | `progress.rs` | how far a reading is |
 
+mod budget;
 mod fault;
 mod heights;
 mod progress;
 mod spent;
 
+pub use budget::left_for_buffers;
 pub use fault::Fault;
 pub(crate) use fault::from_block_files;
 

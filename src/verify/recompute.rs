@@ -12,14 +12,14 @@ use super::serialized::SerializedHash;
 use super::stats::Stats;
 use crate::Result;
 use crate::limits::SORTER_BYTES_MIN;
-use crate::memory::plan::left_when_reading;
+use crate::memory::part::Part;
 use crate::memory::region::Region;
 use crate::memory::sorter::{Sorted, Sorter};
 use crate::os::system::folder_of;
 use crate::primitives::coin::Coin;
 use crate::primitives::position::{Height, Txo};
 use crate::runs::row::SpendingRow;
-use crate::utxo::{Progress, UtxoSet, Watch, Work, spent_rows};
+use crate::utxo::{Progress, UtxoSet, Watch, Work, left_for_buffers, spent_rows};
 use bitcoin::hashes::Hash;
 use byteorder::{BigEndian, ByteOrder, LittleEndian};
 use std::path::Path;
@@ -112,8 +112,8 @@ pub fn spent_buffer(
 ) -> Result<(Region<SpendingRow>, usize)> {
     let rows = spent_rows(set.snapshot(), set.height());
     let bytes = rows * size_of::<SpendingRow>();
-    let left = left_when_reading(memory_bytes, bytes + least_bytes)? - bytes;
-    Ok((Region::new("spent outputs", rows)?, left))
+    let left = left_for_buffers(memory_bytes, bytes + least_bytes)? - bytes;
+    Ok((Region::new(Part::SpentOutputs, rows)?, left))
 }
 
 /// Recomputes what Core's `gettxoutsetinfo` says.

@@ -70,7 +70,7 @@ fn a_part_beyond_its_plan_is_not_explained() {
     let pages = last
         .parts
         .iter_mut()
-        .find(|part| part.name == "pages")
+        .find(|part| part.part == "pages".into())
         .unwrap();
     pages.in_use_bytes = Some(9 << 20);
     let diff = json(&Log::of(&lines), "diff LOG --from 99 --to 199");

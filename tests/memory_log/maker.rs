@@ -160,7 +160,7 @@ impl Maker {
 /// Of a budget of 512 MiB.
 pub fn head() -> Head {
     let part = |(name, mib, why): (&str, u64, &str)| PlannedPart {
-        name: name.into(),
+        part: name.into(),
         planned_bytes: mib * MIB,
         why: why.into(),
     };
@@ -189,7 +189,7 @@ fn parts(part: f64, noise: f64) -> Vec<PartUse> {
     };
     let bytes = |mib: f64| (mib * MIB as f64) as u64;
     let made = PARTS.into_iter().map(|(name, mib, _)| PartUse {
-        name: name.into(),
+        part: name.into(),
         capacity_bytes: mib * MIB,
         in_use_bytes: used(name, mib as f64).map(|(now, _)| bytes(now)),
         most_bytes: used(name, mib as f64).map(|(_, most)| bytes(most)),

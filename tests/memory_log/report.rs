@@ -169,12 +169,12 @@ fn what_a_log_calls_things_is_no_markup() {
     for line in &mut lines {
         match line {
             Line::Head(head) => {
-                head.parts[0].name = name.into();
+                head.parts[0].part = name.into();
                 head.parts[0].why = name.into();
                 head.blkdex = name.into();
             }
             Line::Record(record) => {
-                record.parts[0].name = name.into();
+                record.parts[0].part = name.into();
                 record.stages_ms.insert(name.into(), 5);
             }
         }

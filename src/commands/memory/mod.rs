@@ -9,6 +9,7 @@ use super::words::grouped;
 use crate::args::{MemoryReportArgs, MemoryWhat};
 use crate::commands::streams::say;
 use anyhow::Result;
+use blkdex::batch::clock::Stage;
 use blkdex::export::Destination;
 use blkdex::ledger::diff::diff;
 use blkdex::ledger::find::find;
@@ -45,7 +46,8 @@ pub fn run(what: &MemoryWhat, json: bool, out: &mut impl Write) -> Result<ExitCo
 
 fn draw(args: &MemoryReportArgs, json: bool, out: &mut impl Write) -> Result<()> {
     let to = args.destination();
-    let history = report(&args.log, args.output.format, &to)?;
+    let stages = Stage::NAMES.map(|(_, name)| name);
+    let history = report(&args.log, &stages, args.output.format, &to)?;
     say_cut(&args.log, &history.cut);
     // The last record is always among the points.
     let height = history.points.last().map(|point| point.height);

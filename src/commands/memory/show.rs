@@ -171,7 +171,7 @@ fn show_parts(found: &Found, out: &mut impl Write) -> Result<()> {
         made = made.saturating_add(part.capacity_bytes);
         used = used.saturating_add(part.in_use_bytes.unwrap_or(0));
         rows.push([
-            part.name.clone(),
+            part.part.to_string(),
             mib(planned_bytes(&found.head, part)),
             mib(part.capacity_bytes),
             known(part.in_use_bytes),

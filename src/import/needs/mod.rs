@@ -13,8 +13,9 @@ pub mod lack;
 pub mod sample;
 
 use crate::Result;
+use crate::import::plan::least_for_coins;
 use crate::limits::OUTPUT_BYTES_MIN;
-use crate::memory::plan::{BUDGET_BYTES_MIN, least_for_coins};
+use crate::memory::plan::BUDGET_BYTES_MIN;
 use crate::os::machine::available_bytes;
 use crate::os::system;
 use lack::Lack;
@@ -205,6 +206,7 @@ fn times_floor(memory_bytes: usize, all_in_table: usize) -> f64 {
 mod tests {
     use super::*;
     use crate::batch::table::Table;
+    use crate::import::plan::plan;
 
     const MIB: usize = 1 << 20;
     const GB: u64 = 1_000_000_000;
@@ -278,8 +280,7 @@ mod tests {
             let (number, unit) = cells[1].split_at(cells[1].len() - 1);
             let number: usize = number.parse().expect("a size");
             let bytes = number * if unit == "G" { 1024 } else { 1 } * MIB;
-            let plan = crate::memory::plan::Plan::new(bytes, None).expect("enough");
-            let slots = plan.sizes.table_slots;
+            let slots = Table::slots_of(&plan(bytes, None).expect("enough"));
             // No more coins than the manual's mainnet has.
             let coins = Table::coins_in(slots).min(190_000_000);
             for (said, found) in [(cells[2], slots), (cells[3], coins)] {

@@ -8,6 +8,7 @@
 use crate::Result;
 use crate::datadir::{BlockReader, Datadir};
 use crate::limits::BLOCK_TXS_MAX;
+use crate::memory::part::Part;
 use crate::memory::region::Region;
 use crate::primitives::position::{Height, Place};
 use crate::primitives::wire::{Block, BlockFault, Hash32, check_merkle_root, check_witnesses};
@@ -94,7 +95,7 @@ impl Checker {
     pub fn new(datadir: &Datadir) -> Result<Checker> {
         Ok(Checker {
             reader: BlockReader::new(datadir)?,
-            txids: Region::new("block", BLOCK_TXS_MAX as usize)?,
+            txids: Region::new(Part::Block, BLOCK_TXS_MAX as usize)?,
             segwit_height: datadir.network().segwit_height,
             tally: Tally::default(),
         })

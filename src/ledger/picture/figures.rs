@@ -158,7 +158,7 @@ pub const MERGE_COLOUR: Colour = INK;
 mod tests {
     use super::*;
     use crate::ledger::record::Line as LogLine;
-    use crate::ledger::testing::{commit, head, line, log};
+    use crate::ledger::testing::{STAGES, commit, head, line, log};
 
     const DETAIL: Detail = Detail {
         points: 100,
@@ -166,7 +166,7 @@ mod tests {
     };
 
     fn drawn(lines: &[LogLine]) -> Vec<Figure> {
-        let history = History::of(log(lines).path()).expect("reads");
+        let history = History::of(log(lines).path(), &STAGES).expect("reads");
         figures(&history, DETAIL)
     }
 

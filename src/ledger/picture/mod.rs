@@ -37,14 +37,14 @@ pub enum Format {
     Svg,
 }
 
-/// Draws the log at `path`; returns what was drawn.
+/// Draws the log at `path`; returns what was drawn. `stages`: as for [`History::of`].
 ///
 /// # Errors
 /// Those of [`History::of`] and of [`Destination`].
-pub fn report(path: &Path, format: Format, to: &Destination) -> Result<History> {
+pub fn report(path: &Path, stages: &[&str], format: Format, to: &Destination) -> Result<History> {
     let kept = Kept::new().and_file(path, "the log");
     to.check(&kept)?;
-    let history = History::of(path)?;
+    let history = History::of(path, stages)?;
     let text = match format {
         Format::Html => page::page(&history),
         Format::Svg => sheet::sheet(&history),

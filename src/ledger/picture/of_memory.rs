@@ -21,7 +21,8 @@ pub(super) fn parts(history: &History, detail: Detail) -> Figure {
         (0..history.parts.len()).partition(|at| is_known(at));
     let mut figure = figure("Memory by part", "MiB, the most so far, over height");
     if !unknown.is_empty() {
-        let names: Vec<&str> = unknown.iter().map(|at| &history.parts[*at][..]).collect();
+        let names = unknown.iter().map(|at| history.parts[*at].to_string());
+        let names: Vec<String> = names.collect();
         figure.note += &format!("; not known: {}", names.join(", "));
     }
     figure.stack = Some(stack(history, detail, &known));
@@ -55,7 +56,7 @@ fn stack(history: &History, detail: Detail, known: &[usize]) -> Stack {
         let before = ([heights(history)[0]; 2], values.clone());
         columns.insert(0, before);
     }
-    let layer = |at: &usize| (history.parts[*at].clone(), series(*at));
+    let layer = |at: &usize| (history.parts[*at].to_string(), series(*at));
     let outside = (OUTSIDE.to_owned(), ALARM);
     Stack {
         layers: known.iter().map(layer).chain([outside]).collect(),

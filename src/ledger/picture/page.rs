@@ -155,11 +155,11 @@ fn table(history: &History, head: &Head, last: &Record) -> String {
 }
 
 fn row(history: &History, head: &Head, part: &PartUse) -> String {
-    let index = history.parts.iter().position(|name| *name == part.name);
+    let index = history.parts.iter().position(|known| *known == part.part);
     let index = index.expect("the history has noted its last record's parts");
     let planned = planned_bytes(head, part);
     let most = history.most_bytes[index];
-    let why = head.parts.iter().find(|planned| planned.name == part.name);
+    let why = head.parts.iter().find(|planned| planned.part == part.part);
     let known = |bytes: Option<u64>| bytes.map_or("-".to_owned(), mib);
     let bar = most.map_or(String::new(), |most| {
         let share = (most as f64 / planned.max(1) as f64).min(1.0) * 100.0;
@@ -173,7 +173,7 @@ fn row(history: &History, head: &Head, part: &PartUse) -> String {
          <td class=\"made\">{}</td><td>{}</td><td>{}</td><td class=\"bar\">{bar}</td>\
          <td class=\"why\">{}</td></tr>\n",
         index % SERIES.len(),
-        escaped(&part.name),
+        escaped(&part.part.to_string()),
         mib(planned),
         mib(part.capacity_bytes),
         known(part.in_use_bytes),

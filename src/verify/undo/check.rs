@@ -13,13 +13,13 @@
 use super::difference::first_difference;
 use super::{Record, Records};
 use crate::index::meta::rand_key;
-use crate::memory::plan::left_when_reading;
+use crate::memory::part::Part;
 use crate::memory::region::Region;
 use crate::primitives::coin::Coin;
 use crate::primitives::position::{Height, Txo};
 use crate::primitives::wire::{Block, Hash32, prev_hash_of};
 use crate::runs::row::SpendingRow;
-use crate::utxo::{Heights, Progress, UtxoSet, Watch, Work, spent_rows};
+use crate::utxo::{Heights, Progress, UtxoSet, Watch, Work, left_for_buffers, spent_rows};
 use crate::verify::Fault;
 use crate::{Error, Result};
 use byteorder::{ByteOrder, LittleEndian};
@@ -88,7 +88,7 @@ pub fn check_undo(
 ) -> Result<UndoReport> {
     let blocks = set.height().0 as usize + 1;
     let rows = spent_rows(set.snapshot(), set.height());
-    let mut by_file = Region::new("blocks by file", blocks)?;
+    let mut by_file = Region::new(Part::UndoFiles, blocks)?;
     let mut largest = 0;
     let mut file = None;
     for (height, entry) in (0..).zip(by_file.iter_mut()) {
@@ -104,18 +104,18 @@ pub fn check_undo(
         + blocks * per_block
         + rows * size_of::<SpendingRow>()
         + largest as usize;
-    left_when_reading(memory_bytes, needed)?;
+    left_for_buffers(memory_bytes, needed)?;
     let mut check = Check {
         heights: Heights::read(set)?,
         set,
         keyed: Keyed(SipHasher24::new_with_key(&rand_key())),
-        sums: Region::new("sums", blocks)?,
+        sums: Region::new(Part::UndoFiles, blocks)?,
         by_file,
-        states: Region::new("states", blocks)?,
-        undo: Region::new("undo file", largest as usize)?,
+        states: Region::new(Part::UndoFiles, blocks)?,
+        undo: Region::new(Part::UndoFiles, largest as usize)?,
         report: UndoReport::default(),
     };
-    let mut buffer = Region::new("spent outputs", rows)?;
+    let mut buffer = Region::new(Part::SpentOutputs, rows)?;
     check.add_spent(&mut buffer, watch)?;
     check.take_undone(watch)?;
     check.conclude(&mut buffer)
@@ -167,7 +167,7 @@ impl Check<'_, '_> {
         blocks: Range<usize>,
         watch: &mut Watch<'_>,
     ) -> Result<()> {
-        let mut undo = std::mem::replace(&mut self.undo, Region::new("undo file", 0)?);
+        let mut undo = std::mem::replace(&mut self.undo, Region::new(Part::UndoFiles, 0)?);
         // A file that grew since it was measured is read up to where it ended then.
         let undo_bytes = bytes.min(undo.len());
         self.set.reader().read_undo(file, &mut undo[..undo_bytes])?;
