@@ -1,0 +1,282 @@
+//! The account of memory against the kernel's: what regions say that they have mapped is what the process
+//! has mapped, but for what the plan charges to redb and the process.
+//!
+//! It runs in a process of its own, with the program's allocator, and as one test: the kernel counts the
+//! stacks of other tests too.
+#![allow(clippy::unwrap_used, missing_docs)]
+
+#[path = "../src/allocator.rs"]
+mod allocator;
+#[path = "bench/coins.rs"]
+mod coins;
+#[path = "bench/files.rs"]
+mod files;
+#[path = "bench/generate.rs"]
+mod generate;
+#[path = "bench/hash.rs"]
+mod hash;
+#[allow(dead_code)]
+#[path = "common/rng.rs"]
+mod rng;
+#[path = "bench/script.rs"]
+mod script;
+#[path = "bench/txs.rs"]
+mod txs;
+
+use blkdex::datadir::{Location, Source};
+use blkdex::doctor;
+use blkdex::export::{BalancesOptions, Destination, Lines, export_balances};
+use blkdex::import::events;
+use blkdex::import::plan::{headers_bytes, plan};
+use blkdex::import::{Options, import};
+use blkdex::index::Index;
+use blkdex::memory::account::{Account, forget_most};
+use blkdex::memory::part::Part;
+use blkdex::memory::plan::PROCESS_BYTES;
+use blkdex::os::machine::Resident;
+use blkdex::store::{HEAP_BYTES, SEQUENTIAL_CACHE_BYTES};
+use blkdex::utxo::{UtxoSet, Watch};
+use blkdex::verify::recompute::{Hashes, recompute};
+use blkdex::verify::undo::check_undo;
+use generate::{Params, chain};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
+
+const DATA: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/data");
+const MIB: usize = 1 << 20;
+
+/// The kernel maps whole pages, a region counts what was asked for: of sixteen regions, more than there are
+/// at a time, each may take a page more. The smallest that every import has is four times as large as
+/// this, so none of them can be forgotten.
+const MAPPED_MARGIN_BYTES: u64 = 16 * 4096;
+
+/// A table begins with 1 MiB of slots that are in use and are touched only where coins fall.
+const TOUCHED_MARGIN_BYTES: u64 = 1 << 20;
+
+/// What was mapped before the work began, and the looks that were taken since.
+struct Looks {
+    /// What the plan charges to redb and the process.
+    charged_bytes: u64,
+    /// Whether it is compared: the first time, libc and the allocator map what they keep for ever.
+    is_compared: bool,
+    before: Resident,
+    count: u32,
+}
+
+impl Looks {
+    fn begin(charged_bytes: usize, is_compared: bool) -> Looks {
+        assert_eq!(Account::now().mapped_bytes(), 0, "all was given back");
+        forget_most();
+        Looks {
+            charged_bytes: charged_bytes as u64,
+            is_compared,
+            before: Resident::now(),
+            count: 0,
+        }
+    }
+
+    fn look(&mut self) {
+        let (account, kernel) = (Account::now(), Resident::now());
+        self.count += 1;
+        if !self.is_compared {
+            return;
+        }
+        let mapped = account.mapped_bytes();
+        let grown = kernel.mapped_bytes - self.before.mapped_bytes;
+        assert!(
+            (mapped..=mapped + MAPPED_MARGIN_BYTES).contains(&grown),
+            "{grown} bytes were mapped, {mapped} are in the account: {account:?}"
+        );
+        let other = kernel.mapped_bytes - mapped;
+        assert!(other <= self.charged_bytes, "{other} bytes are no region's");
+        let regions = Part::ALL.into_iter().filter(|part| !is_heap(*part));
+        let in_use: u64 = regions
+            .map(|part| account.of(part).unwrap().in_use_bytes)
+            .sum();
+        let touched = kernel
+            .private_bytes
+            .saturating_sub(self.before.private_bytes);
+        assert!(
+            in_use <= touched + TOUCHED_MARGIN_BYTES,
+            "{in_use} bytes are in use, {touched} were touched"
+        );
+        assert!(kernel.private_bytes <= mapped + self.charged_bytes);
+    }
+}
+
+fn is_heap(part: Part) -> bool {
+    matches!(part, Part::Redb | Part::Process)
+}
+
+/// What a part had mapped at most since the looks began.
+fn most_mapped(part: Part) -> usize {
+    Account::now().of(part).unwrap().mapped_most_bytes as usize
+}
+
+struct Scene {
+    folder: tempfile::TempDir,
+    /// Its blocks are obfuscated, and so go through a reader's window.
+    datadir: PathBuf,
+}
+
+fn source(datadir: &Path) -> Source {
+    Source {
+        location: Location::Datadir(datadir.to_owned()),
+        network: None,
+        signet_challenge: None,
+    }
+}
+
+impl Scene {
+    fn new() -> Scene {
+        let folder = tempfile::tempdir().unwrap();
+        let params = Params {
+            bytes: 12_000_000,
+            seed: 5,
+            plain: false,
+        };
+        let (datadir, _) = chain(folder.path(), params).unwrap();
+        Scene { folder, datadir }
+    }
+
+    fn index(&self) -> PathBuf {
+        self.folder.path().join("index.redb")
+    }
+
+    /// Imports with so much memory, and of that so much for the table.
+    fn import(
+        &self,
+        datadir: &Path,
+        megabytes: usize,
+        table_bytes: Option<usize>,
+        is_compared: bool,
+    ) {
+        let _ = std::fs::remove_file(self.index());
+        let options = Options {
+            source: source(datadir),
+            index: self.index(),
+            memory_bytes: megabytes * MIB,
+            table_bytes,
+            segment_bytes: None,
+            until: None,
+            commit_every: 5,
+            invalid: Vec::new(),
+            checks_witness: true,
+            ignores_lacks: false,
+            ledger: Default::default(),
+        };
+        let plan = plan(options.memory_bytes, table_bytes).unwrap();
+        let charged_bytes = plan.bytes_of(Part::Redb) + plan.bytes_of(Part::Process);
+        let mut looks = Looks::begin(charged_bytes, is_compared);
+        let summary = import(
+            &options,
+            &mut events::Watch {
+                stop: &AtomicBool::new(false),
+                tell: &mut |_| looks.look(),
+            },
+        );
+        let summary = summary.unwrap();
+        assert_eq!(summary.table.misses > 0, table_bytes.is_some());
+        assert!(
+            u64::from(looks.count) > summary.imported.blocks,
+            "commits too"
+        );
+        for planned in plan.parts().iter().filter(|planned| !is_heap(planned.part)) {
+            let most = most_mapped(planned.part);
+            assert!(0 < most && most <= planned.bytes, "{planned:?}: {most}");
+        }
+        let headers = most_mapped(Part::Headers);
+        assert!(0 < headers && headers <= headers_bytes(&plan), "{headers}");
+    }
+
+    fn examine(&self, is_compared: bool) {
+        let options = doctor::Options {
+            source: source(&self.datadir),
+            index: self.index(),
+            memory_bytes: 64 * MIB,
+            deep: true,
+            checks_witness: true,
+        };
+        let mut looks = Looks::begin(HEAP_BYTES + PROCESS_BYTES, is_compared);
+        let report = doctor::examine(
+            &options,
+            &mut events::Watch {
+                stop: &AtomicBool::new(false),
+                tell: &mut |_| looks.look(),
+            },
+        );
+        let report = report.unwrap();
+        assert!(report.works && looks.count > 100, "{report:?}");
+    }
+
+    /// Walks over the coins, with regions for these parts and for those of all walks.
+    fn read(&self, read: impl FnOnce(&mut Watch<'_>), parts: &[Part], is_compared: bool) {
+        let mut looks = Looks::begin(HEAP_BYTES + PROCESS_BYTES, is_compared);
+        read(&mut Watch {
+            stop: &AtomicBool::new(false),
+            tell: &mut |_| looks.look(),
+        });
+        assert!(looks.count > 0);
+        for part in parts.iter().chain(&[Part::Block, Part::SpentOutputs]) {
+            assert!(most_mapped(*part) > 0, "{part}");
+        }
+    }
+
+    fn balances(&self, is_compared: bool) {
+        let path = self.folder.path().join("balances.csv");
+        let options = BalancesOptions {
+            at: None,
+            location: None,
+            memory_bytes: 64 * MIB,
+            lines: Lines::Csv,
+            top: None,
+            to: Destination::File { path, force: true },
+        };
+        let parts = [Part::Sorting, Part::Receipts, Part::FirstOutputs];
+        let export = |watch: &mut Watch<'_>| {
+            export_balances(&self.index(), &options, watch).unwrap();
+        };
+        self.read(export, &parts, is_compared);
+    }
+
+    fn hashes(&self, is_compared: bool) {
+        let hashes = Hashes {
+            muhash: false,
+            serialized: true,
+        };
+        let hash = |watch: &mut Watch<'_>| {
+            let index = Index::open(&self.index(), SEQUENTIAL_CACHE_BYTES).unwrap();
+            let mut set = UtxoSet::open(&index, None, None).unwrap();
+            recompute(&mut set, hashes, 64 * MIB, watch).unwrap();
+        };
+        self.read(hash, &[Part::Sorting], is_compared);
+    }
+
+    fn undo(&self, is_compared: bool) {
+        let check = |watch: &mut Watch<'_>| {
+            let index = Index::open(&self.index(), SEQUENTIAL_CACHE_BYTES).unwrap();
+            let mut set = UtxoSet::open(&index, None, None).unwrap();
+            check_undo(&mut set, 64 * MIB, watch).unwrap();
+        };
+        let parts = [Part::UndoFiles, Part::FirstOutputs];
+        self.read(check, &parts, is_compared);
+    }
+}
+
+#[test]
+fn what_regions_have_mapped_is_what_the_kernel_says_less_redb_and_process() {
+    let scene = Scene::new();
+    for is_compared in [false, true] {
+        for megabytes in [64, 96, 128, 1024] {
+            // With so small a table, coins are spilled, dropped and looked up.
+            for table_bytes in [None, Some(100_000)] {
+                scene.import(&scene.datadir, megabytes, table_bytes, is_compared);
+            }
+        }
+        scene.examine(is_compared);
+        scene.balances(is_compared);
+        scene.hashes(is_compared);
+        scene.import(Path::new(DATA), 64, None, is_compared);
+        scene.undo(is_compared);
+    }
+}
