@@ -225,10 +225,10 @@ pub const TIP_MERGE_BYTES_MAX: u64 = 64 << 20;
 /// Largest record that is sorted outside of memory: an outpoint, what a coin has besides, and its script.
 pub const SORTED_BYTES_MAX: usize = 64 + SCRIPT_BYTES_MAX;
 
-/// Bytes of each sorted part that a merge reads at once.
+/// Bytes of each sorted chunk that a merge reads at once.
 pub const SORTED_READ_BYTES: usize = 32 << 10;
 
-/// The least memory that sorts: a few parts can be merged at a time.
+/// The least memory that sorts: a few chunks can be merged at a time.
 pub const SORTER_BYTES_MIN: usize = 4 << 20;
 
 // A record and its length fit what is read at once, and the length fits 16 bits.

@@ -19,7 +19,8 @@ use std::mem::MaybeUninit;
 use std::ptr::NonNull;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// Bytes of the pool: redb's buffers; with an index of 100 GB, 9 MiB of them (`memory.rs`).
+/// Bytes of the pool: redb's buffers; with an index of 100 GB, 9 MiB of them. The plan charges it to redb. It
+/// is no region: it is mapped with the program, before anything is counted.
 const POOL_BYTES: usize = 12 << 20;
 
 /// Allocations from the smallest of redb's pages on are the pool's...

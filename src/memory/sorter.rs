@@ -1,17 +1,17 @@
-//! Sorting more records than memory holds: parts are sorted in memory, written one behind the other
+//! Sorting more records than memory holds: chunks are sorted in memory, written one behind the other
 //! into a file without a name, and merged.
 //!
 //! Invariant: every record that was pushed comes back once, in the order of keys, or an error does.
 //! What fits into memory never touches the disk.
 //!
 //! Memory: what is given, made once: four fifths hold records, one fifth their order; while merging,
-//! the same memory holds a window of each part.
+//! the same memory holds a window of each chunk.
 //!
-//! A part is a sequence of records: length (u16, little-endian), then key and value.
+//! A chunk is a sequence of records: length (u16, little-endian), then key and value.
 
 use crate::limits::{SORTED_BYTES_MAX, SORTED_READ_BYTES};
 use crate::memory::Fault;
-use crate::memory::part;
+use crate::memory::part::Part;
 use crate::memory::region::Region;
 use crate::os;
 use crate::{Error, Result};
@@ -39,8 +39,8 @@ struct Entry {
     at: u64,
 }
 
-/// A sorted part of the file.
-struct Part {
+/// A sorted chunk of the file.
+struct Chunk {
     start: u64,
     end: u64,
     checksum: u64,
@@ -55,7 +55,7 @@ pub struct Sorter {
     count: usize,
     dir: PathBuf,
     file: Option<File>,
-    parts: Vec<Part>,
+    chunks: Vec<Chunk>,
 }
 
 impl Sorter {
@@ -69,13 +69,13 @@ impl Sorter {
         let entries = bytes / 5 / size_of::<Entry>();
         Ok(Sorter {
             key_bytes,
-            records: Region::new(part::Part::Sorting, bytes - entries * size_of::<Entry>())?,
+            records: Region::new(Part::Sorting, bytes - entries * size_of::<Entry>())?,
             used: 0,
-            entries: Region::new(part::Part::Sorting, entries)?,
+            entries: Region::new(Part::Sorting, entries)?,
             count: 0,
             dir: dir.to_owned(),
             file: None,
-            parts: Vec::new(),
+            chunks: Vec::new(),
         })
     }
 
@@ -92,7 +92,7 @@ impl Sorter {
         );
         assert!(pieces[0].len() >= self.key_bytes);
         if self.used + 2 + length > self.records.len() || self.count == self.entries.len() {
-            self.write_part()?;
+            self.write_chunk()?;
         }
         self.entries[self.count] = Entry {
             prefix: BigEndian::read_u64(pieces[0]),
@@ -117,7 +117,7 @@ impl Sorter {
         });
     }
 
-    fn write_part(&mut self) -> Result<()> {
+    fn write_chunk(&mut self) -> Result<()> {
         self.sort();
         let dir = self.dir.clone();
         let failed = |source| os::Fault::Io {
@@ -138,8 +138,8 @@ impl Sorter {
         }
         out.flush().map_err(failed)?;
         drop(out);
-        let start = self.parts.last().map_or(0, |part| part.end);
-        self.parts.push(Part {
+        let start = self.chunks.last().map_or(0, |chunk| chunk.end);
+        self.chunks.push(Chunk {
             start,
             end: start + self.used as u64,
             checksum: checksum.finish(),
@@ -152,22 +152,22 @@ impl Sorter {
     ///
     /// # Errors
     /// [`crate::os::Fault::Io`] if the temporary file cannot be written;
-    /// [`crate::memory::Fault::BudgetTooSmall`] if it has more parts than the memory can merge.
+    /// [`crate::memory::Fault::BudgetTooSmall`] if it has more chunks than the memory can merge.
     pub fn finish(mut self) -> Result<Sorted> {
-        if self.parts.is_empty() {
+        if self.chunks.is_empty() {
             self.sort();
             return Ok(Sorted::Memory {
                 sorter: self,
                 next: 0,
             });
         }
-        self.write_part()?;
-        let parts = self.parts.len();
+        self.write_chunk()?;
+        let chunks = self.chunks.len();
         let bytes = self.records.len();
-        if parts * SORTED_READ_BYTES > bytes {
+        if chunks * SORTED_READ_BYTES > bytes {
             return Err(Fault::BudgetTooSmall {
                 budget_bytes: bytes,
-                least_bytes: parts * SORTED_READ_BYTES,
+                least_bytes: chunks * SORTED_READ_BYTES,
             }
             .into());
         }
@@ -211,9 +211,9 @@ impl Sorted {
     }
 }
 
-/// A part being read through its window.
+/// A chunk being read through its window.
 struct Reading {
-    part: Part,
+    chunk: Chunk,
     /// Where the file is read next.
     offset: u64,
     /// First byte of its window in the memory.
@@ -224,7 +224,7 @@ struct Reading {
     checksum: XxHash3_64,
 }
 
-/// Merges the parts.
+/// Merges the chunks.
 pub struct Merge {
     sorter: Sorter,
     file: File,
@@ -237,19 +237,19 @@ pub struct Merge {
 
 impl Merge {
     fn new(mut sorter: Sorter) -> Result<Merge> {
-        let parts = std::mem::take(&mut sorter.parts);
-        let window_bytes = sorter.records.len() / parts.len();
-        let reading = |(number, part): (usize, Part)| Reading {
-            offset: part.start,
-            part,
+        let chunks = std::mem::take(&mut sorter.chunks);
+        let window_bytes = sorter.records.len() / chunks.len();
+        let reading = |(number, chunk): (usize, Chunk)| Reading {
+            offset: chunk.start,
+            chunk,
             window: number * window_bytes,
             at: 0,
             filled: 0,
             checksum: XxHash3_64::with_seed(0),
         };
-        let readings: Vec<Reading> = parts.into_iter().enumerate().map(reading).collect();
+        let readings: Vec<Reading> = chunks.into_iter().enumerate().map(reading).collect();
         let mut merge = Merge {
-            file: sorter.file.take().expect("parts are in a file"),
+            file: sorter.file.take().expect("chunks are in a file"),
             sorter,
             window_bytes,
             heads: BinaryHeap::with_capacity(readings.len()),
@@ -283,12 +283,12 @@ impl Merge {
         Ok(Some(&record[2..]))
     }
 
-    /// Makes the part's next record one of the heads, if there is one.
+    /// Makes the chunk's next record one of the heads, if there is one.
     fn enter(&mut self, number: usize) -> Result<()> {
         self.fill(number)?;
         let reading = &mut self.readings[number];
         if reading.at == reading.filled {
-            return match reading.checksum.finish() == reading.part.checksum {
+            return match reading.checksum.finish() == reading.chunk.checksum {
                 true => Ok(()),
                 false => Err(self.damaged()),
             };
@@ -310,7 +310,7 @@ impl Merge {
             0 | 1 => 2,
             _ => 2 + LittleEndian::read_u16(&window[reading.at..]) as usize,
         };
-        let mut left = reading.part.end - reading.offset;
+        let mut left = reading.chunk.end - reading.offset;
         if (held < needed || held < 2) && left > 0 {
             window.copy_within(reading.at..reading.filled, 0);
             let bytes = left.min((self.window_bytes - held) as u64) as usize;
