@@ -33,7 +33,7 @@ use blkdex::index::Index;
 use blkdex::memory::account::{Account, forget_most};
 use blkdex::memory::part::Part;
 use blkdex::memory::plan::PROCESS_BYTES;
-use blkdex::os::machine::Resident;
+use blkdex::os::process::Resident;
 use blkdex::store::{HEAP_BYTES, SEQUENTIAL_CACHE_BYTES};
 use blkdex::utxo::{UtxoSet, Watch};
 use blkdex::verify::recompute::{Hashes, recompute};

@@ -14,7 +14,7 @@ use blkdex::index::left_out::LeftOut;
 use blkdex::ledger::record::{Moment, Record};
 use blkdex::limits::BLOCK_BYTES_MAX;
 use blkdex::memory::plan::Plan;
-use blkdex::os::machine::Resident;
+use blkdex::os::process::Resident;
 use blkdex::utxo::{Progress as Reading, Work};
 use console::Term;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};

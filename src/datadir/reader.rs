@@ -15,8 +15,6 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use memmap2::{Advice, Mmap, UncheckedAdvice};
-
 use super::files::{block_file_path, read_at};
 use super::xor::XorKey;
 use crate::Result;
@@ -26,8 +24,9 @@ use crate::limits::{
 };
 use crate::memory::part::Part;
 use crate::memory::region::Region;
+use crate::os::disk::will_need;
+use crate::os::file_map::FileMap;
 use crate::os::opening::open_file;
-use crate::os::system::will_need;
 use crate::os::{io_error, sigbus};
 use crate::primitives::position::Place;
 
@@ -53,7 +52,7 @@ struct OpenFile {
     number: u32,
     path: PathBuf,
     file: File,
-    map: Option<Mmap>,
+    map: Option<FileMap>,
     last_end: usize,
     advised_to: usize,
     used: u64,
@@ -212,7 +211,7 @@ impl BlockReader {
         let jump = self.open[index].is_jump(from);
         let charge = bytes + if jump { AROUND_BYTES } else { 0 };
         if self.resident_bytes + charge > MAPPED_BYTES_MAX {
-            self.open.iter().for_each(OpenFile::drop_pages);
+            self.open.iter_mut().for_each(OpenFile::drop_pages);
             self.resident_bytes = 0;
         }
         self.resident_bytes += charge;
@@ -255,7 +254,7 @@ impl OpenFile {
         let follows = last_number.is_some_and(|last| u64::from(number) + 1 < u64::from(last));
         let settled = old && follows && meta.len() > 0;
         let map = if settled {
-            Some(map_settled(&file, &path)?)
+            Some(FileMap::new(&file, &path)?)
         } else {
             None
         };
@@ -291,31 +290,17 @@ impl OpenFile {
             self.last_end + READ_AHEAD_BYTES,
         );
         match &self.map {
-            Some(map) => {
-                let (from, to) = (from.min(map.len()), to.min(map.len()));
-                let _ = map.advise_range(Advice::WillNeed, from, to - from);
-            }
+            Some(map) => map.will_need(from..to),
             None => will_need(&self.file, from as u64, (to - from) as u64),
         }
         self.advised_to = to;
     }
 
-    fn drop_pages(&self) {
-        if let Some(map) = &self.map {
-            // SAFETY: the map is a shared one of a file and read only, so dropped pages come back
-            // from the file with the same bytes. No slice of it is alive: `read` borrows the reader.
-            let _ = unsafe { map.unchecked_advise(UncheckedAdvice::DontNeed) };
+    fn drop_pages(&mut self) {
+        if let Some(map) = &mut self.map {
+            map.drop_pages();
         }
     }
-}
-
-fn map_settled(file: &File, path: &std::path::Path) -> Result<Mmap> {
-    // SAFETY: nobody writes to a settled block file. If somebody did, the bytes of a block could
-    // change while they are parsed; its checks would fail or be void for that block, but no length
-    // is used unchecked. If somebody shortened it, SIGBUS ends the process: see `sigbus`.
-    let map = unsafe { Mmap::map(file) }.map_err(io_error("map", path))?;
-    let _ = map.advise(Advice::Sequential);
-    Ok(map)
 }
 
 #[cfg(test)]

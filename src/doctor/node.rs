@@ -5,8 +5,8 @@
 
 use crate::datadir::Datadir;
 use crate::os::io_kind;
+use crate::os::locks::locked_by;
 use crate::os::opening::open_file;
-use crate::os::system::locked_by;
 use std::io::{ErrorKind, Read};
 use std::path::Path;
 use std::time::SystemTime;

@@ -10,8 +10,8 @@ use crate::os;
 use crate::os::io_error;
 use crate::os::kept::Kept;
 use crate::os::opening::kind_of;
-use crate::os::system::folder_of;
-use rustix::fs::{AtFlags, CWD, linkat};
+use crate::os::paths::folder_of;
+use rustix::fs::{AtFlags, CWD, OFlags, linkat};
 use std::fs::File;
 use std::io::{BufWriter, ErrorKind, Write};
 use std::os::fd::AsRawFd;
@@ -189,7 +189,8 @@ fn named_builder<T>(make: impl FnOnce(&mut tempfile::Builder<'_, 'static>) -> T)
 fn unnamed(folder: &Path) -> Option<File> {
     let mut options = File::options();
     options.read(true).write(true).mode(0o600);
-    let file = options.custom_flags(libc::O_TMPFILE).open(folder).ok()?;
+    let without_name = OFlags::TMPFILE.bits().cast_signed();
+    let file = options.custom_flags(without_name).open(folder).ok()?;
     let (by_fd, by_path) = (file.metadata().ok()?, path_of(&file).metadata().ok()?);
     // Without /proc there is no path to link from.
     ((by_fd.dev(), by_fd.ino()) == (by_path.dev(), by_path.ino())).then_some(file)

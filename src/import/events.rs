@@ -16,7 +16,7 @@ use crate::ledger::alarm::Alarm;
 use crate::ledger::record::Record;
 use crate::memory::account::Account;
 use crate::memory::plan::{Plan, Planned};
-use crate::os::machine::Resident;
+use crate::os::process::Resident;
 use crate::primitives::position::{Height, Place};
 use crate::primitives::wire::{self, BlockFault, Hash32};
 use crate::runs::catalogue::Run;

@@ -14,7 +14,8 @@ use crate::ledger::record::{
 use crate::memory::account::{self, Account};
 use crate::memory::part::Part;
 use crate::memory::plan::{Plan, Planned};
-use crate::os::machine::{self, Held, Resident};
+use crate::os::memory_limits;
+use crate::os::process::{Counts, Resident};
 use crate::primitives::position::Height;
 use crate::runs::row::Relation;
 use std::time::Instant;
@@ -132,7 +133,7 @@ impl Keeper {
                 .collect(),
             heap: heap(&account, resident.mapped_bytes),
             process: process(&resident),
-            cgroup: machine::group().map(|(usage_bytes, limit_bytes)| Cgroup {
+            cgroup: memory_limits::group().map(|(usage_bytes, limit_bytes)| Cgroup {
                 usage_bytes,
                 limit_bytes,
             }),
@@ -197,15 +198,15 @@ fn heap(account: &Account, mapped_bytes: u64) -> Heap {
 }
 
 fn process(resident: &Resident) -> Process {
-    let held = Held::now();
+    let counts = Counts::now();
     Process {
         private_bytes: resident.private_bytes,
         peak_private_bytes: resident.peak_private_bytes,
         file_bytes: resident.file_bytes,
-        minor_faults: held.minor_faults,
-        major_faults: held.major_faults,
-        open_files: held.open_files,
-        mappings: held.mappings,
+        minor_faults: counts.minor_faults,
+        major_faults: counts.major_faults,
+        open_files: counts.open_files,
+        mappings: counts.mappings,
     }
 }
 

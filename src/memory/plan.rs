@@ -4,7 +4,7 @@
 //! parts need (`import/plan.rs`); here is what all plans have in common.
 
 use super::part::Part;
-use crate::os::machine::available_bytes;
+use crate::os::memory_limits::available_bytes;
 
 /// Program, libraries, stack, lists of files and runs, what mimalloc holds.
 pub const PROCESS_BYTES: usize = 8 << 20;

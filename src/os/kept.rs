@@ -5,7 +5,7 @@
 //! to one of them.
 
 use crate::Result;
-use crate::os::system::folder_of;
+use crate::os::paths::folder_of;
 use crate::os::{Fault, io_error};
 use std::fs::{self, Metadata};
 use std::os::unix::fs::MetadataExt;

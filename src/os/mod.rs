@@ -1,23 +1,33 @@
 //! What the operating system is asked and told.
 //!
-//! Invariant: nothing here knows what a block or an index is.
+//! Invariant: nothing here knows what a block or an index is. Of all rooms, only this one calls libc.
 //!
 //! | file | what |
 //! | --- | --- |
-//! | `machine.rs` | what the kernel says of memory |
-//! | `system.rs` | disks, locks, signals, reading ahead |
+//! | `process.rs` | what the kernel counts of this process |
+//! | `memory_limits.rs` | how much memory there may be |
+//! | `disk.rs` | room, rights, reading ahead |
+//! | `file_map.rs` | files mapped for reading |
+//! | `sigbus.rs` | the last words when a map cannot be read |
+//! | `signals.rs` | what is done at a signal |
+//! | `locks.rs` | who locks a file |
 //! | `opening.rs` | opens what has to be a file |
 //! | `kept.rs` | what no output may replace |
-//! | `sigbus.rs` | the last words when a map cannot be read |
+//! | `paths.rs` | where paths lead |
 //! | `path_text.rs` | paths in JSON |
 
+pub mod disk;
 mod fault;
+pub mod file_map;
 pub mod kept;
-pub mod machine;
+pub mod locks;
+pub mod memory_limits;
 pub mod opening;
 pub mod path_text;
+pub mod paths;
+pub mod process;
 pub mod sigbus;
-pub mod system;
+pub mod signals;
 
 pub use fault::Fault;
 pub(crate) use fault::{io_error, io_kind};

@@ -5,6 +5,7 @@
 
 use crate::Result;
 use crate::os::{Fault, io_error};
+use rustix::fs::OFlags;
 use std::fs::{File, FileType, OpenOptions};
 use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::path::Path;
@@ -23,7 +24,8 @@ pub fn open_file(path: &Path) -> Result<File> {
 /// [`crate::os::Fault::NotAFile`], [`crate::os::Fault::Io`].
 pub fn open_with(options: &mut OpenOptions, path: &Path) -> Result<File> {
     // Of a file, reading and writing wait as ever.
-    let file = match options.custom_flags(libc::O_NONBLOCK).open(path) {
+    let without_waiting = OFlags::NONBLOCK.bits().cast_signed();
+    let file = match options.custom_flags(without_waiting).open(path) {
         Ok(file) => file,
         Err(source) => {
             // A socket, or a folder that was to be written to: cannot be opened, and is named.

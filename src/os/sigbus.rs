@@ -5,6 +5,7 @@
 //!
 //! A read of a map has no return value: when the disk fails below it, or the file was shortened, the
 //! kernel sends SIGBUS, and the process would die without a word.
+#![allow(unsafe_code)]
 
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -74,7 +75,6 @@ extern "C" fn on_sigbus(
 }
 
 fn write_stderr(bytes: &[u8]) {
-    // SAFETY: the pointer and the length are those of a slice. That writing may fail is accepted:
-    // there is nobody left to tell.
-    unsafe { libc::write(libc::STDERR_FILENO, bytes.as_ptr().cast(), bytes.len()) };
+    // That writing may fail is accepted: there is nobody left to tell.
+    let _ = rustix::io::write(rustix::stdio::stderr(), bytes);
 }

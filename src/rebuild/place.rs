@@ -8,7 +8,7 @@ use crate::import::events::Notice;
 use crate::os;
 use crate::os::io_error;
 use crate::os::opening::{kind_of, open_file};
-use crate::os::system::folder_of;
+use crate::os::paths::folder_of;
 use std::fs::{self, File};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};

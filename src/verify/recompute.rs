@@ -15,7 +15,7 @@ use crate::limits::SORTER_BYTES_MIN;
 use crate::memory::part::Part;
 use crate::memory::region::Region;
 use crate::memory::sorter::{Sorted, Sorter};
-use crate::os::system::folder_of;
+use crate::os::paths::folder_of;
 use crate::primitives::coin::Coin;
 use crate::primitives::position::{Height, Txo};
 use crate::runs::row::SpendingRow;

@@ -3,7 +3,8 @@
 //! Invariant: each is one line that says what, where, and what helps.
 
 use crate::memory::plan::BUDGET_BYTES_MIN;
-use crate::os::system;
+use crate::os::disk::is_writable;
+use crate::os::paths::folder_of;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -41,14 +42,14 @@ pub enum Lack {
 impl Lack {
     /// Whether an index can be made, or written to, at `index`.
     pub fn of_rights(index: &Path) -> Option<Lack> {
-        let folder = system::folder_of(index);
+        let folder = folder_of(index);
         if !folder.is_dir() {
             let folder = folder.to_owned();
             return Some(Lack::Folder { folder });
         }
         let written = if index.exists() { index } else { folder };
         let path = written.to_owned();
-        (!system::is_writable(written)).then_some(Lack::Rights { path })
+        (!is_writable(written)).then_some(Lack::Rights { path })
     }
 }
 

@@ -16,8 +16,9 @@ use crate::Result;
 use crate::import::plan::least_for_coins;
 use crate::limits::OUTPUT_BYTES_MIN;
 use crate::memory::plan::BUDGET_BYTES_MIN;
-use crate::os::machine::available_bytes;
-use crate::os::system;
+use crate::os::disk::free_disk_bytes;
+use crate::os::memory_limits::available_bytes;
+use crate::os::paths::folder_of;
 use lack::Lack;
 use sample::{Sample, Tally};
 use std::path::Path;
@@ -76,7 +77,7 @@ impl Room {
     /// Asks the operating system.
     pub fn now(index: &Path) -> Room {
         Room {
-            disk_bytes: system::free_disk_bytes(system::folder_of(index)),
+            disk_bytes: free_disk_bytes(folder_of(index)),
             memory_bytes: available_bytes(),
         }
     }

@@ -1,48 +1,9 @@
-//! What the kernel says: of this process's memory, and of how much it may have.
+//! How much memory this process may have, and what its control group is charged with.
 //!
 //! Invariant: reads `/proc` and `/sys` only, and takes what is not there as "no limit known".
 
 use std::fs::read_to_string;
 use std::path::{Path, PathBuf};
-
-/// What the kernel says of this process's memory.
-#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
-pub struct Resident {
-    /// Private, anonymous bytes now (`RssAnon`).
-    pub private_bytes: u64,
-    /// An upper bound of the most there were: the peak of all resident bytes (`VmHWM`) less what is
-    /// mapped from files now, but at least what there is now.
-    pub peak_private_bytes: u64,
-    /// Bytes mapped from files now (`RssFile`).
-    pub file_bytes: u64,
-    /// Private bytes mapped now, resident or not (`VmData`).
-    pub mapped_bytes: u64,
-}
-
-impl Resident {
-    /// Reads `/proc/self/status`; zeros where there is none.
-    pub fn now() -> Resident {
-        let status = read_to_string("/proc/self/status").unwrap_or_default();
-        let field = |name: &str| {
-            let line = status.lines().find(|line| line.starts_with(name));
-            let number = line.and_then(|line| line.split_whitespace().nth(1));
-            number
-                .and_then(|number| number.parse::<u64>().ok())
-                .unwrap_or(0)
-                * 1024
-        };
-        let (private_bytes, file_bytes) = (field("RssAnon:"), field("RssFile:"));
-        let peak_private_bytes = field("VmHWM:")
-            .saturating_sub(file_bytes)
-            .max(private_bytes);
-        Resident {
-            private_bytes,
-            peak_private_bytes,
-            file_bytes,
-            mapped_bytes: field("VmData:"),
-        }
-    }
-}
 
 /// Bytes of memory that this process may count on: what is free on the machine (`MemAvailable`), or
 /// less where a control group, of version 1 or 2, allows less. `None` if nothing is known.
@@ -114,41 +75,6 @@ fn folders_with_memory<'a>(
         })
 }
 
-/// What the kernel counts of this process, beside its memory.
-#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
-pub struct Held {
-    /// Page faults that needed no disk...
-    pub minor_faults: u64,
-    /// ...and that did.
-    pub major_faults: u64,
-    /// Open file descriptors.
-    pub open_files: u64,
-    /// Memory mappings.
-    pub mappings: u64,
-}
-
-impl Held {
-    /// Reads `/proc/self`; zeros where there is none.
-    pub fn now() -> Held {
-        let stat = read_to_string("/proc/self/stat").unwrap_or_default();
-        // The program's name, in brackets, may have blanks in it; behind it comes field 3.
-        let fields = stat.rsplit(')').next().unwrap_or_default();
-        let field = |number: usize| {
-            let text = fields.split_whitespace().nth(number - 3);
-            text.and_then(|text| text.parse().ok()).unwrap_or(0)
-        };
-        let maps = std::fs::read("/proc/self/maps").unwrap_or_default();
-        let open = std::fs::read_dir("/proc/self/fd").map_or(0, Iterator::count) as u64;
-        Held {
-            minor_faults: field(10),
-            major_faults: field(12),
-            // One of them is the folder being read.
-            open_files: open.saturating_sub(1),
-            mappings: maps.iter().filter(|byte| **byte == b'\n').count() as u64,
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -193,30 +119,5 @@ mod tests {
         assert_eq!(group_usage(old, root.path()), Some(200));
         assert_eq!(group_limit(old, root.path()), None);
         assert_eq!(group_usage("0::/\n", root.path()), None);
-    }
-
-    #[test]
-    fn an_open_file_and_a_map_are_counted() {
-        let before = Held::now();
-        let file = std::fs::File::open("/proc/self/exe").expect("the program is there");
-        let map = memmap2::MmapMut::map_anon(1 << 20).expect("a map");
-        let now = Held::now();
-        // Other tests run beside this one, so no exact numbers.
-        assert!(
-            now.open_files > 0 && now.mappings > 0 && now.minor_faults > 0,
-            "{now:?}"
-        );
-        assert!(before.minor_faults <= now.minor_faults);
-        drop((file, map));
-    }
-
-    #[test]
-    fn this_process_has_memory() {
-        let resident = Resident::now();
-        assert!(resident.private_bytes > 100_000, "{resident:?}");
-        assert!(
-            resident.peak_private_bytes >= resident.private_bytes,
-            "{resident:?}"
-        );
     }
 }
