@@ -5,6 +5,7 @@
 //!
 //! With the feature `heap-profile` all of it is the profiler's instead, and not counted: its own
 //! tables, of many megabytes, would be.
+#![allow(unsafe_code)]
 
 #[cfg(not(feature = "heap-profile"))]
 use blkdex::memory::{counting::Counting, pool::Pooled};

@@ -48,6 +48,7 @@
 //! | `args`, `guard` | its arguments; panics of redb become errors |
 //! | `commands`, `main` | its answers for people, exit codes |
 
+#![deny(unsafe_code)] // Where it is allowed: `tests/house.rs`.
 #![cfg_attr(not(test), deny(clippy::print_stdout, clippy::print_stderr))]
 
 pub mod batch;

@@ -2,6 +2,7 @@
 //!
 //! Exit codes: 0 done, else that of the fault's family (`blkdex::error`): 1 data or disk, 2 usage, 75 in
 //! use by another process, 130 interrupted after a clean commit.
+#![deny(unsafe_code)]
 #![cfg_attr(not(test), deny(clippy::print_stdout, clippy::print_stderr))]
 
 use std::io::{ErrorKind, Write, stdout};

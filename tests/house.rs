@@ -166,6 +166,29 @@ fn a_room_imports_only_rooms_that_stand_above_it() {
 }
 
 #[test]
+fn unsafe_code_stands_only_in_rooms_made_for_it() {
+    const ALLOWED: [&str; 7] = [
+        "allocator.rs",
+        "memory/counting.rs",
+        "memory/pool.rs",
+        "memory/region.rs",
+        "os/file_map.rs",
+        "os/sigbus.rs",
+        "os/signals.rs",
+    ];
+    let sources = sources();
+    for root in ["lib.rs", "main.rs"] {
+        let root = sources.iter().find(|source| source.name == root).unwrap();
+        assert!(root.text.contains("\n#![deny(unsafe_code)]"));
+    }
+    let allowing = sources
+        .iter()
+        .filter(|source| source.text.contains("allow(unsafe_code)"));
+    let found: Vec<&str> = allowing.map(|source| source.name.as_str()).collect();
+    assert_eq!(found, ALLOWED);
+}
+
+#[test]
 fn functions_have_at_most_70_lines() {
     let mut wrong = Vec::new();
     let mut count = 0;

@@ -2,6 +2,7 @@
 //!
 //! Invariant: memory is exactly what the allocator below gives; only lengths are looked at. A call
 //! costs two additions to numbers of its own thread (measured: `blkdex manual memory`).
+#![allow(unsafe_code)]
 
 use super::heap::{note_given, note_returned};
 use std::alloc::{GlobalAlloc, Layout};

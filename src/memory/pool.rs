@@ -10,6 +10,7 @@
 //! not fit it comes from mimalloc.
 //!
 //! Memory: [`POOL_BYTES`], which the kernel gives as they are touched.
+#![allow(unsafe_code)]
 
 use mimalloc::MiMalloc;
 use rlsf::Tlsf;

@@ -3,6 +3,7 @@
 //! Invariant: its length never changes after it was made, so what the plan gave is what is used; and it is
 //! in the account of its part ([`super::account`]) as long as it is there.
 //! Pages that were never touched take no memory; huge pages are asked for.
+#![allow(unsafe_code)]
 
 use super::account::Entry;
 use super::part::Part;
