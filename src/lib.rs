@@ -45,7 +45,7 @@
 //! | [`rebuild`] | a new index beside the old one, checked, then in its place |
 //! | [`manual`] | the chapters that `blkdex manual` prints |
 //! | `allocator` | the program's allocator |
-//! | `args`, `guard` | its arguments; panics of redb become errors |
+//! | `args` | its arguments |
 //! | `commands`, `main` | its answers for people, exit codes |
 
 #![deny(unsafe_code)] // Where it is allowed: `tests/house.rs`.

@@ -16,7 +16,6 @@ use commands::streams::{Answers, say};
 mod allocator;
 mod args;
 mod commands;
-mod guard;
 
 fn main() -> ExitCode {
     let args = match args::Args::try_parse() {
@@ -24,7 +23,7 @@ fn main() -> ExitCode {
         Err(error) => return usage(&error),
     };
     let mut out = Answers::new(stdout().lock());
-    let done = guard::guarded(&args.index, || commands::run(&args, &mut out));
+    let done = commands::run(&args, &mut out);
     let written = out.flush();
     match done {
         Ok(code) => after(code, written),

@@ -20,9 +20,9 @@ use blkdex::runs::read::Walk;
 use blkdex::runs::row::{CoinRow, FundingRow, Relation, Row, SpendingRow, TxidRow};
 use blkdex::runs::sort::sort_rows;
 use blkdex::runs::write::{RunWriter, Staging};
-use blkdex::store::Store;
+use blkdex::store::writing::WriteTable;
+use blkdex::store::{Store, TableDefinition};
 use common::rng::Rng;
-use redb::{ReadableTable, ReadableTableMetadata, TableDefinition};
 use tempfile::TempDir;
 
 const CACHE_BYTES: usize = 8 << 20;
@@ -95,9 +95,8 @@ impl Runs {
         let run = self.spill(rows, heights);
         self.store
             .durable(|transaction| {
-                catalogue::change(&self.store, transaction, |table| {
-                    table.insert(run.entry_key(), &run.encode()[..]).unwrap();
-                    Ok(())
+                catalogue::change(transaction, |table| {
+                    table.insert(run.entry_key(), &run.encode()[..])
                 })
             })
             .unwrap();
@@ -177,7 +176,7 @@ impl Runs {
             let table = snapshot.open_table(pages_of(&run.table_name())).unwrap();
             let below = table.range(..run.low_key).unwrap().count();
             assert!(below <= 1, "{run:?}");
-            assert!(table.len().unwrap() > 0);
+            assert!(table.range::<u128>(..).unwrap().next().is_some());
         }
     }
 
@@ -417,7 +416,7 @@ fn folded_runs_hold_the_same_coins_in_fewer_runs() {
         .fold(&spilled, true)
         .unwrap();
         assert!(folded.len() <= runs_max, "{folded:?}");
-        let tables = runs.store.read().unwrap().list_tables().unwrap().count();
+        let tables = runs.store.read().unwrap().table_names().unwrap().len();
         assert_eq!(tables, folded.len(), "the spilled runs are gone");
         let last = 1 + (SPILLS - 1) * COINS;
         let is_live = |n: &u64| *n >= last || (*n - 1) % COINS % 2 == 1;
@@ -480,7 +479,7 @@ fn a_row_that_is_there_twice_is_damage() {
 }
 
 /// One way of damaging a run of several pages, given the keys of its pages.
-type Harm = fn(&mut redb::Table<'_, u128, &'static [u8]>, &[u128]);
+type Harm = fn(&mut WriteTable<'_, u128, &'static [u8]>, &[u128]);
 
 const HARMS: [(&str, Harm); 6] = [
     ("the first page is gone", |table, keys| {
@@ -521,7 +520,7 @@ fn damage_is_an_error_and_never_a_wrong_answer() {
             .durable(|transaction| {
                 let mut table = transaction.open_table(pages_of(&name)).unwrap();
                 let keys: Vec<u128> = table
-                    .iter()
+                    .range::<u128>(..)
                     .unwrap()
                     .map(|page| page.unwrap().0.value())
                     .collect();

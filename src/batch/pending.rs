@@ -19,7 +19,6 @@ use crate::runs::page::NO_NEXT;
 use crate::runs::read::RunPages;
 use crate::runs::row::{CoinRow, Relation, Row};
 use crate::runs::sort::sort_rows;
-use crate::runs::table_of;
 use crate::runs::write::Staging;
 use crate::store::Store;
 use bytemuck::{Pod, Zeroable};
@@ -213,7 +212,7 @@ impl Pending {
         }
         store.volatile(|transaction| {
             for run in &self.spills {
-                store.check(transaction.delete_table(table_of(&run.table_name())))?;
+                transaction.delete_table(&run.table_name())?;
             }
             Ok(())
         })?;

@@ -5,7 +5,6 @@
 //! index remembers. Words in capitals (`DIR`) are for the user to fill in.
 
 use crate::args::{Args, AtArgs, Command};
-use crate::guard::guarded;
 use bitcoin::hex::DisplayHex;
 use blkdex::datadir::{Location, Source};
 use blkdex::index::remembered::remembered;
@@ -41,7 +40,7 @@ fn complete_command(command: &str, args: &Args) -> String {
 fn place(name: &str, args: &Args) -> String {
     match given(&args.command) {
         Some(source) => options(&source),
-        None => match guarded(&args.index, || Ok(remembered(&args.index)?)) {
+        None => match remembered(&args.index) {
             Ok(found) if !found.blocks_dir.is_dir() => " --datadir DIR".to_string(),
             Ok(_) if name == "rebuild" => String::new(),
             Ok(found) => format!(" --blocks-dir {}", quoted(&found.blocks_dir)),

@@ -9,13 +9,12 @@ use super::signals::{self, INTERRUPTED};
 use super::{after, summary};
 use crate::args::RebuildArgs;
 use crate::commands::streams::{plain, say};
-use crate::guard::{Panicked, guarded};
 use anyhow::Result;
 use blkdex::datadir::{Location, Source};
 use blkdex::import::events::{Summary, Watch};
 use blkdex::index;
 use blkdex::index::remembered::remembered;
-use blkdex::rebuild::{Old, Rebuilt, begin_anew, new_path, rebuild};
+use blkdex::rebuild::{Old, Rebuilt, new_path, rebuild};
 use blkdex::runs;
 use blkdex::store;
 use blkdex::verify::proof::Verified;
@@ -27,7 +26,7 @@ use std::process::ExitCode;
 pub fn run(args: &RebuildArgs, index: &Path, json: bool, out: &mut impl Write) -> Result<ExitCode> {
     let source = match args.source() {
         Some(source) => source,
-        None => guarded(index, || remembered_source(args, index))?,
+        None => remembered_source(args, index)?,
     };
     place::say_of_source(&source);
     let options = args.how.options(source, index, args.force);
@@ -47,16 +46,7 @@ pub fn run(args: &RebuildArgs, index: &Path, json: bool, out: &mut impl Write) -
             reporter.hear(event);
         },
     };
-    let new = new_path(index);
-    let has_leftover = new.exists();
-    let run = |watch: &mut Watch<'_>| guarded(&new, || Ok(rebuild(&options, old.as_ref(), watch)?));
-    let done = match run(&mut watch) {
-        Err(error) if has_leftover && error.is::<Panicked>() => {
-            begin_anew(&new, &error.to_string(), &mut watch)?;
-            run(&mut watch)
-        }
-        done => done,
-    };
+    let done = rebuild(&options, old.as_ref(), &mut watch);
     reporter.finish();
     let code = show(&done?, index, json, out)?;
     scribe.finish().map(|()| code)
@@ -65,10 +55,9 @@ pub fn run(args: &RebuildArgs, index: &Path, json: bool, out: &mut impl Write) -
 /// What the old index holds. One that is damaged is what a rebuild is for; one that cannot be read for
 /// another reason may hold more than the new one, and what is no index may be somebody else's.
 fn old(index: &Path) -> Result<Option<Old>> {
-    match guarded(index, || Ok(Old::look(index)?)) {
-        Err(error) if error.is::<Panicked>() => Ok(None),
-        Err(error) if error.downcast_ref().is_some_and(holds_nothing) => Ok(None),
-        looked => looked,
+    match Old::look(index) {
+        Err(error) if holds_nothing(&error) => Ok(None),
+        looked => Ok(looked?),
     }
 }
 

@@ -296,7 +296,7 @@ impl Finder<'_> {
             write_positions(store, part.into_iter())?;
         }
         if !chain.end.complete {
-            store.volatile(|transaction| forget(store, transaction))?;
+            store.volatile(forget)?;
             return Ok(has_moved);
         }
         let anchor_height = chain.settled();
@@ -307,7 +307,7 @@ impl Finder<'_> {
             anchor: (anchor_height, self.datadir.hash_at(anchor_place)?),
             chain_end: chain.best,
         };
-        store.volatile(|transaction| memory.save(store, transaction))?;
+        store.volatile(|transaction| memory.save(transaction))?;
         Ok(has_moved)
     }
 }

@@ -145,7 +145,7 @@ pub fn import(options: &Options, watch: &mut Watch<'_>) -> Result<Summary> {
         match end {
             End::Again => may_restart = was_empty,
             End::Done if was_long && options.until.is_none() => {}
-            end => return conclude(summary, end, &index, &datadir, &chain, watch),
+            end => return conclude(summary, end, index, &datadir, &chain, watch),
         }
         datadir = Datadir::open(&options.source)?;
     }
@@ -155,7 +155,7 @@ pub fn import(options: &Options, watch: &mut Watch<'_>) -> Result<Summary> {
 fn conclude(
     mut summary: Summary,
     end: End,
-    index: &Index,
+    index: Index,
     datadir: &Datadir,
     chain: &Chain,
     watch: &mut Watch<'_>,
@@ -164,9 +164,11 @@ fn conclude(
         summary.chain_end = chain.end.without_last(place);
         note_chain_end(index.store(), &summary.chain_end)?;
     } else {
-        summary.tip_connected = ask_node(index, datadir, chain, watch)?;
+        summary.tip_connected = ask_node(&index, datadir, chain, watch)?;
     }
-    summary.finish(index)
+    let summary = summary.finish(&index)?;
+    index.close()?;
+    Ok(summary)
 }
 
 fn new_batch(options: &Options, index: &Index, plan: &Plan, datadir: &Datadir) -> Result<Batch> {

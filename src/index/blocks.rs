@@ -25,9 +25,8 @@
 use crate::limits::{HEADER_BYTES, OFFSET_EVERY_TXS};
 use crate::primitives::position::{Place, Txo};
 use crate::primitives::wire::Hash32;
-use crate::store::sealed;
+use crate::store::{TableDefinition, sealed};
 use byteorder::{ByteOrder, LittleEndian};
-use redb::TableDefinition;
 
 /// Height → [`BlockRow`].
 pub const BLOCKS: TableDefinition<'static, u32, &[u8]> = TableDefinition::new("blocks");

@@ -8,10 +8,10 @@
 use crate::Result;
 use crate::primitives::position::Height;
 use crate::primitives::wire::Hash32;
-use crate::store::Store;
+use crate::store::writing::Writing;
+use crate::store::{Store, TableDefinition};
 use bitcoin::BlockHash;
 use bitcoin::hashes::Hash;
-use redb::{TableDefinition, WriteTransaction};
 use std::fmt;
 
 pub(super) const LEFT_OUT: TableDefinition<'static, &[u8; 32], &[u8]> =
@@ -54,13 +54,12 @@ impl fmt::Display for LeftOut {
 /// [`crate::store::Fault::Store`].
 pub fn left_out(store: &Store) -> Result<Vec<LeftOut>> {
     let snapshot = store.read()?;
-    let table = match snapshot.open_table(LEFT_OUT) {
-        Err(redb::TableError::TableDoesNotExist(_)) => return Ok(Vec::new()),
-        other => store.check(other)?,
+    let Some(table) = snapshot.find_table(LEFT_OUT)? else {
+        return Ok(Vec::new());
     };
     let mut blocks = Vec::new();
-    for entry in store.check(table.range::<&[u8; 32]>(..))? {
-        let (hash, bytes) = store.check(entry)?;
+    for entry in table.range::<&[u8; 32]>(..)? {
+        let (hash, bytes) = entry?;
         let read: Option<LeftOut> = serde_json::from_slice(bytes.value()).ok();
         blocks.push(read.unwrap_or_else(|| LeftOut {
             fault: "for a reason that cannot be read any more".to_owned(),
@@ -76,7 +75,7 @@ pub fn left_out(store: &Store) -> Result<Vec<LeftOut>> {
 /// # Errors
 /// [`crate::store::Fault::Store`].
 pub fn leave_out(store: &Store, block: &LeftOut) -> Result<()> {
-    store.durable(|transaction| insert(store, transaction, block).map(drop))
+    store.durable(|transaction| insert(transaction, block).map(drop))
 }
 
 /// Notes blocks that a person says are invalid, once the index has followed a chain without them.
@@ -97,16 +96,13 @@ pub fn exclude(store: &Store, hashes: &[Hash32]) -> Result<()> {
 }
 
 /// Says whether it is new; what was said of it first stays.
-fn insert(store: &Store, transaction: &WriteTransaction, block: &LeftOut) -> Result<bool> {
-    let mut table = store.check(transaction.open_table(LEFT_OUT))?;
+fn insert(transaction: &Writing, block: &LeftOut) -> Result<bool> {
+    let mut table = transaction.open_table(LEFT_OUT)?;
     let hash = block.hash.to_byte_array();
-    if store
-        .check(redb::ReadableTable::get(&table, &hash))?
-        .is_some()
-    {
+    if table.get(&hash)?.is_some() {
         return Ok(false);
     }
     let bytes = serde_json::to_vec(block).expect("plain fields become JSON");
-    store.check(table.insert(&hash, &bytes[..])).map(drop)?;
+    table.insert(&hash, &bytes[..])?;
     Ok(true)
 }

@@ -12,9 +12,9 @@ use crate::datadir::Datadir;
 use crate::index::Fault;
 use crate::primitives::network::Network;
 use crate::primitives::position::Height;
-use crate::store::Store;
+use crate::store::writing::Writing;
+use crate::store::{Store, TableDefinition};
 use byteorder::{ByteOrder, LittleEndian};
-use redb::{TableDefinition, WriteTransaction};
 use std::collections::hash_map::RandomState;
 use std::ffi::OsStr;
 use std::hash::{BuildHasher, Hasher};
@@ -77,7 +77,7 @@ impl Meta {
     pub fn load(store: &Store) -> Result<Option<Meta>> {
         let snapshot = store.read()?;
         let field = |name| -> Result<Option<Vec<u8>>> {
-            let value = store.get(&snapshot, META, name)?;
+            let value = snapshot.get(META, name)?;
             Ok(value.map(|value| value.value().to_vec()))
         };
         let Some(format) = field("format")? else {
@@ -140,9 +140,9 @@ impl Meta {
     ///
     /// # Errors
     /// [`crate::store::Fault::Store`].
-    pub fn save(&self, store: &Store, transaction: &WriteTransaction) -> Result<()> {
-        let mut table = store.check(transaction.open_table(META))?;
-        let mut put = |name: &str, bytes: &[u8]| store.check(table.insert(name, bytes)).map(drop);
+    pub fn save(&self, transaction: &Writing) -> Result<()> {
+        let mut table = transaction.open_table(META)?;
+        let mut put = |name: &str, bytes: &[u8]| table.insert(name, bytes);
         put("format", &FORMAT.to_le_bytes())?;
         put("network", self.network.as_bytes())?;
         put("magic", &self.magic)?;
@@ -151,10 +151,8 @@ impl Meta {
         put("checksum", &self.checksum())?;
         for (name, height) in [("tip", self.tip), ("settled", self.settled)] {
             match height {
-                Some(height) => store
-                    .check(table.insert(name, &height.0.to_le_bytes()[..]))
-                    .map(drop)?,
-                None => store.check(table.remove(name)).map(drop)?,
+                Some(height) => table.insert(name, &height.0.to_le_bytes()[..])?,
+                None => table.remove(name)?,
             }
         }
         Ok(())

@@ -25,7 +25,6 @@ pub mod snapshot;
 
 pub use fault::Fault;
 
-use crate::memory::heap::InRedb;
 use crate::primitives::fingerprint::Fingerprints;
 use crate::primitives::position::{Height, Place, Txo};
 use crate::runs::catalogue::{self, Catalogue, Run};
@@ -35,7 +34,6 @@ use crate::store::{Store, sealed};
 use crate::{Error, Result};
 use blocks::{BLOCKS, BlockRow, HASHES, OFFSETS, POSITIONS, encode_place};
 use meta::Meta;
-use redb::{ReadableTable, TableHandle};
 use snapshot::Snapshot;
 use std::path::Path;
 
@@ -73,7 +71,7 @@ impl Index {
             Some(meta) => meta,
             None => {
                 refuse_foreign_tables(&store)?;
-                store.durable(|transaction| fresh.save(&store, transaction))?;
+                store.durable(|transaction| fresh.save(transaction))?;
                 fresh.clone()
             }
         };
@@ -143,20 +141,23 @@ impl Index {
                 .any(|known| Some(known.name()) == relation)
                 && !named.iter().any(|known| known == name)
         };
-        let _redb = InRedb::enter();
-        let snapshot = self.store.read()?;
-        let tables = self.store.check(snapshot.list_tables())?;
-        let rubbish: Vec<_> = tables.filter(|table| is_rubbish(table.name())).collect();
-        drop(snapshot);
+        let mut rubbish = self.store.read()?.table_names()?;
+        rubbish.retain(|table| is_rubbish(table));
         if rubbish.is_empty() {
             return Ok(());
         }
         self.store.durable(|transaction| {
-            for table in rubbish {
-                self.store.check(transaction.delete_table(table))?;
-            }
-            Ok(())
+            let mut tables = rubbish.iter();
+            tables.try_for_each(|table| transaction.delete_table(table))
         })
+    }
+
+    /// Closes it; see [`Store::close`].
+    ///
+    /// # Errors
+    /// [`crate::store::Fault::DamagedIndex`].
+    pub fn close(self) -> Result<()> {
+        self.store.close()
     }
 
     /// The file under it.
@@ -227,17 +228,16 @@ impl Index {
     pub fn write_blocks<'b>(&self, new: impl Iterator<Item = NewBlock<'b>>) -> Result<()> {
         let store = &self.store;
         store.volatile(|transaction| {
-            let mut blocks = store.check(transaction.open_table(BLOCKS))?;
-            let mut offsets = store.check(transaction.open_table(OFFSETS))?;
-            let mut hashes = store.check(transaction.open_table(HASHES))?;
-            let mut positions = store.check(transaction.open_table(POSITIONS))?;
+            let mut blocks = transaction.open_table(BLOCKS)?;
+            let mut offsets = transaction.open_table(OFFSETS)?;
+            let mut hashes = transaction.open_table(HASHES)?;
+            let mut positions = transaction.open_table(POSITIONS)?;
             for block in new {
                 let height = block.height.0;
-                store.check(blocks.insert(height, &block.row.seal(height)[..]))?;
-                store
-                    .check(offsets.insert(height, &sealed::seal(height.into(), block.marks)[..]))?;
-                store.check(hashes.insert(&block.row.hash, height))?;
-                store.check(positions.insert(height, &encode_place(&block.place)[..]))?;
+                blocks.insert(height, &block.row.seal(height)[..])?;
+                offsets.insert(height, &sealed::seal(height.into(), block.marks)[..])?;
+                hashes.insert(&block.row.hash, height)?;
+                positions.insert(height, &encode_place(&block.place)[..])?;
             }
             Ok(())
         })
@@ -251,14 +251,14 @@ impl Index {
     pub fn take_coin_from(&self, first: Height, last: Height) -> Result<()> {
         let store = &self.store;
         store.volatile(|transaction| {
-            let mut blocks = store.check(transaction.open_table(BLOCKS))?;
+            let mut blocks = transaction.open_table(BLOCKS)?;
             for height in first.0..=last.0 {
-                let row = store.check(blocks.get(height))?;
+                let row = blocks.get(height)?;
                 let Some(mut row) = row.and_then(|row| BlockRow::open(height, row.value())) else {
                     return Err(store.damaged("a block's row cannot be read"));
                 };
                 row.coins -= 1;
-                store.check(blocks.insert(height, &row.seal(height)[..]))?;
+                blocks.insert(height, &row.seal(height)[..])?;
             }
             Ok(())
         })
@@ -275,14 +275,13 @@ impl Index {
             ..self.meta.clone()
         };
         self.store.durable(|transaction| {
-            catalogue::change(&self.store, transaction, |table| {
+            catalogue::change(transaction, |table| {
                 for run in runs {
-                    self.store
-                        .check(table.insert(run.entry_key(), &run.encode()[..]))?;
+                    table.insert(run.entry_key(), &run.encode()[..])?;
                 }
                 Ok(())
             })?;
-            meta.save(&self.store, transaction)
+            meta.save(transaction)
         })?;
         for run in runs {
             self.catalogue.add(*run);
@@ -302,8 +301,7 @@ impl Index {
                 blocks_dir: dir.to_owned(),
                 ..self.meta.clone()
             };
-            self.store
-                .durable(|transaction| meta.save(&self.store, transaction))?;
+            self.store.durable(|transaction| meta.save(transaction))?;
             self.meta = meta;
         }
         Ok(())
@@ -312,11 +310,7 @@ impl Index {
 
 /// A redb file with tables, but without our meta table, belongs to another program.
 fn refuse_foreign_tables(store: &Store) -> Result<()> {
-    let _redb = InRedb::enter();
-    let snapshot = store.read()?;
-    let tables = store.check(snapshot.list_tables());
-    let is_empty = tables?.next().is_none();
-    match is_empty {
+    match store.read()?.table_names()?.is_empty() {
         true => Ok(()),
         false => Err(store::Fault::NotAnIndex {
             path: store.path().to_owned(),

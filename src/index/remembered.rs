@@ -47,7 +47,7 @@ pub fn remembered(path: &Path) -> Result<Remembered> {
 fn of_other_format(store: &Store) -> Result<Option<Remembered>> {
     let snapshot = store.read()?;
     let field = |name| -> Result<Option<Vec<u8>>> {
-        let value = store.get(&snapshot, META, name)?;
+        let value = snapshot.get(META, name)?;
         Ok(value.map(|value| value.value().to_vec()))
     };
     let network = field("network")?.and_then(|name| String::from_utf8(name).ok());

@@ -7,11 +7,10 @@ use super::blocks::{BLOCKS, BlockRow, HASHES, OFFSETS};
 use super::left_out::LEFT_OUT;
 use super::meta::{META, Meta};
 use crate::Result;
-use crate::memory::heap::InRedb;
 use crate::primitives::position::Height;
 use crate::runs::catalogue::{self, Run};
 use crate::runs::row::Relation;
-use redb::TableHandle;
+use crate::store::TableHandle;
 
 impl Index {
     /// The highest commit boundary at or below `height`: where a rollback to it ends.
@@ -38,17 +37,13 @@ impl Index {
             ..self.meta
         };
         let store = self.store;
-        let _redb = InRedb::enter();
-        let snapshot = store.read()?;
-        let tables: Vec<_> = store.check(snapshot.list_tables())?.collect();
-        drop(snapshot);
+        let mut tables = store.read()?.table_names()?;
+        tables.retain(|table| ![META.name(), LEFT_OUT.name()].contains(&table.as_str()));
         store.durable(|transaction| {
-            for table in tables {
-                if ![META.name(), LEFT_OUT.name()].contains(&table.name()) {
-                    store.check(transaction.delete_table(table))?;
-                }
+            for table in &tables {
+                transaction.delete_table(table)?;
             }
-            meta.save(&store, transaction)
+            meta.save(transaction)
         })?;
         Index::load(store, meta)
     }
@@ -74,9 +69,9 @@ impl Index {
         };
         let store = &self.store;
         store.durable(|transaction| {
-            catalogue::change(store, transaction, |runs| {
+            catalogue::change(transaction, |runs| {
                 for run in &dropped {
-                    store.check(runs.remove(run.entry_key()))?;
+                    runs.remove(run.entry_key())?;
                 }
                 Ok(())
             })?;
@@ -85,20 +80,21 @@ impl Index {
                     boundary.is_none_or(|boundary| run.from > boundary),
                     "runs keep to batches"
                 );
-                store.check(transaction.delete_table(crate::runs::table_of(&run.table_name())))?;
+                transaction.delete_table(&run.table_name())?;
             }
-            let mut blocks = store.check(transaction.open_table(BLOCKS))?;
-            let mut offsets = store.check(transaction.open_table(OFFSETS))?;
-            let mut hashes = store.check(transaction.open_table(HASHES))?;
+            let mut blocks = transaction.open_table(BLOCKS)?;
+            let mut offsets = transaction.open_table(OFFSETS)?;
+            let mut hashes = transaction.open_table(HASHES)?;
             let first = boundary.map_or(0, |boundary| boundary.0 + 1);
             for height in first..=old_tip.map_or(0, |tip| tip.0) {
-                let row = store.check(blocks.remove(height))?;
+                let row = blocks.get(height)?;
                 if let Some(row) = row.and_then(|row| BlockRow::open(height, row.value())) {
-                    store.check(hashes.remove(&row.hash))?;
+                    hashes.remove(&row.hash)?;
                 }
-                store.check(offsets.remove(height))?;
+                blocks.remove(height)?;
+                offsets.remove(height)?;
             }
-            meta.save(store, transaction)
+            meta.save(transaction)
         })?;
         for run in &dropped {
             self.catalogue.remove(run);

@@ -13,9 +13,9 @@ use crate::Result;
 use crate::datadir::{ChainEnd, FileMemory};
 use crate::primitives::position::{Height, Place};
 use crate::primitives::wire::Hash32;
-use crate::store::Store;
+use crate::store::writing::Writing;
+use crate::store::{Store, TableDefinition};
 use byteorder::{ByteOrder, LittleEndian};
-use redb::{TableDefinition, WriteTransaction};
 
 const SCANNED: TableDefinition<'static, u32, &[u8]> = TableDefinition::new("scanned");
 const ASIDES: TableDefinition<'static, &[u8], ()> = TableDefinition::new("asides");
@@ -47,7 +47,7 @@ impl ScanMemory {
     /// [`crate::store::Fault::Store`].
     pub fn load(store: &Store) -> Result<Option<ScanMemory>> {
         let snapshot = store.read()?;
-        let Some(anchor) = store.get(&snapshot, ANCHOR, 0)? else {
+        let Some(anchor) = snapshot.get(ANCHOR, 0)? else {
             return Ok(None);
         };
         let anchor = anchor.value();
@@ -63,16 +63,14 @@ impl ScanMemory {
             ),
             chain_end: Height(LittleEndian::read_u32(&anchor[36..])),
         };
-        for entry in store.check(store.check(snapshot.open_table(SCANNED))?.range::<u32>(..))? {
-            let (file, bytes) = store.check(entry)?;
+        for entry in snapshot.open_table(SCANNED)?.range::<u32>(..)? {
+            let (file, bytes) = entry?;
             memory
                 .files
                 .extend(decode_file(file.value(), bytes.value()));
         }
-        for entry in store.check(store.check(snapshot.open_table(ASIDES))?.range::<&[u8]>(..))? {
-            memory
-                .asides
-                .extend(decode_place(store.check(entry)?.0.value()));
+        for entry in snapshot.open_table(ASIDES)?.range::<&[u8]>(..)? {
+            memory.asides.extend(decode_place(entry?.0.value()));
         }
         Ok(Some(memory))
     }
@@ -81,23 +79,23 @@ impl ScanMemory {
     ///
     /// # Errors
     /// [`crate::store::Fault::Store`].
-    pub fn save(&self, store: &Store, transaction: &WriteTransaction) -> Result<()> {
-        let mut scan = store.check(transaction.open_table(SCANNED))?;
-        store.check(scan.retain(|_, _| false))?;
+    pub fn save(&self, transaction: &Writing) -> Result<()> {
+        let mut scan = transaction.open_table(SCANNED)?;
+        scan.clear()?;
         for file in &self.files {
-            store.check(scan.insert(file.file, &encode_file(file)[..]))?;
+            scan.insert(file.file, &encode_file(file)[..])?;
         }
-        let mut asides = store.check(transaction.open_table(ASIDES))?;
-        store.check(asides.retain(|_, _| false))?;
+        let mut asides = transaction.open_table(ASIDES)?;
+        asides.clear()?;
         for place in &self.asides {
-            store.check(asides.insert(&encode_place(place)[..], ()))?;
+            asides.insert(&encode_place(place)[..], ())?;
         }
         let mut bytes = [0; ANCHOR_BYTES];
         LittleEndian::write_u32(&mut bytes, self.anchor.0.0);
         bytes[4..36].copy_from_slice(&self.anchor.1);
         LittleEndian::write_u32(&mut bytes[36..], self.chain_end.0);
-        let mut anchor = store.check(transaction.open_table(ANCHOR))?;
-        store.check(anchor.insert(0, &bytes[..])).map(drop)
+        let mut anchor = transaction.open_table(ANCHOR)?;
+        anchor.insert(0, &bytes[..])
     }
 }
 
@@ -127,7 +125,7 @@ fn decode_file(file: u32, bytes: &[u8]) -> Option<FileMemory> {
 /// [`crate::store::Fault::Store`].
 pub fn chain_end(store: &Store) -> Result<Option<ChainEnd>> {
     let snapshot = store.read()?;
-    let stored = store.get(&snapshot, CHAIN_END, 0)?;
+    let stored = snapshot.get(CHAIN_END, 0)?;
     Ok(stored.and_then(|bytes| serde_json::from_slice(bytes.value()).ok()))
 }
 
@@ -141,8 +139,8 @@ pub fn note_chain_end(store: &Store, end: &ChainEnd) -> Result<()> {
     }
     let bytes = serde_json::to_vec(end).expect("plain fields become JSON");
     store.durable(|transaction| {
-        let mut table = store.check(transaction.open_table(CHAIN_END))?;
-        store.check(table.insert(0, &bytes[..])).map(drop)
+        let mut table = transaction.open_table(CHAIN_END)?;
+        table.insert(0, &bytes[..])
     })
 }
 
@@ -155,10 +153,10 @@ pub fn write_positions(
     mut places: impl Iterator<Item = (Height, Place)>,
 ) -> Result<()> {
     store.volatile(|transaction| {
-        let mut positions = store.check(transaction.open_table(POSITIONS))?;
+        let mut positions = transaction.open_table(POSITIONS)?;
         // Borrowed: what it holds is not redb's, and so not freed in here.
         for (height, place) in places.by_ref() {
-            store.check(positions.insert(height.0, &encode_place(&place)[..]))?;
+            positions.insert(height.0, &encode_place(&place)[..])?;
         }
         Ok(())
     })
@@ -168,7 +166,7 @@ pub fn write_positions(
 ///
 /// # Errors
 /// [`crate::store::Fault::Store`].
-pub fn forget(store: &Store, transaction: &WriteTransaction) -> Result<()> {
-    let mut anchor = store.check(transaction.open_table(ANCHOR))?;
-    store.check(anchor.remove(0)).map(drop)
+pub fn forget(transaction: &Writing) -> Result<()> {
+    let mut anchor = transaction.open_table(ANCHOR)?;
+    anchor.remove(0)
 }

@@ -41,12 +41,8 @@ pub struct Stretch {
 impl<'i> Snapshot<'i> {
     pub(super) fn new(index: &'i Index) -> Result<Snapshot<'i>> {
         let transaction = index.store().read()?;
-        let open = |definition| match transaction.open_table(definition) {
-            Ok(table) => Ok(Some(table)),
-            Err(redb::TableError::TableDoesNotExist(_)) => Ok(None),
-            Err(error) => index.store().check(Err(error)),
-        };
-        let (blocks, offsets) = (open(BLOCKS)?, open(OFFSETS)?);
+        let blocks = transaction.find_table(BLOCKS)?;
+        let offsets = transaction.find_table(OFFSETS)?;
         Ok(Snapshot {
             index,
             transaction,
@@ -75,7 +71,7 @@ impl<'i> Snapshot<'i> {
     pub fn block(&self, height: Height) -> Result<BlockRow> {
         let missing = || self.unreadable("a block's row is missing or cannot be read");
         let blocks = self.blocks.as_ref().ok_or_else(missing)?;
-        let row = self.store().check(blocks.get(height.0))?;
+        let row = blocks.get(height.0)?;
         row.and_then(|row| BlockRow::open(height.0, row.value()))
             .ok_or_else(missing)
     }
@@ -85,7 +81,7 @@ impl<'i> Snapshot<'i> {
     /// # Errors
     /// [`crate::store::Fault::DamagedIndex`] if that was not stored, [`crate::store::Fault::Store`].
     pub fn place(&self, height: Height) -> Result<Place> {
-        let stored = self.store().get(&self.transaction, POSITIONS, height.0)?;
+        let stored = self.transaction.get(POSITIONS, height.0)?;
         stored
             .and_then(|bytes| decode_place(bytes.value()))
             .ok_or_else(|| self.unreadable("a block's position is missing or cannot be read"))
@@ -96,13 +92,11 @@ impl<'i> Snapshot<'i> {
     /// # Errors
     /// [`crate::store::Fault::DamagedIndex`], [`crate::store::Fault::Store`].
     pub fn places(&self, first: Height, count: u32) -> Result<Vec<Place>> {
-        let positions = self.store().check(self.transaction.open_table(POSITIONS))?;
-        let range = self
-            .store()
-            .check(positions.range(first.0..first.0.saturating_add(count)))?;
+        let positions = self.transaction.open_table(POSITIONS)?;
+        let range = positions.range(first.0..first.0.saturating_add(count))?;
         let mut places = Vec::with_capacity(count as usize);
         for entry in range {
-            let (_, bytes) = self.store().check(entry)?;
+            let (_, bytes) = entry?;
             let unreadable = || self.unreadable("a block's position cannot be read");
             places.push(decode_place(bytes.value()).ok_or_else(unreadable)?);
         }
@@ -117,7 +111,7 @@ impl<'i> Snapshot<'i> {
         let Some((tip, _)) = self.index.tip() else {
             return Ok(None);
         };
-        let stored = self.store().get(&self.transaction, HASHES, hash)?;
+        let stored = self.transaction.get(HASHES, hash)?;
         let height = stored
             .map(|height| Height(height.value()))
             .filter(|height| *height <= tip);
@@ -186,7 +180,7 @@ impl<'i> Snapshot<'i> {
     ) -> Result<Stretch> {
         let missing = || self.unreadable("a block's marks are missing or cannot be read");
         let offsets = self.offsets.as_ref().ok_or_else(missing)?;
-        let stored = self.store().check(offsets.get(height.0))?;
+        let stored = offsets.get(height.0)?;
         let stored = stored.ok_or_else(missing)?;
         let count_bytes = if self.txs_in(height, block)? < 0xfd {
             1

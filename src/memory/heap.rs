@@ -78,35 +78,26 @@ pub struct InRedb(
 impl InRedb {
     /// Control goes into redb; it may be there already.
     pub fn enter() -> InRedb {
-        enter_redb();
+        COUNTS.with(|counts| {
+            if counts.depth.get() == 0 {
+                counts.live_before.set(counts.live());
+            }
+            counts.depth.set(counts.depth.get() + 1);
+        });
         InRedb(PhantomData)
     }
 }
 
 impl Drop for InRedb {
+    /// Control comes out of redb.
     fn drop(&mut self) {
-        leave_redb();
+        COUNTS.with(|counts| {
+            counts.depth.set(counts.depth.get() - 1);
+            if counts.depth.get() == 0 {
+                counts.charge_redb();
+            }
+        });
     }
-}
-
-/// As [`InRedb::enter`], for where its lifetime does not fit: [`leave_redb`] must follow.
-pub(crate) fn enter_redb() {
-    COUNTS.with(|counts| {
-        if counts.depth.get() == 0 {
-            counts.live_before.set(counts.live());
-        }
-        counts.depth.set(counts.depth.get() + 1);
-    });
-}
-
-/// Control comes out of redb.
-pub(crate) fn leave_redb() {
-    COUNTS.with(|counts| {
-        counts.depth.set(counts.depth.get() - 1);
-        if counts.depth.get() == 0 {
-            counts.charge_redb();
-        }
-    });
 }
 
 /// What this thread has counted.

@@ -2,7 +2,10 @@
 //!
 //! Invariant: nothing need be there.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+
+/// As many links in a row are followed by Linux (`path_resolution(7)`).
+const LINKS_MAX: usize = 40;
 
 /// The folder of a file; of a bare name, the one we are in.
 pub fn folder_of(path: &Path) -> &Path {
@@ -10,4 +13,16 @@ pub fn folder_of(path: &Path) -> &Path {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),
     }
+}
+
+/// The file that the links lead to; it need not be there.
+pub fn behind_links(path: &Path) -> PathBuf {
+    let mut path = path.to_owned();
+    for _ in 0..LINKS_MAX {
+        let Ok(target) = std::fs::read_link(&path) else {
+            break;
+        };
+        path = folder_of(&path).join(target);
+    }
+    path
 }

@@ -27,6 +27,7 @@ use crate::index;
 use crate::index::Index;
 use crate::os::kept::refuse_block_file;
 use crate::os::opening::open_file;
+use crate::os::paths::behind_links;
 use crate::os::{self, io_error};
 use crate::runs;
 use crate::store;
@@ -58,7 +59,7 @@ pub fn rebuild(
     old: Option<&Old>,
     watch: &mut Watch<'_>,
 ) -> Result<Rebuilt> {
-    let index = place::behind_links(&options.index);
+    let index = behind_links(&options.index);
     refuse_used(&index)?;
     let (datadir, _) = Datadir::open_with_gaps(&options.source)?;
     refuse_block_file(datadir.blocks_dir(), &index)?;
@@ -92,10 +93,7 @@ pub fn rebuild(
 }
 
 /// Takes a leftover away that cannot be gone on with, and says so.
-///
-/// # Errors
-/// [`crate::os::Fault::Io`].
-pub fn begin_anew(new: &Path, why: &str, watch: &mut Watch<'_>) -> Result<()> {
+fn begin_anew(new: &Path, why: &str, watch: &mut Watch<'_>) -> Result<()> {
     watch.tell(Event::Notice(Notice::BegunAnew {
         path: new.to_owned(),
         why: why.to_owned(),

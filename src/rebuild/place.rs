@@ -8,31 +8,16 @@ use crate::import::events::Notice;
 use crate::os;
 use crate::os::io_error;
 use crate::os::opening::{kind_of, open_file};
-use crate::os::paths::folder_of;
+use crate::os::paths::{behind_links, folder_of};
 use std::fs::{self, File};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
-
-/// As many links in a row are followed by Linux (`path_resolution(7)`).
-const LINKS_MAX: usize = 40;
 
 /// The new file, while it is not in place: beside the real file, wherever links lead.
 pub fn new_path(index: &Path) -> PathBuf {
     let mut name = behind_links(index).into_os_string();
     name.push(".rebuild");
     name.into()
-}
-
-/// The file that the links lead to; it need not be there.
-pub(super) fn behind_links(path: &Path) -> PathBuf {
-    let mut path = path.to_owned();
-    for _ in 0..LINKS_MAX {
-        let Ok(target) = fs::read_link(&path) else {
-            break;
-        };
-        path = folder_of(&path).join(target);
-    }
-    path
 }
 
 /// Whether an earlier rebuild left its file. What is no file, or is the index itself, is refused.

@@ -21,10 +21,10 @@ use super::row::Relation;
 use crate::Result;
 use crate::limits::RUNS_RESERVED;
 use crate::primitives::position::Height;
-use crate::store::Store;
 use crate::store::reading::Reading;
+use crate::store::writing::{WriteTable, Writing};
+use crate::store::{Store, TableDefinition};
 use byteorder::{ByteOrder, LittleEndian};
-use redb::{ReadableTable, Table, TableDefinition, WriteTransaction};
 use std::hash::Hasher;
 use twox_hash::XxHash3_64;
 
@@ -39,20 +39,19 @@ const SEAL_KEY: u64 = u64::MAX;
 /// # Errors
 /// What `work` returns, or [`crate::store::Fault::Store`].
 pub fn change(
-    store: &Store,
-    transaction: &WriteTransaction,
-    work: impl FnOnce(&mut Table<'_, u64, &[u8]>) -> Result<()>,
+    transaction: &Writing,
+    work: impl FnOnce(&mut WriteTable<'_, u64, &'static [u8]>) -> Result<()>,
 ) -> Result<()> {
-    let mut table = store.check(transaction.open_table(RUNS))?;
+    let mut table = transaction.open_table(RUNS)?;
     work(&mut table)?;
     let mut hasher = XxHash3_64::with_seed(0);
-    for entry in store.check(table.range(..SEAL_KEY))? {
-        let (key, bytes) = store.check(entry)?;
+    for entry in table.range(..SEAL_KEY)? {
+        let (key, bytes) = entry?;
         hasher.write(&key.value().to_le_bytes());
         hasher.write(bytes.value());
     }
     let sum = hasher.finish().to_le_bytes();
-    store.check(table.insert(SEAL_KEY, &sum[..])).map(drop)
+    table.insert(SEAL_KEY, &sum[..])
 }
 
 /// Bytes of an entry.
@@ -159,20 +158,19 @@ impl Catalogue {
     /// # Errors
     /// [`crate::store::Fault::Store`], or [`crate::store::Fault::DamagedIndex`] for an entry that is none.
     pub fn load(store: &Store, snapshot: &Reading) -> Result<Catalogue> {
-        let table = match snapshot.open_table(RUNS) {
-            Err(redb::TableError::TableDoesNotExist(_)) => return Ok(Catalogue::default()),
-            other => store.check(other)?,
+        let Some(table) = snapshot.find_table(RUNS)? else {
+            return Ok(Catalogue::default());
         };
         let damaged = || store.damaged("its catalogue cannot be read");
         let mut catalogue = Catalogue::default();
         let mut hasher = XxHash3_64::with_seed(0);
-        for entry in store.check(table.range(..SEAL_KEY))? {
-            let (key, bytes) = store.check(entry)?;
+        for entry in table.range(..SEAL_KEY)? {
+            let (key, bytes) = entry?;
             hasher.write(&key.value().to_le_bytes());
             hasher.write(bytes.value());
             catalogue.add(Run::decode(key.value(), bytes.value()).ok_or_else(damaged)?);
         }
-        if let Some(seal) = store.check(table.get(SEAL_KEY))? {
+        if let Some(seal) = table.get(SEAL_KEY)? {
             if *seal.value() != hasher.finish().to_le_bytes() {
                 return Err(damaged());
             }

@@ -87,7 +87,7 @@ pub fn free_gathered<R: Row>(store: &Store, gather: &mut Gather<'_, R>, key: u12
     let mut left = Vec::with_capacity(gather.sources_mut().len());
     store.volatile(|transaction| {
         for mut source in gather.sources_mut().drain(..) {
-            if free_below(store, transaction, &mut source.run, key)? {
+            if free_below(transaction, &mut source.run, key)? {
                 left.push(source);
             }
         }

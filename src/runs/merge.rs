@@ -16,9 +16,9 @@ use super::write::{RunWriter, Staging};
 use crate::Result;
 use crate::limits::{SEGMENT_BYTES_MIN, SEGMENTS_WANTED};
 use crate::primitives::position::Height;
-use crate::store::{Store, sealed};
+use crate::store::writing::Writing;
+use crate::store::{Store, TableDefinition, sealed};
 use byteorder::{ByteOrder, LittleEndian};
-use redb::{ReadableTable, TableDefinition, WriteTransaction};
 
 /// Merges that were begun: relation → first height, last height (u32), key reached (u128),
 /// whether the oldest run takes part (u8), last run that takes part (u32); little-endian,
@@ -51,7 +51,7 @@ impl Unfinished {
     /// [`crate::store::Fault::Store`].
     pub fn load(store: &Store, relation: Relation) -> Result<Option<Unfinished>> {
         let snapshot = store.read()?;
-        let Some(entry) = store.get(&snapshot, MERGES, relation as u8)? else {
+        let Some(entry) = snapshot.get(MERGES, relation as u8)? else {
             return Ok(None);
         };
         let bytes = sealed::open(relation as u64, entry.value());
@@ -70,22 +70,20 @@ impl Unfinished {
         }))
     }
 
-    fn save(&self, store: &Store, transaction: &WriteTransaction) -> Result<()> {
+    fn save(&self, transaction: &Writing) -> Result<()> {
         let mut bytes = [0; ENTRY_BYTES];
         LittleEndian::write_u32(&mut bytes, self.heights.0.0);
         LittleEndian::write_u32(&mut bytes[4..], self.heights.1.0);
         LittleEndian::write_u128(&mut bytes[8..], self.key);
         bytes[24] = u8::from(self.with_oldest);
         LittleEndian::write_u32(&mut bytes[25..], self.last_id);
-        let mut table = store.check(transaction.open_table(MERGES))?;
+        let mut table = transaction.open_table(MERGES)?;
         match self.key {
-            NO_NEXT => store.check(table.remove(self.relation as u8)).map(drop),
-            _ => store
-                .check(table.insert(
-                    self.relation as u8,
-                    &sealed::seal(self.relation as u64, &bytes)[..],
-                ))
-                .map(drop),
+            NO_NEXT => table.remove(self.relation as u8),
+            _ => table.insert(
+                self.relation as u8,
+                &sealed::seal(self.relation as u64, &bytes)[..],
+            ),
         }
     }
 
@@ -198,16 +196,16 @@ fn name_segment<R>(
     inputs: &mut Vec<Source<R>>,
 ) -> Result<()> {
     store.durable(|transaction| {
-        task.save(store, transaction)?;
-        catalogue::change(store, transaction, |runs| {
+        task.save(transaction)?;
+        catalogue::change(transaction, |runs| {
             if let Some(segment) = segment {
-                store.check(runs.insert(segment.entry_key(), &segment.encode()[..]))?;
+                runs.insert(segment.entry_key(), &segment.encode()[..])?;
             }
             for input in inputs.iter_mut() {
-                if !free_below(store, transaction, &mut input.run, task.key)? {
-                    store.check(runs.remove(input.run.entry_key()))?;
+                if !free_below(transaction, &mut input.run, task.key)? {
+                    runs.remove(input.run.entry_key())?;
                 } else {
-                    store.check(runs.insert(input.run.entry_key(), &input.run.encode()[..]))?;
+                    runs.insert(input.run.entry_key(), &input.run.encode()[..])?;
                 }
             }
             Ok(())
@@ -227,36 +225,28 @@ fn name_segment<R>(
 }
 
 /// Takes the rows below `key` from a run and frees their pages; `false` if nothing is left of it.
-pub(super) fn free_below(
-    store: &Store,
-    transaction: &WriteTransaction,
-    run: &mut Run,
-    key: u128,
-) -> Result<bool> {
+pub(super) fn free_below(transaction: &Writing, run: &mut Run, key: u128) -> Result<bool> {
     if run.end_key <= key {
-        store.check(transaction.delete_table(table_of(&run.table_name())))?;
+        transaction.delete_table(&run.table_name())?;
         return Ok(false);
     }
     if run.low_key < key {
         run.low_key = key;
-        free_pages_below(store, transaction, run)?;
+        free_pages_below(transaction, run)?;
     }
     Ok(true)
 }
 
 /// Frees the pages whose rows are all below the run's lowest key: all that start below it but the last.
-fn free_pages_below(store: &Store, transaction: &WriteTransaction, run: &Run) -> Result<()> {
+fn free_pages_below(transaction: &Writing, run: &Run) -> Result<()> {
     let name = run.table_name();
-    let mut table = store.check(transaction.open_table(table_of(&name)))?;
-    let last = match store.check(table.range(..run.low_key))?.next_back() {
-        Some(last) => store.check(last)?.0.value(),
+    let mut table = transaction.open_table(table_of(&name))?;
+    let last = match table.range(..run.low_key)?.next_back() {
+        Some(last) => last?.0.value(),
         None => return Ok(()),
     };
-    loop {
-        match store.check(table.first())? {
-            Some((key, _)) if key.value() < last => {}
-            _ => return Ok(()),
-        }
-        store.check(table.pop_first())?;
+    while table.first_key()?.is_some_and(|first| first < last) {
+        table.pop_first()?;
     }
+    Ok(())
 }

@@ -31,6 +31,7 @@ pub mod write;
 pub use fault::{Damage, Fault};
 
 use crate::limits::{COINS_PAGE_BYTES, PAGE_BYTES};
+use crate::store::TableDefinition;
 use row::Relation;
 
 /// Bytes of a page of this relation.
@@ -52,6 +53,6 @@ pub const fn page_rows_max(relation: Relation) -> usize {
 }
 
 /// The redb table of a run.
-pub(crate) fn table_of(name: &str) -> redb::TableDefinition<'_, u128, &'static [u8]> {
-    redb::TableDefinition::new(name)
+pub(crate) fn table_of(name: &str) -> TableDefinition<'_, u128, &'static [u8]> {
+    TableDefinition::new(name)
 }

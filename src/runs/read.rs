@@ -8,7 +8,6 @@ use super::page::{NO_NEXT, PageHead, RowCursor};
 use super::row::Row;
 use super::{page_rows_max, table_of};
 use crate::runs::{Damage, Fault};
-use crate::store;
 use crate::store::reading::{ReadTable, Reading};
 use crate::store::{PageGuard, Store};
 use crate::{Error, Result};
@@ -42,12 +41,9 @@ impl RunPages {
     /// [`crate::runs::Fault::Damaged`] if the table is not there, [`crate::store::Fault::Store`].
     pub fn open(store: &Store, snapshot: &Reading, run: Run) -> Result<RunPages> {
         let path = store.path().to_owned();
-        match snapshot.open_table(table_of(&run.table_name())) {
-            Ok(table) => Ok(RunPages { run, table, path }),
-            Err(redb::TableError::TableDoesNotExist(_)) => {
-                Err(damaged(path, &run, run.low_key, Damage::PageMissing))
-            }
-            Err(error) => store.check(Err(error)),
+        match snapshot.find_table(table_of(&run.table_name()))? {
+            Some(table) => Ok(RunPages { run, table, path }),
+            None => Err(damaged(path, &run, run.low_key, Damage::PageMissing)),
         }
     }
 
@@ -61,22 +57,12 @@ impl RunPages {
         damaged(self.path.clone(), &self.run, key, damage)
     }
 
-    fn check<T>(&self, result: std::result::Result<T, redb::StorageError>) -> Result<T> {
-        result.map_err(|source| {
-            store::Fault::Store {
-                path: self.path.clone(),
-                source: Box::new(source.into()),
-            }
-            .into()
-        })
-    }
-
     /// The page stored under `key`.
     ///
     /// # Errors
     /// [`crate::runs::Fault::Damaged`], [`crate::store::Fault::Store`].
     pub fn page(&self, key: u128) -> Result<Page> {
-        match self.check(self.table.get(key))? {
+        match self.table.get(key)? {
             Some(guard) => self.checked(key, guard),
             None => Err(self.damaged(key, Damage::PageMissing)),
         }
@@ -87,11 +73,11 @@ impl RunPages {
     /// # Errors
     /// [`crate::runs::Fault::Damaged`], [`crate::store::Fault::Store`].
     pub fn page_for(&self, key: u128) -> Result<Page> {
-        let page = match self.check(self.table.key_at_or_below(key))? {
+        let page = match self.table.key_at_or_below(key)? {
             Some(first_key) => self.page(first_key)?,
-            None => match self.check(self.table.range::<u128>(..))?.next() {
+            None => match self.table.range::<u128>(..)?.next() {
                 Some(first) => {
-                    let (first_key, guard) = self.check(first)?;
+                    let (first_key, guard) = first?;
                     self.checked(first_key.value(), guard)?
                 }
                 None => return Err(self.damaged(key, Damage::PageMissing)),

@@ -14,7 +14,6 @@ use crate::memory::part::Part;
 use crate::memory::region::Region;
 use crate::primitives::position::Height;
 use crate::store::Store;
-use std::ops::Bound::Unbounded;
 
 /// Pages on their way to redb.
 pub struct Staging {
@@ -127,16 +126,9 @@ impl<'a> RunWriter<'a> {
         staging.bytes.note_used(bytes);
         let name = self.run.table_name();
         store.volatile(|transaction| {
-            let mut table = store.check(transaction.open_table(table_of(&name)))?;
-            let mut end = store.check(table.upper_bound_mut(Unbounded::<u128>))?;
-            for (key, page) in staging
-                .keys
-                .iter()
-                .zip(staging.bytes.chunks(self.page_bytes))
-            {
-                store.check(end.insert_before(*key, page))?;
-            }
-            store.check(end.close())
+            let mut table = transaction.open_table(table_of(&name))?;
+            let pages = staging.bytes.chunks(self.page_bytes);
+            table.append(staging.keys.iter().copied().zip(pages))
         })?;
         staging.keys.clear();
         Ok(())

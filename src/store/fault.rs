@@ -1,7 +1,8 @@
 //! What is wrong with the index as a file.
 
 use crate::error::Family;
-use std::path::PathBuf;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
 
 /// See the module documentation.
 #[derive(Debug, thiserror::Error)]
@@ -78,4 +79,45 @@ impl crate::error::Fault for Fault {
             _ => Family::Data,
         }
     }
+}
+
+/// What redb's error means when a file is opened.
+pub(super) fn of_opening(path: &Path, error: redb::Error) -> Fault {
+    let not_an_index = |why| Fault::NotAnIndex {
+        path: path.to_owned(),
+        why,
+    };
+    match error {
+        redb::Error::DatabaseAlreadyOpen => Fault::IndexInUse {
+            path: path.to_owned(),
+        },
+        redb::Error::UpgradeRequired(_) => not_an_index(
+            "it is a redb file of a kind that no blkdex wrote; \
+             if it was an index once, `blkdex rebuild --force` makes it anew",
+        ),
+        redb::Error::Io(io) if io.kind() == ErrorKind::InvalidData => not_an_index(
+            "it does not begin as one; if it was an index once, `blkdex rebuild --force` makes it anew, \
+             otherwise give another file with --index",
+        ),
+        source => of_work(path, source),
+    }
+}
+
+/// What it means at work: damage is told from a disk that fails or is full.
+pub(super) fn of_work(path: &Path, source: redb::Error) -> Fault {
+    let path = path.to_owned();
+    let what = match source {
+        redb::Error::Corrupted(what) if what.starts_with("File truncated") => {
+            format!("it is cut short; redb: {what}")
+        }
+        redb::Error::Corrupted(what) => format!("redb: {what}"),
+        redb::Error::Io(io) if io.kind() == ErrorKind::UnexpectedEof => {
+            "it ends before a page that it should have".into()
+        }
+        source => {
+            let source = Box::new(source);
+            return Fault::Store { path, source };
+        }
+    };
+    Fault::DamagedIndex { path, what }
 }

@@ -1,33 +1,48 @@
-//! The redb file: opening it, transactions, and what redb's errors mean.
+//! The index as one redb file: opening it, transactions, and what redb's errors mean. No other room knows
+//! that it is redb.
 //!
 //! Invariant: redb's cache size is always given, only [`Store::durable`] makes anything real, and what
 //! redb takes from the heap is charged to it: work in a transaction that writes is inside redb as a
-//! whole, so nothing that stays may be allocated there; what reads is held ([`crate::store::reading`]).
+//! whole, so nothing that stays may be allocated there.
 //!
-//! `overlay.rs` repairs, in memory, a file that is only to be read.
+//! | file | what |
+//! | --- | --- |
+//! | `fault.rs` | what is wrong with the file |
+//! | `file.rs` | the file, as redb is called on it |
+//! | `panics.rs` | panics of redb become words |
+//! | `making.rs` | a new file is made beside its name |
+//! | `overlay.rs` | repairs, in memory, a file that is only to be read |
+//! | `reading.rs` | transactions that read |
+//! | `writing.rs` | transactions that write |
+//! | `sealed.rs` | checksums of rows |
 
 mod fault;
+mod file;
+mod making;
 mod overlay;
+mod panics;
 pub mod reading;
 pub mod sealed;
+pub mod writing;
 
 pub use fault::Fault;
+pub use redb::{Key, TableDefinition, TableHandle, Value};
 
 use crate::memory::heap::InRedb;
-use crate::os;
 use crate::os::opening::{open_file, open_with};
 use crate::os::{io_error, io_kind};
-use crate::store::reading::{Guard, Held, Reading};
 use crate::{Error, Result};
+use file::IndexFile;
 use overlay::Overlay;
-use redb::{
-    Builder, Database, Durability, Key, ReadOnlyDatabase, ReadableDatabase, TableDefinition, Value,
-    WriteTransaction,
-};
+use reading::{Guard, Held, Reading};
+use redb::backends::FileBackend;
+use redb::{Builder, Database, Durability, ReadOnlyDatabase, ReadableDatabase};
 use std::fs::File;
 use std::io::ErrorKind;
-use std::os::unix::fs::FileExt;
-use std::path::{Path, PathBuf};
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+use std::sync::Arc;
+use writing::Writing;
 
 /// redb's cache where it reads and writes in sequence, as imports and exports do: a larger one gains
 /// nothing. (Measured, 3 GB at 128 MiB: 12.0 s with 16 MiB, 11.7 s with 4 MiB, 11.5 s with this.)
@@ -42,18 +57,8 @@ pub const HEAP_BYTES: usize = 14 << 20;
 /// redb's cache for questions.
 pub const QUERY_CACHE_BYTES: usize = 32 << 20;
 
-/// Bytes of redb's magic number, with which its file begins.
-const REDB_MAGIC_BYTES: usize = 9;
-
-/// Bytes of redb's header (redb 4.6, `header.rs`: `DB_HEADER_SIZE`), alone in the file's first page.
-const REDB_HEADER_BYTES: usize = 320;
-const HEADER_PAGE_BYTES: usize = 4096;
-
-/// A file that redb has just made is smaller (72 KiB in redb 4.6, 4 MiB and a page in redb 4.5).
-const FRESH_FILE_BYTES_MAX: u64 = 64 << 20;
-
 /// A page as redb holds it.
-pub type PageGuard = Guard<&'static [u8]>;
+pub type PageGuard = Guard<'static, &'static [u8]>;
 
 enum Handle {
     Writer(Database),
@@ -64,7 +69,6 @@ enum Handle {
 
 /// An open index file.
 pub struct Store {
-    path: PathBuf,
     handle: Held<Handle>,
 }
 
@@ -72,20 +76,26 @@ impl Store {
     /// Opens `path` for writing and makes it (mode 0600) if it is not there.
     ///
     /// # Errors
-    /// [`crate::store::Fault::Store`], [`crate::store::Fault::IndexInUse`] or
-    /// [`crate::store::Fault::NotAnIndex`].
+    /// [`crate::os::Fault::Io`], [`crate::store::Fault::Store`], [`crate::store::Fault::IndexInUse`],
+    /// [`crate::store::Fault::NotAnIndex`], [`crate::store::Fault::DamagedIndex`].
     pub fn create(path: &Path, cache_bytes: usize) -> Result<Store> {
-        let file = open_private(path)?;
-        begin_anew_if_cut_off(&file).map_err(io_error("open", path))?;
-        let handle = Held::get_by(|| {
-            let backend = redb::backends::FileBackend::new(file)?;
-            let database = builder(cache_bytes).create_with_backend(backend)?;
-            Ok(Handle::Writer(database))
-        });
-        Ok(Store {
-            path: path.to_owned(),
-            handle: handle.map_err(|error: redb::DatabaseError| open_error(path, error.into()))?,
-        })
+        let file = Arc::new(IndexFile::new(path, true));
+        let open = |opened: File| {
+            let handle = file.open(|| {
+                let database =
+                    builder(cache_bytes).create_with_backend(FileBackend::new(opened)?)?;
+                Ok(Handle::Writer(database))
+            });
+            Ok(Held::new(&file, handle?))
+        };
+        let handle = match open_with(File::options().read(true).write(true), path) {
+            Err(error) if io_kind(&error) == Some(ErrorKind::NotFound) => making::make(path, open)?,
+            opened => {
+                making::tidy(path);
+                open(opened?)?
+            }
+        };
+        Ok(Store { handle })
     }
 
     /// Opens `path` for reading only. Several processes may do so at once, but not beside a writer. One
@@ -95,38 +105,47 @@ impl Store {
     /// # Errors
     /// [`crate::os::Fault::Io`], [`crate::store::Fault::Store`], [`crate::store::Fault::IndexInUse`],
     /// [`crate::store::Fault::NotAnIndex`], [`crate::store::Fault::DamagedIndex`],
-    /// [`crate::store::Fault::NoIndex`], or [`crate::store::Fault::NoBlocks`] if nothing was ever written
-    /// to it.
+    /// [`crate::store::Fault::NoIndex`], or [`crate::store::Fault::NoBlocks`] if it is empty.
     pub fn open_read_only(path: &Path, cache_bytes: usize) -> Result<Store> {
-        let file = match open_file(path) {
+        let opened = match open_file(path) {
             Err(error) if io_kind(&error) == Some(ErrorKind::NotFound) => {
                 let path = path.to_owned();
                 return Err(Fault::NoIndex { path }.into());
             }
             opened => opened?,
         };
-        let is_cut_off = is_creation_cut_off(&file).map_err(io_error("read", path))?;
-        if is_cut_off {
+        let bytes = opened.metadata().map_err(io_error("look at", path))?.len();
+        if bytes == 0 {
             let path = path.to_owned();
             return Err(Fault::NoBlocks { path }.into());
         }
-        let builder = builder(cache_bytes);
-        let handle = Held::get_by(|| match builder.open_read_only(path) {
+        let file = Arc::new(IndexFile::new(path, false));
+        let handle = file.open(|| match builder(cache_bytes).open_read_only(path) {
             Err(redb::DatabaseError::RepairAborted) => {
-                let database = builder.create_with_backend(Overlay::new(file)?)?;
+                let overlay = Overlay::new(opened)?;
+                let database = builder(cache_bytes).create_with_backend(overlay)?;
                 Ok(Handle::Repaired(database))
             }
             opened => opened.map(Handle::Reader),
         });
-        Ok(Store {
-            path: path.to_owned(),
-            handle: handle.map_err(|error: redb::DatabaseError| open_error(path, error.into()))?,
-        })
+        let handle = Held::new(&file, handle?);
+        Ok(Store { handle })
+    }
+
+    /// Closes the file, as dropping it does. What was committed is safe whatever comes of that; but if
+    /// redb panics, that is said.
+    ///
+    /// # Errors
+    /// [`crate::store::Fault::DamagedIndex`].
+    pub fn close(self) -> Result<()> {
+        let file = Arc::clone(self.handle.file());
+        drop(self);
+        file.expect_usable()
     }
 
     /// Where the file is.
     pub fn path(&self) -> &Path {
-        &self.path
+        self.handle.file().path()
     }
 
     /// Bytes that the file takes on disk (allocated blocks, not its apparent length).
@@ -134,198 +153,74 @@ impl Store {
     /// # Errors
     /// [`crate::os::Fault::Io`].
     pub fn allocated_bytes(&self) -> Result<u64> {
-        use std::os::unix::fs::MetadataExt;
-        let metadata = std::fs::metadata(&self.path);
-        let metadata = metadata.map_err(|source| os::Fault::Io {
-            action: "look at",
-            path: self.path.clone(),
-            source,
-        })?;
+        let metadata = std::fs::metadata(self.path());
+        let metadata = metadata.map_err(io_error("look at", self.path()))?;
         Ok(metadata.blocks() * 512)
     }
 
     /// A snapshot for reading: what was committed before, durable or not.
     ///
     /// # Errors
-    /// [`crate::store::Fault::Store`].
+    /// [`crate::store::Fault::Store`], [`crate::store::Fault::DamagedIndex`].
     pub fn read(&self) -> Result<Reading> {
-        self.check(Held::get_by(|| match &*self.handle {
+        let reading = self.handle.call(|handle| match handle {
             Handle::Writer(handle) | Handle::Repaired(handle) => handle.begin_read(),
             Handle::Reader(handle) => handle.begin_read(),
-        }))
+        })?;
+        Ok(Held::new(self.handle.file(), reading))
     }
 
     /// Runs `work` in a transaction that is visible afterwards, but not yet safe from a power cut.
     ///
     /// # Errors
-    /// What `work` returns, or [`crate::store::Fault::Store`]; then nothing has changed.
-    pub fn volatile<T>(&self, work: impl FnOnce(&WriteTransaction) -> Result<T>) -> Result<T> {
+    /// What `work` returns, or [`crate::store::Fault::Store`], [`crate::store::Fault::DamagedIndex`]; then
+    /// nothing has changed.
+    pub fn volatile<T>(&self, work: impl FnOnce(&Writing) -> Result<T>) -> Result<T> {
         let _redb = InRedb::enter();
-        let mut transaction = self.begin_write()?;
-        self.check(transaction.set_durability(Durability::None))?;
-        self.finish(transaction, work)
+        let mut writing = self.begin_write()?;
+        writing.call_mut(|transaction| transaction.set_durability(Durability::None))?;
+        finish(writing, work)
     }
 
     /// Runs `work` in a transaction after which everything, earlier volatile work included, is on
     /// disk. A file killed later reopens without reading it whole (`set_quick_repair`).
     ///
     /// # Errors
-    /// What `work` returns, or [`crate::store::Fault::Store`]; then nothing has changed.
-    pub fn durable<T>(&self, work: impl FnOnce(&WriteTransaction) -> Result<T>) -> Result<T> {
+    /// What `work` returns, or [`crate::store::Fault::Store`], [`crate::store::Fault::DamagedIndex`]; then
+    /// nothing has changed.
+    pub fn durable<T>(&self, work: impl FnOnce(&Writing) -> Result<T>) -> Result<T> {
         let _redb = InRedb::enter();
-        let mut transaction = self.begin_write()?;
-        transaction.set_quick_repair(true);
-        self.finish(transaction, work)
+        let mut writing = self.begin_write()?;
+        writing.call_mut(|transaction| {
+            transaction.set_quick_repair(true);
+            Ok::<_, redb::Error>(())
+        })?;
+        finish(writing, work)
     }
 
-    fn begin_write(&self) -> Result<WriteTransaction> {
-        match &*self.handle {
-            Handle::Writer(handle) => self.check(handle.begin_write()),
-            Handle::Reader(_) | Handle::Repaired(_) => {
-                unreachable!("the callers of writes open the store for writing")
-            }
-        }
-    }
-
-    fn finish<T>(
-        &self,
-        transaction: WriteTransaction,
-        work: impl FnOnce(&WriteTransaction) -> Result<T>,
-    ) -> Result<T> {
-        let done = work(&transaction)?;
-        self.check(transaction.commit())?;
-        Ok(done)
-    }
-
-    /// Reads one value of a table; `None` if the key, or the whole table, is not there.
-    ///
-    /// # Errors
-    /// [`crate::store::Fault::Store`].
-    pub fn get<K: Key + 'static, V: Value + 'static>(
-        &self,
-        transaction: &Reading,
-        table: TableDefinition<'_, K, V>,
-        key: K::SelfType<'_>,
-    ) -> Result<Option<Guard<V>>> {
-        match transaction.open_table(table) {
-            Ok(table) => self.check(table.get(key)),
-            Err(redb::TableError::TableDoesNotExist(_)) => Ok(None),
-            Err(error) => self.check(Err(error)),
-        }
-    }
-
-    /// Names the file in an error of redb's.
-    ///
-    /// # Errors
-    /// [`crate::store::Fault::DamagedIndex`], [`crate::store::Fault::Store`].
-    pub fn check<T, E: Into<redb::Error>>(&self, result: std::result::Result<T, E>) -> Result<T> {
-        result.map_err(|source| store_error(&self.path, source.into()))
+    fn begin_write(&self) -> Result<Writing> {
+        let Handle::Writer(handle) = self.handle.thing() else {
+            unreachable!("the callers of writes open the store for writing");
+        };
+        let file = self.handle.file();
+        let writing = file.call(|| handle.begin_write())?;
+        Ok(Held::new(file, writing))
     }
 
     /// The error for a file of ours in which something cannot be read.
-    pub fn damaged(&self, what: impl Into<String>) -> Error {
-        Fault::DamagedIndex {
-            path: self.path.clone(),
-            what: what.into(),
-        }
-        .into()
+    pub fn damaged(&self, what: &str) -> Error {
+        self.handle.file().damaged(what)
     }
+}
+
+fn finish<T>(writing: Writing, work: impl FnOnce(&Writing) -> Result<T>) -> Result<T> {
+    let done = work(&writing)?;
+    writing.finish(redb::WriteTransaction::commit)?;
+    Ok(done)
 }
 
 fn builder(cache_bytes: usize) -> Builder {
     let mut builder = Builder::new();
     builder.set_cache_size(cache_bytes);
     builder
-}
-
-/// Whether the making of this file was cut off before redb wrote its magic number, which it does
-/// last: but for the rest of the header, there is nothing in it. redb refuses such a file, unless it
-/// is empty.
-fn is_creation_cut_off(file: &File) -> std::io::Result<bool> {
-    let bytes = file.metadata()?.len();
-    if bytes > FRESH_FILE_BYTES_MAX {
-        return Ok(false);
-    }
-    let mut page = [0; HEADER_PAGE_BYTES];
-    let mut at = 0;
-    while at < bytes {
-        let read = file.read_at(&mut page, at)?;
-        let skip = if at == 0 { REDB_HEADER_BYTES } else { 0 };
-        let is_magic = at == 0 && page[..read.min(REDB_MAGIC_BYTES)].iter().any(|&b| b != 0);
-        if read == 0 || is_magic || page[skip.min(read)..read].iter().any(|&byte| byte != 0) {
-            return Ok(false);
-        }
-        at += read as u64;
-    }
-    Ok(true)
-}
-
-/// Empties a file whose making was cut off, unless another process is making it right now.
-fn begin_anew_if_cut_off(file: &File) -> std::io::Result<()> {
-    if file.try_lock().is_ok() {
-        if is_creation_cut_off(file)? {
-            file.set_len(0)?;
-        }
-        file.unlock()?;
-    }
-    Ok(())
-}
-
-fn open_private(path: &Path) -> Result<File> {
-    use std::os::unix::fs::OpenOptionsExt;
-    let mut options = std::fs::OpenOptions::new();
-    options
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .mode(0o600);
-    open_with(&mut options, path)
-}
-
-fn open_error(path: &Path, error: redb::Error) -> Error {
-    let not_an_index = |why| {
-        let path = path.to_owned();
-        Error::from(Fault::NotAnIndex { path, why })
-    };
-    match error {
-        redb::Error::DatabaseAlreadyOpen => Fault::IndexInUse {
-            path: path.to_owned(),
-        }
-        .into(),
-        redb::Error::UpgradeRequired(_) => not_an_index(
-            "it is a redb file of a kind that no blkdex wrote; \
-             if it was an index once, `blkdex rebuild --force` makes it anew",
-        ),
-        redb::Error::Io(io) if io.kind() == ErrorKind::InvalidData => not_an_index(
-            "it does not begin as one; if it was an index once, `blkdex rebuild --force` makes it anew, \
-             otherwise give another file with --index",
-        ),
-        source => store_error(path, source),
-    }
-}
-
-/// Tells damage from a disk that fails or is full.
-fn store_error(path: &Path, source: redb::Error) -> Error {
-    let what = match source {
-        redb::Error::Corrupted(what) if what.starts_with("File truncated") => {
-            format!("it is cut short; redb: {what}")
-        }
-        redb::Error::Corrupted(what) => format!("redb: {what}"),
-        redb::Error::Io(io) if io.kind() == ErrorKind::UnexpectedEof => {
-            "it ends before a page that it should have".into()
-        }
-        source => {
-            return Fault::Store {
-                path: path.to_owned(),
-                source: Box::new(source),
-            }
-            .into();
-        }
-    };
-    Fault::DamagedIndex {
-        path: path.to_owned(),
-        what,
-    }
-    .into()
 }

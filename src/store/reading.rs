@@ -1,34 +1,23 @@
-//! What redb gives out to read with: transactions, tables, values, each held so that what it
-//! allocates and frees is charged to redb ([`crate::memory::heap`]).
+//! What redb gives out to read with: transactions, tables, values.
 //!
-//! Invariant: of redb's things that outlive a call, none is dropped outside of [`InRedb`].
+//! Invariant: a thing of redb's is called, and dropped, inside redb ([`super::file`]): what it allocates and
+//! frees is charged to redb, and a panic of it becomes a fault.
 
-use crate::memory::heap::{InRedb, enter_redb, leave_redb};
+use super::file::IndexFile;
+use crate::Result;
 use redb::{
     AccessGuard, Key, ReadOnlyTable, ReadTransaction, ReadableTable, StorageError, TableDefinition,
-    TableError, Value,
+    TableError, TableHandle, Value,
 };
 use std::borrow::Borrow;
-use std::ops::{Bound, Deref, RangeBounds};
+use std::ops::{Bound, RangeBounds};
+use std::sync::Arc;
 
-/// A thing of redb's. Its fields are dropped in this order, after `drop` has entered redb.
+/// A thing of redb's.
 pub struct Held<T> {
-    thing: T,
-    _leaves: Leaves,
-}
-
-struct Leaves;
-
-impl<T> Drop for Held<T> {
-    fn drop(&mut self) {
-        enter_redb();
-    }
-}
-
-impl Drop for Leaves {
-    fn drop(&mut self) {
-        leave_redb();
-    }
+    /// There until it is dropped.
+    thing: Option<T>,
+    file: Arc<IndexFile>,
 }
 
 /// A transaction that reads.
@@ -37,29 +26,72 @@ pub type Reading = Held<ReadTransaction>;
 /// A table in it.
 pub type ReadTable<K, V> = Held<ReadOnlyTable<K, V>>;
 
-/// A key or a value in it.
-pub type Guard<V> = Held<AccessGuard<'static, V>>;
+/// A key or a value in a table.
+pub type Guard<'a, V> = Held<AccessGuard<'a, V>>;
 
 /// The entries of a range.
-pub type Range<K, V> = Held<redb::Range<'static, K, V>>;
+pub type Range<'a, K, V> = Held<redb::Range<'a, K, V>>;
 
 /// An entry: its key and its value.
-pub type Entry<K, V> = Result<(Guard<K>, Guard<V>), StorageError>;
+pub type Entry<'a, K, V> = (Guard<'a, K>, Guard<'a, V>);
 
 impl<T> Held<T> {
-    /// Holds what `work` gets from redb.
-    ///
-    /// # Errors
-    /// What `work` returns.
-    pub fn get_by<E>(work: impl FnOnce() -> Result<T, E>) -> Result<Held<T>, E> {
-        let _redb = InRedb::enter();
-        work().map(Held::new)
+    pub(super) fn new(file: &Arc<IndexFile>, thing: T) -> Held<T> {
+        Held {
+            thing: Some(thing),
+            file: Arc::clone(file),
+        }
     }
 
-    fn new(thing: T) -> Held<T> {
-        Held {
-            thing,
-            _leaves: Leaves,
+    pub(super) fn file(&self) -> &Arc<IndexFile> {
+        &self.file
+    }
+
+    #[inline]
+    pub(super) fn thing(&self) -> &T {
+        self.thing
+            .as_ref()
+            .expect("it is there until it is dropped")
+    }
+
+    /// Calls redb on it.
+    #[inline]
+    pub(super) fn call<'a, R, E: Into<redb::Error>>(
+        &'a self,
+        call: impl FnOnce(&'a T) -> std::result::Result<R, E>,
+    ) -> Result<R> {
+        self.file.call(|| call(self.thing()))
+    }
+
+    /// Calls redb on it, which changes it.
+    #[inline]
+    pub(super) fn call_mut<'a, R, E: Into<redb::Error>>(
+        &'a mut self,
+        call: impl FnOnce(&'a mut T) -> std::result::Result<R, E>,
+    ) -> Result<R> {
+        let thing = self.thing.as_mut();
+        let thing = thing.expect("it is there until it is dropped");
+        self.file.call(|| call(thing))
+    }
+
+    /// Calls redb on it for the last time.
+    pub(super) fn finish<R, E: Into<redb::Error>>(
+        mut self,
+        call: impl FnOnce(T) -> std::result::Result<R, E>,
+    ) -> Result<R> {
+        // Asked first: a call that is refused would drop the thing.
+        self.file.expect_usable()?;
+        let thing = self.thing.take();
+        let thing = thing.expect("it is there until it is dropped");
+        self.file.call(|| call(thing))
+    }
+}
+
+impl<T> Drop for Held<T> {
+    #[inline]
+    fn drop(&mut self) {
+        if let Some(thing) = self.thing.take() {
+            self.file.let_go(thing);
         }
     }
 }
@@ -68,12 +100,55 @@ impl Reading {
     /// Opens a table.
     ///
     /// # Errors
-    /// redb's.
+    /// [`crate::store::Fault::Store`], also if it is not there; [`crate::store::Fault::DamagedIndex`].
     pub fn open_table<K: Key + 'static, V: Value + 'static>(
         &self,
         table: TableDefinition<'_, K, V>,
-    ) -> Result<ReadTable<K, V>, TableError> {
-        Held::get_by(|| self.thing.open_table(table))
+    ) -> Result<ReadTable<K, V>> {
+        let table = self.call(|transaction| transaction.open_table(table))?;
+        Ok(Held::new(&self.file, table))
+    }
+
+    /// Opens a table; `None` if it is not there.
+    ///
+    /// # Errors
+    /// [`crate::store::Fault::Store`], [`crate::store::Fault::DamagedIndex`].
+    pub fn find_table<K: Key + 'static, V: Value + 'static>(
+        &self,
+        table: TableDefinition<'_, K, V>,
+    ) -> Result<Option<ReadTable<K, V>>> {
+        let found = self.call(|transaction| match transaction.open_table(table) {
+            Err(TableError::TableDoesNotExist(_)) => Ok(None),
+            opened => opened.map(Some),
+        })?;
+        Ok(found.map(|table| Held::new(&self.file, table)))
+    }
+
+    /// Reads one value of a table; `None` if the key, or the whole table, is not there.
+    ///
+    /// # Errors
+    /// [`crate::store::Fault::Store`], [`crate::store::Fault::DamagedIndex`].
+    pub fn get<K: Key + 'static, V: Value + 'static>(
+        &self,
+        table: TableDefinition<'_, K, V>,
+        key: K::SelfType<'_>,
+    ) -> Result<Option<Guard<'static, V>>> {
+        match self.find_table(table)? {
+            Some(table) => table.get(key),
+            None => Ok(None),
+        }
+    }
+
+    /// Names of all tables.
+    ///
+    /// # Errors
+    /// [`crate::store::Fault::Store`], [`crate::store::Fault::DamagedIndex`].
+    pub fn table_names(&self) -> Result<Vec<String>> {
+        let tables = self.call(|transaction| transaction.list_tables().map(Vec::from_iter))?;
+        let tables = Held::new(&self.file, tables);
+        // Copied out here: what is allocated inside redb is charged to it.
+        let names = tables.thing().iter().map(|table| table.name().to_owned());
+        Ok(names.collect())
     }
 }
 
@@ -81,68 +156,89 @@ impl<K: Key + 'static, V: Value + 'static> ReadTable<K, V> {
     /// The value under `key`.
     ///
     /// # Errors
-    /// redb's.
-    pub fn get<'k>(
-        &self,
-        key: impl Borrow<K::SelfType<'k>>,
-    ) -> Result<Option<Guard<V>>, StorageError> {
-        let _redb = InRedb::enter();
-        Ok(self.thing.get(key)?.map(Held::new))
+    /// [`crate::store::Fault::Store`], [`crate::store::Fault::DamagedIndex`].
+    pub fn get<'k>(&self, key: impl Borrow<K::SelfType<'k>>) -> Result<Option<Guard<'static, V>>> {
+        let value = self.call(|table| table.get(key).map(|value| value.map(readable)))?;
+        Ok(value.map(|value| Held::new(&self.file, value)))
     }
 
     /// The largest key at or below `key`. Reads one page of redb, or two: a range would read its first
     /// page as well.
     ///
     /// # Errors
-    /// redb's.
-    pub fn key_at_or_below(&self, key: K) -> Result<Option<K>, StorageError>
+    /// [`crate::store::Fault::Store`], [`crate::store::Fault::DamagedIndex`].
+    pub fn key_at_or_below(&self, key: K) -> Result<Option<K>>
     where
         K: for<'k> Value<SelfType<'k> = K>,
     {
-        let _redb = InRedb::enter();
-        let mut cursor = self.thing.upper_bound(Bound::Included(key))?;
-        Ok(cursor.peek_prev()?.map(|(key, _)| key.value()))
+        self.call(|table| -> std::result::Result<_, StorageError> {
+            let mut cursor = table.upper_bound(Bound::Included(key))?;
+            Ok(cursor.peek_prev()?.map(|(key, _)| key.value()))
+        })
     }
 
     /// The entries of a range of keys.
     ///
     /// # Errors
-    /// redb's.
+    /// [`crate::store::Fault::Store`], [`crate::store::Fault::DamagedIndex`].
     pub fn range<'k, B: Borrow<K::SelfType<'k>> + 'k>(
         &self,
         keys: impl RangeBounds<B> + 'k,
-    ) -> Result<Range<K, V>, StorageError> {
-        Held::get_by(|| self.thing.range(keys))
+    ) -> Result<Range<'static, K, V>> {
+        let range = self.call(|table| table.range(keys))?;
+        Ok(Held::new(&self.file, range))
     }
 }
 
-fn held<K: Key, V: Value>(
-    entry: Result<(AccessGuard<'static, K>, AccessGuard<'static, V>), StorageError>,
-) -> Entry<K, V> {
-    entry.map(|(key, value)| (Held::new(key), Held::new(value)))
-}
-
-impl<K: Key + 'static, V: Value + 'static> Iterator for Range<K, V> {
-    type Item = Entry<K, V>;
-
-    fn next(&mut self) -> Option<Entry<K, V>> {
-        let _redb = InRedb::enter();
-        self.thing.next().map(held)
+impl<'a, K: Key + 'static, V: Value + 'static> Range<'a, K, V> {
+    #[inline]
+    fn step<'s>(
+        &'s mut self,
+        step: impl FnOnce(
+            &'s mut redb::Range<'a, K, V>,
+        ) -> Option<
+            std::result::Result<(AccessGuard<'a, K>, AccessGuard<'a, V>), StorageError>,
+        >,
+    ) -> Option<Result<Entry<'a, K, V>>> {
+        let file = Arc::clone(&self.file);
+        let entry = self.call_mut(|range| {
+            let entry = step(range).transpose()?;
+            Ok::<_, StorageError>(entry.map(|(key, value)| (readable(key), readable(value))))
+        });
+        let entry = entry.transpose()?;
+        Some(entry.map(|(key, value)| (Held::new(&file, key), Held::new(&file, value))))
     }
 }
 
-impl<K: Key + 'static, V: Value + 'static> DoubleEndedIterator for Range<K, V> {
-    fn next_back(&mut self) -> Option<Entry<K, V>> {
-        let _redb = InRedb::enter();
-        self.thing.next_back().map(held)
+impl<'a, K: Key + 'static, V: Value + 'static> Iterator for Range<'a, K, V> {
+    type Item = Result<Entry<'a, K, V>>;
+
+    #[inline]
+    fn next(&mut self) -> Option<Result<Entry<'a, K, V>>> {
+        self.step(Iterator::next)
     }
 }
 
-/// For what neither allocates nor frees, as the value of a guard, and for work inside of [`InRedb`].
-impl<T> Deref for Held<T> {
-    type Target = T;
-
-    fn deref(&self) -> &T {
-        &self.thing
+impl<'a, K: Key + 'static, V: Value + 'static> DoubleEndedIterator for Range<'a, K, V> {
+    #[inline]
+    fn next_back(&mut self) -> Option<Result<Entry<'a, K, V>>> {
+        self.step(DoubleEndedIterator::next_back)
     }
+}
+
+impl<V: Value + 'static> Guard<'_, V> {
+    /// What is stored there. It is redb that makes it out of the bytes, but from one that [`readable`] has
+    /// seen, so it does not panic.
+    #[inline]
+    pub fn value(&self) -> V::SelfType<'_> {
+        self.thing().value()
+    }
+}
+
+/// The guard, of which the value was made once: as its bytes do not change, that does not panic later
+/// either.
+#[inline]
+pub(super) fn readable<V: Value>(guard: AccessGuard<'_, V>) -> AccessGuard<'_, V> {
+    let _ = guard.value();
+    guard
 }

@@ -35,6 +35,13 @@ pub fn tip_of(path: &Path) -> Option<BlockHash> {
     Some(BlockHash::from_byte_array(row.hash))
 }
 
+/// What an index is called while it is made.
+pub fn being_made(index: &Path) -> PathBuf {
+    let mut name = index.to_owned().into_os_string();
+    name.push(".creating");
+    name.into()
+}
+
 pub struct Scene {
     pub trial: Trial,
     pub chain: Chain,
@@ -202,8 +209,9 @@ impl Scene {
         calls
     }
 
-    /// Compares the index with the truth.
+    /// Compares the index with the truth, after an import that came to its end: nothing is left of others.
     pub fn check(&self) {
+        assert!(!being_made(self.index()).exists());
         check(self.index(), &self.truth);
     }
 
@@ -231,7 +239,7 @@ impl Scene {
                 }
             }
             None => {
-                let is_none = ["No such file", "no blocks"].iter();
+                let is_none = ["there is no index", "no blocks"].iter();
                 let mut is_none = is_none.map(|known| words.contains(known));
                 assert!(is_none.any(|is| is), "{words}");
             }

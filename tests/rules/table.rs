@@ -7,7 +7,6 @@ use blkdex::limits::COIN_CHANGES_MAX;
 use blkdex::primitives::position::Height;
 use blkdex::runs::policy::runs_left;
 use blkdex::runs::row::Relation;
-use redb::TableHandle;
 
 use crate::common::chain::{Chain, Plan};
 use crate::common::parts::{output_of, owner, spend};
@@ -185,9 +184,8 @@ fn spends_that_miss_wait_in_runs_when_their_buffer_is_full() {
 /// Tables of runs in the file, and how many of them the catalogue names.
 fn tables_of_runs(trial: &Trial) -> (usize, usize) {
     let index = trial.open();
-    let snapshot = index.store().read().unwrap();
-    let tables = snapshot.list_tables().unwrap();
-    let runs = tables.filter(|table| table.name().contains('.'));
+    let tables = index.store().read().unwrap().table_names().unwrap();
+    let runs = tables.iter().filter(|table| table.contains('.'));
     (runs.count(), index.catalogue().runs().len())
 }
 

@@ -4,7 +4,7 @@
 
 use crate::memory::plan::BUDGET_BYTES_MIN;
 use crate::os::disk::is_writable;
-use crate::os::paths::folder_of;
+use crate::os::paths::{behind_links, folder_of};
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -42,7 +42,8 @@ pub enum Lack {
 impl Lack {
     /// Whether an index can be made, or written to, at `index`.
     pub fn of_rights(index: &Path) -> Option<Lack> {
-        let folder = folder_of(index);
+        let real = behind_links(index);
+        let folder = folder_of(&real);
         if !folder.is_dir() {
             let folder = folder.to_owned();
             return Some(Lack::Folder { folder });
