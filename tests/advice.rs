@@ -111,6 +111,16 @@ fn an_index_that_is_cut_short_is_called_damaged_and_rebuilt_as_is_said() {
     desk.helps(&whole[..5], "is not a blkdex index");
 }
 
+/// An older blkdex made an index under its own name, and redb writes its magic number last.
+#[test]
+fn an_index_that_an_older_blkdex_was_killed_in_making_is_rebuilt_as_is_said() {
+    let desk = Desk::new();
+    let mut half = desk.whole[..72 << 10].to_vec();
+    half[..9].fill(0);
+    half[320..].fill(0);
+    desk.helps(&half, "is not a blkdex index");
+}
+
 #[test]
 fn an_index_that_was_overwritten_is_rebuilt_as_is_said() {
     let desk = Desk::new();

@@ -67,9 +67,13 @@ fn clear(new: &Path, index: &Path) -> Result<()> {
     if matches!(file.try_lock(), Err(TryLockError::WouldBlock)) {
         return Err(in_use(index));
     }
-    match is_at(&file, new) {
-        true => fs::remove_file(new).map_err(io_error("remove", new)),
-        false => Ok(()),
+    if !is_at(&file, new) {
+        return Ok(());
+    }
+    match fs::remove_file(new) {
+        // Another process has done it.
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+        removed => removed.map_err(io_error("remove", new)),
     }
 }
 
@@ -103,4 +107,161 @@ fn is_at(file: &File, path: &Path) -> bool {
 fn in_use(index: &Path) -> Error {
     let path = index.to_owned();
     Fault::IndexInUse { path }.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::fault_of;
+    use crate::store::Store;
+    use std::io::Write;
+    use std::os::unix::fs::{PermissionsExt, symlink};
+
+    struct Desk(tempfile::TempDir);
+
+    impl Desk {
+        fn new() -> Desk {
+            Desk(tempfile::tempdir().expect("temporary folder"))
+        }
+
+        fn at(&self, name: &str) -> PathBuf {
+            self.0.path().join(name)
+        }
+
+        fn names(&self) -> Vec<String> {
+            let entries = fs::read_dir(self.0.path()).expect("lists");
+            let names = entries.map(|entry| entry.expect("lists").file_name());
+            let mut names: Vec<_> = names.map(|name| name.display().to_string()).collect();
+            names.sort();
+            names
+        }
+    }
+
+    /// As redb would: it locks the file, and fills it.
+    fn fill(mut file: File) -> Result<File> {
+        file.try_lock().expect("nobody else has it");
+        file.write_all(b"index").expect("writes");
+        Ok(file)
+    }
+
+    fn is_in_use<T>(made: &Result<T>) -> bool {
+        matches!(fault_of(made), Some(Fault::IndexInUse { .. }))
+    }
+
+    #[test]
+    fn it_has_another_name_until_it_is_whole_and_is_private() {
+        let desk = Desk::new();
+        let made = make(&desk.at("i"), |file| {
+            assert_eq!(desk.names(), ["i.creating"]);
+            fill(file)
+        });
+        made.expect("made");
+        assert_eq!(desk.names(), ["i"]);
+        assert_eq!(fs::read(desk.at("i")).expect("reads"), b"index");
+        let mode = desk.at("i").metadata().expect("is there").permissions();
+        assert_eq!(mode.mode() & 0o777, 0o600);
+    }
+
+    #[test]
+    fn nothing_is_left_of_a_failure() {
+        let desk = Desk::new();
+        let failed = make(&desk.at("i"), |file| -> Result<()> {
+            drop(file);
+            Err(crate::error::Interrupted.into())
+        });
+        assert!(failed.is_err());
+        assert!(desk.names().is_empty());
+        let nowhere = make(&desk.at("no/i"), fill);
+        let words = nowhere.expect_err("there is no folder").to_string();
+        assert!(words.starts_with(&format!("cannot open {}", desk.at("no/i").display())));
+    }
+
+    #[test]
+    fn what_a_kill_has_left_is_taken_away_unless_somebody_is_at_it() {
+        let desk = Desk::new();
+        fs::write(desk.at("i.creating"), "half").expect("writes");
+        let other = File::open(desk.at("i.creating")).expect("opens");
+        other.try_lock().expect("nobody else has it");
+        assert!(is_in_use(&make(&desk.at("i"), fill)));
+        tidy(&desk.at("i"));
+        assert_eq!(desk.names(), ["i.creating"]);
+        drop(other);
+        tidy(&desk.at("i"));
+        assert!(desk.names().is_empty());
+        fs::write(desk.at("i.creating"), "half").expect("writes");
+        make(&desk.at("i"), fill).expect("made");
+        assert_eq!(desk.names(), ["i"]);
+    }
+
+    #[test]
+    fn what_is_no_file_is_named_and_stays() {
+        let desk = Desk::new();
+        fs::write(desk.at("mine"), "mine").expect("writes");
+        symlink("mine", desk.at("i.creating")).expect("a link");
+        let refused = make(&desk.at("i"), fill);
+        let words = refused.expect_err("a link is in the way").to_string();
+        assert!(words.contains("i.creating is a symbolic link"), "{words}");
+        tidy(&desk.at("i"));
+        assert_eq!(desk.names(), ["i.creating", "mine"]);
+    }
+
+    #[test]
+    fn a_link_stays_and_the_file_it_leads_to_is_made() {
+        let desk = Desk::new();
+        fs::create_dir(desk.at("disk")).expect("folder");
+        symlink("disk/real", desk.at("i")).expect("a link");
+        make(&desk.at("i"), |file| {
+            assert!(desk.at("disk/real.creating").exists());
+            fill(file)
+        })
+        .expect("made");
+        assert_eq!(fs::read(desk.at("disk/real")).expect("reads"), b"index");
+        assert_eq!(desk.names(), ["disk", "i"]);
+    }
+
+    #[test]
+    fn what_another_process_makes_meanwhile_stays() {
+        let desk = Desk::new();
+        let late = make(&desk.at("i"), |file| {
+            fs::write(desk.at("i"), "theirs").expect("writes");
+            fill(file)
+        });
+        assert!(is_in_use(&late));
+        assert_eq!(desk.names(), ["i"]);
+        fs::remove_file(desk.at("i")).expect("removes");
+        let robbed = make(&desk.at("i"), |file| {
+            fs::remove_file(desk.at("i.creating")).expect("removes");
+            fs::write(desk.at("i.creating"), "theirs").expect("writes");
+            fill(file)
+        });
+        assert!(is_in_use(&robbed));
+        assert_eq!(desk.names(), ["i.creating"]);
+        assert_eq!(fs::read(desk.at("i.creating")).expect("reads"), b"theirs");
+    }
+
+    #[test]
+    fn of_two_who_make_it_at_once_one_has_it_and_the_other_is_told() {
+        for _ in 0..50 {
+            let desk = Desk::new();
+            let create = || Store::create(&desk.at("i"), 1 << 20);
+            let made = std::thread::scope(|scope| {
+                let two = [scope.spawn(create), scope.spawn(create)];
+                two.map(|one| one.join().expect("no panic"))
+            });
+            let count = |is: fn(&Result<Store>) -> bool| made.iter().filter(|one| is(one)).count();
+            assert_eq!((count(Result::is_ok), count(is_in_use)), (1, 1));
+            assert_eq!(desk.names(), ["i"]);
+        }
+    }
+
+    #[test]
+    fn an_empty_file_becomes_an_index_where_it_is() {
+        let desk = Desk::new();
+        fs::write(desk.at("i"), "").expect("writes");
+        let before = desk.at("i").metadata().expect("is there");
+        Store::create(&desk.at("i"), 1 << 20).expect("an index");
+        let after = desk.at("i").metadata().expect("is there");
+        assert_eq!((before.ino(), before.mode()), (after.ino(), after.mode()));
+        Store::open_read_only(&desk.at("i"), 1 << 20).expect("an index");
+    }
 }

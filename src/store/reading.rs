@@ -200,13 +200,14 @@ impl<'a, K: Key + 'static, V: Value + 'static> Range<'a, K, V> {
             std::result::Result<(AccessGuard<'a, K>, AccessGuard<'a, V>), StorageError>,
         >,
     ) -> Option<Result<Entry<'a, K, V>>> {
-        let file = Arc::clone(&self.file);
-        let entry = self.call_mut(|range| {
+        let (file, range) = (&self.file, self.thing.as_mut());
+        let range = range.expect("it is there until it is dropped");
+        let entry = file.call(|| {
             let entry = step(range).transpose()?;
             Ok::<_, StorageError>(entry.map(|(key, value)| (readable(key), readable(value))))
         });
         let entry = entry.transpose()?;
-        Some(entry.map(|(key, value)| (Held::new(&file, key), Held::new(&file, value))))
+        Some(entry.map(|(key, value)| (Held::new(file, key), Held::new(file, value))))
     }
 }
 

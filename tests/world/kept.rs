@@ -73,7 +73,7 @@ fn no_output_replaces_the_index_or_a_block_file_by_any_name() {
 #[test]
 fn an_index_is_never_made_of_a_block_file() {
     let trial = Trial::new(&Chain::of_coinbases(3));
-    // As a node allocates it; an index whose making was cut off looks the same.
+    // As a node allocates it.
     let ahead = trial.datadir.blocks.join("blk00001.dat");
     fs::write(&ahead, vec![0; 1 << 20]).unwrap();
     for name in ["blk00001.dat", "blk00002.dat", "rev00000.dat"] {
