@@ -12,13 +12,11 @@ use blkdex::primitives::position::{Height, Txo};
 use blkdex::runs::Damage;
 use blkdex::runs::catalogue::{self, Catalogue, Run};
 use blkdex::runs::fold::Folder;
-use blkdex::runs::gather::{Gather, buffer_for};
 use blkdex::runs::merge::{Merger, Unfinished};
-use blkdex::runs::page::NO_NEXT;
 use blkdex::runs::policy::overlap;
 use blkdex::runs::read::Walk;
 use blkdex::runs::row::{CoinRow, FundingRow, Relation, Row, SpendingRow, TxidRow};
-use blkdex::runs::sort::sort_rows;
+use blkdex::runs::stream::{Stream, buffer_for};
 use blkdex::runs::write::{RunWriter, Staging};
 use blkdex::store::writing::WriteTable;
 use blkdex::store::{Store, TableDefinition};
@@ -83,7 +81,7 @@ impl Runs {
 
     /// A run that nothing names.
     fn spill<R: Row>(&mut self, rows: &mut [R], heights: (Height, Height)) -> Run {
-        sort_rows(rows);
+        rows.sort_by_key(|row| row.key());
         let id = self.catalogue.new_id();
         let mut writer =
             RunWriter::new::<R>(&self.store, &mut self.staging, id, heights, POSITIONS_END);
@@ -180,24 +178,69 @@ impl Runs {
         }
     }
 
-    fn gather<R: Row>(&mut self) -> Vec<R> {
+    /// All rows.
+    fn read<R: Row>(&mut self) -> Vec<R> {
         let runs = self.catalogue.of(R::RELATION);
         let mut buffer = vec![R::from_parts(0, 0); buffer_for::<R>(overlap(&runs))];
-        gather(&self.store, runs, &mut buffer).unwrap()
+        let chunks = read(&self.store, runs.clone(), &mut buffer).unwrap();
+        let mixed = read_mixed(&self.store, runs, &mut buffer, &mut self.rng);
+        assert!(mixed.unwrap() == chunks, "however it is read");
+        chunks
     }
 }
 
-fn gather<R: Row>(store: &Store, runs: Vec<Run>, buffer: &mut [R]) -> blkdex::Result<Vec<R>> {
-    let mut gather = Gather::new(runs, true, buffer);
-    let pages = gather.open(store)?;
+/// All rows of the stream, chunk by chunk.
+fn read<R: Row>(store: &Store, runs: Vec<Run>, buffer: &mut [R]) -> blkdex::Result<Vec<R>> {
+    let mut stream = Stream::of_runs(runs, true, buffer);
+    stream.open(store)?;
     let mut all = Vec::new();
-    loop {
-        let (rows, end) = gather.next(&pages)?;
+    while let Some(rows) = stream.next_chunk()? {
         all.extend_from_slice(rows);
-        if end == NO_NEXT {
-            return Ok(all);
+    }
+    Ok(all)
+}
+
+/// The same: row by row, and up to keys before and behind a few of the next rows, closed and opened again
+/// here and there.
+fn read_mixed<R: Row>(
+    store: &Store,
+    runs: Vec<Run>,
+    buffer: &mut [R],
+    rng: &mut Rng,
+) -> blkdex::Result<Vec<R>> {
+    let mut stream = Stream::of_runs(runs, true, buffer);
+    stream.open(store)?;
+    let mut all: Vec<R> = Vec::new();
+    while let Some(next) = stream.peek()? {
+        assert!(stream.position() <= next.key());
+        match rng.below(4) {
+            0 => {
+                stream.close();
+                stream.open(store)?;
+            }
+            1 => {
+                assert!(stream.next_below(next.key())?.is_none());
+                let key = next.key() + 1 + (u128::from(rng.log_uniform(1 << 40)) << 40);
+                while let Some(rows) = stream.next_below(key)? {
+                    assert!(rows.iter().all(|row| row.key() < key));
+                    all.extend_from_slice(rows);
+                }
+                let is_at_it = |row: Option<R>| row.is_none_or(|row| row.key() >= key);
+                assert!(is_at_it(stream.peek()?));
+            }
+            _ => {
+                for _ in 0..rng.log_uniform(5000) {
+                    all.extend(stream.peek()?);
+                    if stream.peek()?.is_some() {
+                        stream.advance();
+                    }
+                }
+            }
         }
     }
+    assert_eq!(stream.position(), u128::MAX);
+    assert!(stream.next_chunk()?.is_none());
+    Ok(all)
 }
 
 fn walk<R: Row>(store: &Store, run: Run) -> blkdex::Result<Vec<R>> {
@@ -255,7 +298,7 @@ fn plain_rows_agree<R: Row>(seed: u64, make: fn(&mut Rng) -> R) {
         }
         runs = runs.merge::<R>();
         let all: Vec<_> = model.iter().map(|(k, v)| R::from_parts(*k, *v)).collect();
-        assert!(runs.gather::<R>() == all, "seed {seed}");
+        assert!(runs.read::<R>() == all, "seed {seed}");
         let mut wanted: Vec<u128> = (0..200).map(|_| make(&mut runs.rng).key()).collect();
         wanted.extend(model.keys().step_by(1 + model.len() / 300));
         wanted.sort_unstable();
@@ -321,12 +364,9 @@ fn coins_agree(seed: u64) {
         let puts = live.iter().map(|(txo, f)| CoinRow::put(*f, Txo(*txo)));
         let mut expected: Vec<_> = puts.collect();
         expected.sort();
-        assert!(
-            runs.gather::<CoinRow>() == expected,
-            "seed {seed}, unmerged"
-        );
+        assert!(runs.read::<CoinRow>() == expected, "seed {seed}, unmerged");
         runs = runs.merge::<CoinRow>();
-        assert!(runs.gather::<CoinRow>() == expected, "seed {seed}, merged");
+        assert!(runs.read::<CoinRow>() == expected, "seed {seed}, merged");
     }
     let heights = (Height(0), Height(runs.next_height));
     merge_all(&mut runs, heights);
@@ -378,7 +418,7 @@ fn put_and_delete_meet_wherever_pages_end() {
     let mut buffer = vec![CoinRow(0); buffer_for::<CoinRow>(2)];
     let all = runs.catalogue.of(Relation::Coins);
     assert_eq!(
-        gather::<CoinRow>(&runs.store, all, &mut buffer).unwrap(),
+        read::<CoinRow>(&runs.store, all, &mut buffer).unwrap(),
         [CoinRow::put(1 << 20, Txo(1))]
     );
 }
@@ -423,7 +463,7 @@ fn folded_runs_hold_the_same_coins_in_fewer_runs() {
         let mut live: Vec<CoinRow> = (1..last + COINS).filter(is_live).map(coin).collect();
         live.sort();
         let mut buffer = vec![CoinRow(0); buffer_for::<CoinRow>(10)];
-        let found = gather::<CoinRow>(&runs.store, folded, &mut buffer).unwrap();
+        let found = read::<CoinRow>(&runs.store, folded, &mut buffer).unwrap();
         assert!(found == live, "{} coins of {}", found.len(), live.len());
     }
 }
@@ -444,7 +484,7 @@ fn a_delete_outlives_a_merge_without_its_put() {
         last_id: u32::MAX,
     });
     let coins = [CoinRow::put(8, Txo(10)), CoinRow::put(9, Txo(11))];
-    assert_eq!(runs.gather::<CoinRow>(), coins);
+    assert_eq!(runs.read::<CoinRow>(), coins);
 }
 
 #[test]
@@ -455,7 +495,7 @@ fn a_delete_without_its_put_is_damage_once_the_oldest_run_is_there() {
     runs.write(&mut [CoinRow::delete(7, Txo(10))], (Height(1), Height(1)));
     let mut buffer = vec![CoinRow(0); buffer_for::<CoinRow>(3)];
     let all = runs.catalogue.of(Relation::Coins);
-    let error = gather::<CoinRow>(&runs.store, all, &mut buffer).unwrap_err();
+    let error = read::<CoinRow>(&runs.store, all, &mut buffer).unwrap_err();
     let damage = Damage::DeleteWithoutPut;
     assert!(
         matches!(error.fault(), Some(runs::Fault::Damaged { damage: found, .. }) if *found == damage)
@@ -471,7 +511,7 @@ fn a_row_that_is_there_twice_is_damage() {
     }
     let mut buffer = vec![SpendingRow::new(Txo(1), Txo(2)); buffer_for::<SpendingRow>(3)];
     let all = runs.catalogue.of(Relation::Spending);
-    let error = gather::<SpendingRow>(&runs.store, all, &mut buffer).unwrap_err();
+    let error = read::<SpendingRow>(&runs.store, all, &mut buffer).unwrap_err();
     let damage = Damage::RepeatedRow;
     assert!(
         matches!(error.fault(), Some(runs::Fault::Damaged { damage: found, .. }) if *found == damage)
@@ -537,7 +577,7 @@ fn damage_is_an_error_and_never_a_wrong_answer() {
         };
         damaged(walk(&runs.store, run));
         let mut buffer = vec![rows[0]; buffer_for::<SpendingRow>(2)];
-        damaged(gather(&runs.store, vec![run], &mut buffer));
+        damaged(read(&runs.store, vec![run], &mut buffer));
         // Looked up one by one, every row is right or an error.
         let snapshot = runs.store.read().unwrap();
         let mut errors = 0;

@@ -4,6 +4,7 @@
 //! is pending; nothing else is left undone.
 
 use super::TableCounts;
+use super::bad_block::{BadBlock, BadSpend};
 use super::coinbases::Coinbases;
 use super::pending::{Pending, PendingRow};
 use super::rows::Spends;
@@ -39,36 +40,27 @@ pub struct Changes<'a> {
     pub may_overwrite_unseen: bool,
 }
 
-/// Where the changes stop.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Stop {
-    /// At the end.
-    Done,
-    /// The table must make room for the coin at this position.
-    NoRoom(Txo),
-    /// This output is there already and unspent, and its transaction is no coinbase.
-    Repeats(Txo),
-    /// This change takes an output of a coinbase that may not be spent yet.
-    Young(CoinRow),
-}
-
 impl Changes<'_> {
-    /// Goes on with `ops[*at]`, and leaves in `at` where it stopped.
+    /// Goes on with `ops[*at]`, and leaves in `at` where it stopped: at the end, or at a coin for which the
+    /// table must make room first; then its position is returned.
+    ///
+    /// # Errors
+    /// What the block may not do.
     #[inline(never)]
-    pub fn apply(&mut self, ops: &[CoinRow], at: &mut usize) -> Stop {
+    pub fn apply(&mut self, ops: &[CoinRow], at: &mut usize) -> Result<Option<Txo>, BadBlock> {
         while let Some(op) = ops.get(*at) {
             if let Some(ahead) = ops.get(*at + PREFETCH_AHEAD) {
                 self.table.prefetch(*ahead);
             }
             if op.is_delete() {
                 if !self.take(*op) {
-                    return Stop::Young(*op);
+                    return Err(BadSpend::young(*op).into());
                 }
             } else if !self.table.has_room() {
-                return Stop::NoRoom(op.txo());
+                return Ok(Some(op.txo()));
             } else if let Some(old) = self.table.insert(*op) {
                 if op.txo() >= self.coinbase_end {
-                    return Stop::Repeats(op.txo());
+                    return Err(BadBlock::Repeats(op.txo()));
                 }
                 self.end(old, self.coinbase);
                 *self.overwritten += 1;
@@ -78,7 +70,7 @@ impl Changes<'_> {
             }
             *at += 1;
         }
-        Stop::Done
+        Ok(None)
     }
 
     /// `false`: the coin may not be spent yet.

@@ -18,9 +18,11 @@
 //! | `pending.rs` | spends that missed the table |
 //! | `settle.rs` | its runs of coins become one, pending spends take their coins |
 //! | `resolve.rs` | the coins of one outpoint, looked up |
+//! | `bad_block.rs` | what ends it: a block that breaks a rule, or a fault |
 //! | `waiting.rs` | the rows of blocks that wait to be written |
 //! | `warm.rs` | the table filled from the runs |
 
+mod bad_block;
 mod changes;
 pub mod clock;
 pub mod coinbases;
@@ -50,16 +52,17 @@ use crate::memory::part::Part;
 use crate::memory::plan::Plan;
 use crate::memory::region::Buffer;
 use crate::primitives::position::{Height, Place, Txo};
-use crate::primitives::wire::{self, BlockFault};
+use crate::primitives::wire;
 use crate::runs::catalogue::Run;
 use crate::runs::row::{CoinRow, Relation, Row};
+use crate::runs::sort::SortArea;
 use crate::runs::write::Staging;
-use changes::{Changes, Stop};
+pub use bad_block::{BadBlock, BadSpend, Failure, SpendFault};
+use changes::Changes;
 use coinbases::Coinbases;
 use digest::{BlockCounts, Digest};
 use pairs::Pairs;
 use pending::Pending;
-use resolve::BadSpend;
 use rows::RowBuffers;
 use waiting::Waiting;
 
@@ -73,20 +76,6 @@ pub struct TableCounts {
     /// Coins dropped to make room.
     pub evictions: u64,
 }
-
-/// Why a block cannot be added.
-#[derive(Debug)]
-pub enum BadBlock {
-    /// Its bytes are wrong.
-    Bytes(BlockFault),
-    /// It makes an unspent output again, without being a coinbase (BIP 30, "bad-txns-BIP30").
-    Repeats(Txo),
-    /// An input of it may not spend what it spends.
-    Spend(BadSpend),
-}
-
-/// Older runs of coins, beside those of the batch, for which the plan has a page each.
-const OLDER_RUNS: usize = 16;
 
 /// See the module documentation.
 pub struct Batch {
@@ -102,6 +91,7 @@ pub struct Batch {
     pairs: Pairs,
     coinbases: Coinbases,
     staging: Staging,
+    sort_area: SortArea,
     bip34_height: u32,
     first: Height,
     last: Option<(Height, BlockRow)>,
@@ -116,9 +106,10 @@ impl Batch {
     /// Bytes for what one block comes down to, and for the rows of blocks that wait to be written.
     pub const BLOCK_BYTES: usize = Digest::BYTES + Pairs::BYTES + Coinbases::BYTES + Waiting::BYTES;
 
-    /// Bytes for pages being written, and for those of the runs that spends are looked up in.
+    /// Bytes for pages being written, for rows being sorted on the way there, and for a page of each of
+    /// the runs that spends are looked up in.
     pub const PAGES_BYTES: usize =
-        Staging::BYTES + (COIN_SPILLS_MAX + OLDER_RUNS) * COINS_PAGE_BYTES;
+        Staging::BYTES + SortArea::BYTES + COIN_SPILLS_MAX * COINS_PAGE_BYTES;
 
     /// The fewest bytes of deletes: of two of the largest blocks.
     pub const DELETES_BYTES_MIN: usize = 2 * COIN_CHANGES_MAX * size_of::<CoinRow>();
@@ -149,6 +140,7 @@ impl Batch {
             pairs: Pairs::new()?,
             coinbases: Coinbases::new()?,
             staging: Staging::new()?,
+            sort_area: SortArea::new()?,
             bip34_height,
             first: Height(0),
             last: None,
@@ -199,6 +191,23 @@ impl Batch {
         self.last
     }
 
+    /// The block that has `txo`, one that is not committed or the one that could not be added: its height
+    /// and its first output.
+    ///
+    /// # Errors
+    /// [`crate::store::Fault::Store`], [`crate::store::Fault::DamagedIndex`].
+    pub fn block_of(&self, index: &Index, txo: Txo) -> Result<(Height, Txo)> {
+        let Some((last, row)) = self.last else {
+            return Ok((Height(0), Txo(0)));
+        };
+        if txo.0 >= row.outputs {
+            return Ok((last.next(), Txo(row.outputs)));
+        }
+        let snapshot = index.snapshot()?;
+        let height = snapshot.height_at(txo, self.first, last)?;
+        Ok((height, snapshot.block(height)?.first_txo))
+    }
+
     /// How well the table served so far.
     pub fn table_counts(&self) -> TableCounts {
         self.table_counts
@@ -226,14 +235,14 @@ impl Batch {
     /// Adds the block that follows the last one.
     ///
     /// # Errors
-    /// [`crate::store::Fault::Store`] from a spill. A bad block is no error of this function: it is
-    /// returned, and after [`BadBlock::Repeats`] or [`BadBlock::Spend`] the batch is of no further use.
+    /// A block that breaks a rule; after one but [`BadBlock::Bytes`] the batch is of no further use.
+    /// [`crate::store::Fault::Store`] from a spill.
     pub fn add(
         &mut self,
         index: &mut Index,
         bytes: &[u8],
         place: Place,
-    ) -> Result<Option<BadBlock>> {
+    ) -> std::result::Result<(), Failure> {
         self.make_room(index)?;
         self.stages.enter(Stage::ParseAndHash);
         let before = self.rows.counts();
@@ -246,21 +255,19 @@ impl Batch {
             Ok(counts) => counts,
             Err(fault) => {
                 self.rows.truncate(before);
-                return Ok(Some(BadBlock::Bytes(fault)));
+                return Err(BadBlock::Bytes { first_txo, fault }.into());
             }
         };
         self.stages.enter(Stage::Table);
         self.next_txo = Txo(first_txo.0 + counts.outputs);
         self.coinbases.add(first_txo, counts.coinbase_outputs);
-        let overwritten = match self.apply(index, height, first_txo, counts)? {
-            Ok(overwritten) => overwritten,
-            Err(bad) => return Ok(Some(bad)),
-        };
+        let overwritten = self.apply(index, height, first_txo, counts)?;
         self.note_block(index, bytes, place, height, counts, overwritten)?;
         let coins = self.last.map_or(0, |(_, row)| row.coins);
+        let (staging, sort_area) = (&mut self.staging, &mut self.sort_area);
         self.pending
-            .make_room(index, &mut self.staging, self.next_txo, coins)?;
-        Ok(None)
+            .make_room(index, staging, sort_area, self.next_txo, coins)?;
+        Ok(())
     }
 
     /// Spills what could not take one more block of the largest kind.
@@ -282,15 +289,14 @@ impl Batch {
         Ok(())
     }
 
-    /// Takes and makes the digested block's coins. Returns how many were overwritten, or what must not
-    /// be.
+    /// Takes and makes the digested block's coins. Returns how many were overwritten.
     fn apply(
         &mut self,
         index: &mut Index,
         height: Height,
         first_txo: Txo,
         counts: BlockCounts,
-    ) -> Result<std::result::Result<u64, BadBlock>> {
+    ) -> std::result::Result<u64, Failure> {
         let mut at = 0;
         let mut overwritten = 0;
         let coinbase_end = Txo(first_txo.0 + counts.coinbase_outputs);
@@ -319,11 +325,9 @@ impl Batch {
                 coinbase_end,
                 may_overwrite_unseen: !self.is_complete && height.0 < self.bip34_height,
             };
-            match changes.apply(self.digest.ops(), &mut at) {
-                Stop::Done => return Ok(Ok(overwritten)),
-                Stop::Repeats(txo) => return Ok(Err(BadBlock::Repeats(txo))),
-                Stop::Young(op) => return Ok(Err(BadBlock::Spend(BadSpend::young(op)))),
-                Stop::NoRoom(txo) => {
+            match changes.apply(self.digest.ops(), &mut at)? {
+                None => return Ok(overwritten),
+                Some(txo) => {
                     self.spill_coins(index, txo)?;
                     self.evict();
                 }

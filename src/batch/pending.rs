@@ -5,20 +5,17 @@
 //! As rows do, they wait in a buffer, and a full buffer is written as a run, which nothing ever names.
 //! So how often all coins on disk are read depends on how many there are, and not on the buffer.
 
-use super::resolve::{BadSpend, SpendFault};
+use super::bad_block::{BadSpend, Failure, SpendFault};
 use super::spill::new_run;
-use crate::Result;
 use crate::index::Index;
 use crate::limits::{COIN_CHANGES_MAX, PENDING_SPILLS_MAX};
 use crate::memory::part::Part;
 use crate::memory::region::Buffer;
 use crate::primitives::position::Txo;
 use crate::runs::catalogue::Run;
-use crate::runs::gather::{Gather, buffer_for};
-use crate::runs::page::NO_NEXT;
-use crate::runs::read::RunPages;
 use crate::runs::row::{CoinRow, Relation, Row};
-use crate::runs::sort::sort_rows;
+use crate::runs::sort::SortArea;
+use crate::runs::stream::{Stream, buffer_for};
 use crate::runs::write::Staging;
 use crate::store::Store;
 use bytemuck::{Pod, Zeroable};
@@ -98,7 +95,7 @@ impl Pending {
     ///
     /// # Errors
     /// [`crate::memory::Fault::Memory`].
-    pub fn new(bytes: usize) -> Result<Pending> {
+    pub fn new(bytes: usize) -> crate::Result<Pending> {
         const _: () = assert!(buffer_for::<PendingRow>(PENDING_SPILLS_MAX) <= Pending::ROWS_MIN);
         Ok(Pending {
             rows: Buffer::new(Part::Pending, bytes / size_of::<PendingRow>())?,
@@ -136,75 +133,77 @@ impl Pending {
         &mut self,
         index: &mut Index,
         staging: &mut Staging,
+        sort_area: &mut SortArea,
         positions_end: Txo,
         coins: u64,
-    ) -> Result<()> {
+    ) -> crate::Result<()> {
         let spilled: u64 = self.spills.iter().map(|run| run.rows).sum();
         let is_worth_it = (spilled + self.rows.len() as u64) * COINS_A_SPEND >= coins;
         // One place is for what is left at the commit.
         if !self.is_full() || is_worth_it || self.spills.len() + 1 >= PENDING_SPILLS_MAX {
             return Ok(());
         }
-        // What spends an outpoint twice stays, to be found out.
-        self.spill(index, staging, positions_end).map(drop)
+        sort_area.sorter().sort(&mut self.rows);
+        match self.spent_twice() {
+            // It stays, to be found out.
+            Some(_) => Ok(()),
+            None => self.spill(index, staging, positions_end),
+        }
     }
 
-    /// Writes the buffer as a run, unless a transaction spends an outpoint twice: then it is returned.
+    /// A transaction that spends an outpoint twice, of sorted rows.
+    fn spent_twice(&self) -> Option<BadSpend> {
+        let twice = self.rows.windows(2).find(|pair| pair[0] == pair[1])?;
+        Some(BadSpend {
+            pending: twice[0],
+            fault: SpendFault::Spent,
+        })
+    }
+
+    /// Writes the buffer, which is sorted, as a run.
     fn spill(
         &mut self,
         index: &mut Index,
         staging: &mut Staging,
         positions_end: Txo,
-    ) -> Result<Option<BadSpend>> {
-        sort_rows(&mut self.rows);
-        if let Some(twice) = self.rows.windows(2).find(|pair| pair[0] == pair[1]) {
-            return Ok(Some(BadSpend {
-                pending: twice[0],
-                fault: SpendFault::Spent,
-            }));
-        }
+    ) -> crate::Result<()> {
         let id = index.new_run_id();
         let mut writer = new_run::<PendingRow>(index, staging, id, positions_end);
         writer.extend(&self.rows)?;
         self.spills.extend(writer.finish()?);
         self.rows.clear();
-        Ok(None)
+        Ok(())
     }
 
-    /// All of them in order, or one that spends an outpoint for the second time.
+    /// All of them in order.
     ///
     /// # Errors
-    /// [`crate::runs::Fault::Damaged`], [`crate::store::Fault::Store`].
+    /// A transaction that spends an outpoint twice, if it is seen here already;
+    /// [`crate::store::Fault::Store`].
     pub fn sorted(
         &mut self,
         index: &mut Index,
         staging: &mut Staging,
+        sort_area: &mut SortArea,
         positions_end: Txo,
-    ) -> Result<std::result::Result<SortedPending<'_>, BadSpend>> {
-        let source = if self.spills.is_empty() {
-            sort_rows(&mut self.rows);
-            Source::InMemory(&self.rows)
-        } else {
-            if let Some(bad) = self.spill(index, staging, positions_end)? {
-                return Ok(Err(bad));
-            }
-            Source::Spilled(
-                Gather::new(self.spills.clone(), false, self.rows.whole()),
-                Vec::new(),
-            )
-        };
-        Ok(Ok(SortedPending {
-            source,
-            at: 0,
-            is_last: false,
-        }))
+    ) -> Result<Stream<'_, PendingRow>, Failure> {
+        sort_area.sorter().sort(&mut self.rows);
+        if self.spills.is_empty() {
+            return Ok(Stream::of_rows(&mut self.rows));
+        }
+        if let Some(bad) = self.spent_twice() {
+            return Err(bad.into());
+        }
+        self.spill(index, staging, positions_end)?;
+        let spills = self.spills.clone();
+        Ok(Stream::of_runs(spills, false, self.rows.whole()))
     }
 
     /// Forgets them, of which so many were in the buffer at once; their runs leave the file.
     ///
     /// # Errors
     /// [`crate::store::Fault::Store`].
-    pub fn clear(&mut self, store: &Store, most_held: usize) -> Result<()> {
+    pub fn clear(&mut self, store: &Store, most_held: usize) -> crate::Result<()> {
         self.rows.clear();
         self.rows.note_used(most_held);
         if self.spills.is_empty() {
@@ -221,82 +220,62 @@ impl Pending {
     }
 }
 
-/// Pending rows in order, one after the other.
-pub struct SortedPending<'a> {
-    source: Source<'a>,
-    at: usize,
-    is_last: bool,
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::batch::bad_block::BadBlock;
+    use crate::batch::spill::tests::index;
 
-enum Source<'a> {
-    InMemory(&'a [PendingRow]),
-    Spilled(Gather<'a, PendingRow>, Vec<RunPages>),
-}
+    const END: Txo = Txo(1 << 30);
 
-impl SortedPending<'_> {
-    /// Opens its runs, for [`SortedPending::row`].
-    ///
-    /// # Errors
-    /// [`crate::runs::Fault::Damaged`], [`crate::store::Fault::Store`].
-    pub fn open(&mut self, store: &Store) -> Result<()> {
-        if let Source::Spilled(gather, pages) = &mut self.source {
-            *pages = gather.open(store)?;
-        }
-        Ok(())
+    fn row(at: u64) -> PendingRow {
+        let fingerprint = u128::from(at + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15_F39C_C060) >> 8;
+        PendingRow::spend(fingerprint & ((1 << 88) - 1), Txo(at + 1))
     }
 
-    /// Closes its runs.
-    pub fn close(&mut self) {
-        if let Source::Spilled(_, pages) = &mut self.source {
-            pages.clear();
+    /// All that is pending after so many rows in each of some spills, and `last` rows more.
+    fn sorted(spills: &[u64], last: &[u64]) -> Result<Vec<PendingRow>, Failure> {
+        let folder = tempfile::tempdir().unwrap();
+        let mut index = index(folder.path());
+        let (mut staging, mut area) = (Staging::new().unwrap(), SortArea::new().unwrap());
+        let mut pending = Pending::new(Pending::BYTES_MIN).unwrap();
+        let mut at = 0;
+        for count in spills {
+            (0..*count).for_each(|more| pending.push(row(at + more)));
+            at += count;
+            area.sorter().sort(&mut pending.rows);
+            pending.spill(&mut index, &mut staging, END)?;
         }
+        last.iter().for_each(|at| pending.push(row(*at)));
+        let mut stream = pending.sorted(&mut index, &mut staging, &mut area, END)?;
+        stream.open(index.store())?;
+        let mut all = Vec::new();
+        while let Some(row) = stream.peek()? {
+            all.push(row);
+            stream.advance();
+        }
+        Ok(all)
     }
 
-    /// The row it stands at; `None` behind the last. Its runs must be open.
-    ///
-    /// # Errors
-    /// [`crate::runs::Fault::Damaged`], [`crate::store::Fault::Store`].
-    #[inline]
-    pub fn row(&mut self) -> Result<Option<PendingRow>> {
-        loop {
-            let rows = match &self.source {
-                Source::InMemory(rows) => rows,
-                Source::Spilled(gather, _) => gather.rows(),
-            };
-            if let Some(row) = rows.get(self.at) {
-                return Ok(Some(*row));
-            }
-            if !self.fetch()? {
-                return Ok(None);
-            }
-        }
-    }
-
-    /// Gathers more rows, if there are any. A function of its own: sorting takes a frame of many pages,
-    /// and to enter it for every row cost 1.3 s of 8 GB at 128 MiB.
-    #[inline(never)]
-    fn fetch(&mut self) -> Result<bool> {
-        match &mut self.source {
-            Source::Spilled(gather, pages) if !self.is_last => {
-                let (_, end) = gather.next(pages)?;
-                (self.at, self.is_last) = (0, end == NO_NEXT);
-                Ok(true)
-            }
-            _ => Ok(false),
+    #[test]
+    fn they_come_in_order_wherever_they_wait() {
+        for (spills, last) in [
+            (&[][..], 0..30_000),
+            (&[20_000, 3, 30_000], 50_003..60_000),
+            (&[5], 5..5),
+        ] {
+            let mut expected: Vec<_> = (0..last.end).map(row).collect();
+            expected.sort();
+            let found = sorted(spills, &Vec::from_iter(last)).unwrap();
+            assert!(found == expected, "{spills:?}: {} rows", found.len());
         }
     }
 
-    /// The most rows of the buffer that were in use to gather them.
-    pub fn most_held(&self) -> usize {
-        match &self.source {
-            Source::InMemory(rows) => rows.len(),
-            Source::Spilled(gather, _) => gather.most_held(),
-        }
-    }
-
-    /// Goes to the next row.
-    #[inline]
-    pub fn advance(&mut self) {
-        self.at += 1;
+    #[test]
+    fn a_transaction_that_spends_an_outpoint_twice_is_named_before_a_run_has_both() {
+        let Err(Failure::Rule(BadBlock::Spend(bad))) = sorted(&[10], &[12, 11, 12]) else {
+            panic!("a run has both");
+        };
+        assert_eq!((bad.pending, bad.fault), (row(12), SpendFault::Spent));
     }
 }

@@ -10,138 +10,107 @@
 //!
 //! Memory: none of its own, but for [`Resolver`]; the buffer is lent.
 
-use super::pending::{PendingRow, SortedPending};
-use super::resolve::{BadSpend, Resolver};
+use super::bad_block::Failure;
+use super::pending::PendingRow;
+use super::resolve::Resolver;
 use super::rows::Spends;
-use crate::Result;
 use crate::limits::{OUTPOINT_COINS_MAX, SEGMENT_BYTES_MIN};
 use crate::primitives::position::Txo;
-use crate::runs::fold::free_gathered;
-use crate::runs::gather::Gather;
+use crate::runs::catalogue::Run;
+use crate::runs::fold::free_read;
 use crate::runs::page::NO_NEXT;
-use crate::runs::read::RunPages;
-use crate::runs::row::{CoinRow, Row};
+use crate::runs::row::{CoinRow, keys_from};
+use crate::runs::stream::Stream;
 use crate::runs::write::RunWriter;
 use crate::store::Store;
 
-/// Why [`Settler::fill`] returned.
-pub enum Step {
-    /// All is done.
-    Done,
-    /// The segment is large enough.
-    Segment,
-    /// `spends` may take no more.
-    NoRoom,
-    /// A spend cannot be.
-    Bad(BadSpend),
-}
-
 /// See the module documentation.
-pub struct Settler<'a, 'c> {
-    coins: Gather<'a, CoinRow>,
-    /// Of the rows that were gathered last, the first that is not written yet, and the key below which
-    /// there are no more.
-    at: usize,
-    end: u128,
-    pending: SortedPending<'a>,
-    resolver: &'a mut Resolver<'c>,
+pub struct Settler<'a> {
+    coins: Stream<'a, CoinRow>,
+    pending: Stream<'a, PendingRow>,
+    resolver: Resolver<'a>,
+    /// What is left of all coins below it was written.
+    key: u128,
 }
 
-impl<'a, 'c> Settler<'a, 'c> {
-    /// Will settle `pending` with what `coins` gathers and what `resolver` looks up.
+impl<'a> Settler<'a> {
+    /// Will settle `pending` with the batch's `coins` and what `resolver` looks up.
     pub fn new(
-        coins: Gather<'a, CoinRow>,
-        pending: SortedPending<'a>,
-        resolver: &'a mut Resolver<'c>,
-    ) -> Settler<'a, 'c> {
+        coins: Stream<'a, CoinRow>,
+        pending: Stream<'a, PendingRow>,
+        resolver: Resolver<'a>,
+    ) -> Settler<'a> {
         Settler {
             coins,
-            at: 0,
-            end: 0,
             pending,
             resolver,
+            key: 0,
         }
     }
 
-    /// Goes on until the segment in `writer` is large enough, or as far as it can. `key` is then where the
-    /// segment ends.
+    /// Writes a segment of what is left of the coins: until it is large enough, or `spends`
+    /// [is full](Settler::is_full). `None` if nothing is left of these. What it has read is freed.
     ///
     /// # Errors
-    /// [`crate::runs::Fault::Damaged`], [`crate::store::Fault::Store`].
-    pub fn fill(
+    /// A spend that cannot be; [`crate::runs::Fault::Damaged`], [`crate::store::Fault::Store`].
+    pub fn write_segment(
         &mut self,
         store: &Store,
-        writer: &mut RunWriter<'_>,
+        mut writer: RunWriter<'_>,
         spends: &mut Spends<'_>,
-        key: &mut u128,
-    ) -> Result<Step> {
-        let pages = self.coins.open(store)?;
+    ) -> Result<Option<Run>, Failure> {
+        let low_key = self.key;
+        self.coins.open(store)?;
         self.pending.open(store)?;
-        let step = self.fill_from(store, &pages, writer, spends, key)?;
+        while !self.is_done() && !Self::is_full(spends) && writer.bytes() < SEGMENT_BYTES_MIN {
+            self.go_on(store, &mut writer, spends)?;
+        }
+        self.coins.close();
         self.pending.close();
         self.resolver.close();
-        Ok(step)
+        let segment = writer.finish()?;
+        free_read(store, &mut self.coins, self.key)?;
+        Ok(segment.map(|run| Run {
+            low_key,
+            end_key: self.key,
+            ..run
+        }))
     }
 
-    fn fill_from(
+    /// Writes some coins of outpoints that nothing pending spends, or else settles the next outpoint that
+    /// something does.
+    fn go_on(
         &mut self,
         store: &Store,
-        pages: &[RunPages],
         writer: &mut RunWriter<'_>,
         spends: &mut Spends<'_>,
-        key: &mut u128,
-    ) -> Result<Step> {
-        loop {
-            while let Some(first) = self.pending.row()?.filter(|row| row.key() < self.end) {
-                *key = CoinRow::put(first.fingerprint(), Txo(0)).0;
-                self.write_below(*key, writer)?;
-                if spends.room() < OUTPOINT_COINS_MAX {
-                    return Ok(Step::NoRoom);
-                }
-                if let Some(bad) = self.settle(store, first, writer, spends)? {
-                    return Ok(Step::Bad(bad));
-                }
-            }
-            *key = self.end;
-            self.write_below(*key, writer)?;
-            if *key == NO_NEXT {
-                return Ok(Step::Done);
-            }
-            if writer.bytes() >= SEGMENT_BYTES_MIN {
-                return Ok(Step::Segment);
-            }
-            let (_, end) = self.coins.next(pages)?;
-            (self.at, self.end) = (0, end);
+    ) -> Result<(), Failure> {
+        let spent = self.pending.peek()?.map(PendingRow::fingerprint);
+        let key = spent.map_or(NO_NEXT, |spent| CoinRow::put(spent, Txo(0)).0);
+        if let Some(unspent) = self.coins.next_below(key)? {
+            writer.extend(unspent)?;
+            self.key = self.coins.position().min(key);
+            return Ok(());
         }
+        self.key = NO_NEXT;
+        if let Some(spent) = spent {
+            self.key = keys_from(key).end().saturating_add(1);
+            // The rows of an outpoint are never in two slices.
+            let rows = self.coins.next_below(self.key)?.unwrap_or_default();
+            let (resolver, pending) = (&mut self.resolver, &mut self.pending);
+            writer.extend(resolver.settle(store, spent, rows, pending, spends)?)?;
+        }
+        Ok(())
     }
 
-    /// Writes the gathered rows below `key`, of outpoints that nothing pending spends.
-    fn write_below(&mut self, key: u128, writer: &mut RunWriter<'_>) -> Result<()> {
-        let rows = &self.coins.rows()[self.at..];
-        let count = rows.iter().take_while(|row| row.key() < key).count();
-        self.at += count;
-        writer.extend(&rows[..count])
+    /// Whether all spends have their coins, and all that is left was written.
+    pub fn is_done(&self) -> bool {
+        self.key == NO_NEXT
     }
 
-    /// The outpoint of the pending spend `first`.
-    fn settle(
-        &mut self,
-        store: &Store,
-        first: PendingRow,
-        writer: &mut RunWriter<'_>,
-        spends: &mut Spends<'_>,
-    ) -> Result<Option<BadSpend>> {
-        let rows = &self.coins.rows()[self.at..];
-        let is_of_it = |row: &&CoinRow| row.fingerprint() == first.fingerprint();
-        let rows = &rows[..rows.iter().take_while(is_of_it).count()];
-        self.at += rows.len();
-        let left = self
-            .resolver
-            .settle(store, rows, &mut self.pending, first, spends)?;
-        match left {
-            Ok(left) => writer.extend(left).map(|()| None),
-            Err(bad) => Ok(Some(bad)),
-        }
+    /// Whether `spends` may not take those of one more outpoint.
+    pub fn is_full(spends: &Spends<'_>) -> bool {
+        spends.room() < OUTPOINT_COINS_MAX
     }
 
     /// The most coins that were in the buffer of those, and the most spends in that of pending spends.
@@ -149,28 +118,26 @@ impl<'a, 'c> Settler<'a, 'c> {
         (self.coins.most_held(), self.pending.most_held())
     }
 
-    /// Frees what is below `key`.
-    ///
-    /// # Errors
-    /// [`crate::store::Fault::Store`].
-    pub fn free_below(&mut self, store: &Store, key: u128) -> Result<()> {
-        free_gathered(store, &mut self.coins, key)
+    /// The coinbases that overwrote a coin.
+    pub fn into_overwriters(self) -> Vec<Txo> {
+        self.resolver.overwriters
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::batch::bad_block::{BadBlock, SpendFault};
     use crate::batch::coinbases::Coinbases;
     use crate::batch::pending::Pending;
-    use crate::batch::resolve::SpendFault;
     use crate::batch::rows::RowBuffers;
     use crate::batch::spill::new_run;
     use crate::batch::spill::tests::{index, rows_of};
     use crate::index::Index;
-    use crate::runs::catalogue::Run;
-    use crate::runs::gather::buffer_for;
+    use crate::runs::read::RunPages;
     use crate::runs::row::SpendingRow;
+    use crate::runs::sort::SortArea;
+    use crate::runs::stream::buffer_for;
     use crate::runs::write::Staging;
     use std::collections::BTreeSet;
 
@@ -190,6 +157,7 @@ mod tests {
         _folder: tempfile::TempDir,
         index: Index,
         staging: Staging,
+        sort_area: SortArea,
         pending: Pending,
     }
 
@@ -200,6 +168,7 @@ mod tests {
                 index: index(folder.path()),
                 _folder: folder,
                 staging: Staging::new().unwrap(),
+                sort_area: SortArea::new().unwrap(),
                 pending: Pending::new(Pending::BYTES_MIN).unwrap(),
             }
         }
@@ -213,59 +182,47 @@ mod tests {
             writer.finish().unwrap().unwrap()
         }
 
-        /// What is left of the batch's coins, and all spends; or the spend that cannot be. Also how often
-        /// the spends had no more room.
-        #[allow(clippy::type_complexity, reason = "each part is compared by name")]
-        fn settle(
-            &mut self,
-            older: Vec<Run>,
-            batch: Vec<Run>,
-        ) -> (
-            std::result::Result<(Vec<CoinRow>, Vec<SpendingRow>), BadSpend>,
-            usize,
-        ) {
+        /// Settles what is pending.
+        fn settle(&mut self, older: Vec<Run>, batch: Vec<Run>) -> Result<Settled, Failure> {
             let mut buffer = vec![CoinRow(0); buffer_for::<CoinRow>(batch.len())];
             let mut buffers = RowBuffers::new(1 << 20).unwrap();
             buffers.begin_recent(Txo(MADE));
             let coinbases = Coinbases::new().expect("memory");
-            let mut resolver = Resolver::new(older, &coinbases);
             let (index, staging) = (&mut self.index, &mut self.staging);
-            let sorted = self.pending.sorted(index, staging, Txo(MADE)).unwrap();
-            let gather = Gather::new(batch, false, &mut buffer);
-            let mut settler = Settler::new(gather, sorted.ok().unwrap(), &mut resolver);
-            let (mut key, mut coins, mut all, mut times_full) = (0, Vec::new(), Vec::new(), 0);
-            loop {
+            let mut settler = Settler::new(
+                Stream::of_runs(batch, false, &mut buffer),
+                self.pending
+                    .sorted(index, staging, &mut self.sort_area, Txo(MADE))?,
+                Resolver::new(older, &coinbases),
+            );
+            let mut settled = Settled::default();
+            while !settler.is_done() {
                 let mut spends = buffers.shares().spending;
-                let (low_key, id) = (key, index.new_run_id());
-                let mut writer = new_run::<CoinRow>(index, staging, id, Txo(MADE));
-                let store = index.store();
-                let step = settler.fill(store, &mut writer, &mut spends, &mut key);
-                let step = step.unwrap();
-                let segment = writer.finish().unwrap().map(|run| Run {
-                    low_key,
-                    end_key: key,
-                    ..run
-                });
-                settler.free_below(store, key).unwrap();
+                let id = index.new_run_id();
+                let writer = new_run::<CoinRow>(index, staging, id, Txo(MADE));
+                let segment = settler.write_segment(index.store(), writer, &mut spends)?;
                 if let Some(run) = segment {
                     let rows = rows_of::<CoinRow>(index, &run);
                     assert_eq!(rows.len() as u64, run.rows, "none is below its key");
-                    coins.extend(rows);
+                    assert!(rows.iter().all(|row| run.covers(row.0)));
+                    settled.coins.extend(rows);
                 }
-                match step {
-                    Step::Bad(bad) => return (Err(bad), times_full),
-                    Step::Done | Step::NoRoom => {
-                        times_full += usize::from(!matches!(step, Step::Done));
-                        all.extend_from_slice(spends.older());
-                        spends.clear();
-                    }
-                    Step::Segment => {}
-                }
-                if let Step::Done = step {
-                    return (Ok((coins, all)), times_full);
-                }
+                let is_full = Settler::is_full(&spends);
+                assert!(is_full || settler.is_done(), "all fits one segment");
+                settled.times_full += usize::from(is_full);
+                settled.spends.extend_from_slice(spends.older());
+                spends.clear();
             }
+            Ok(settled)
         }
+    }
+
+    /// What is left of a batch's coins, who spent what, and how often the spends had no more room.
+    #[derive(Default)]
+    struct Settled {
+        coins: Vec<CoinRow>,
+        spends: Vec<SpendingRow>,
+        times_full: usize,
     }
 
     /// A batch that made coins in three spills, ended some of them and some older ones; of what was
@@ -300,8 +257,11 @@ mod tests {
         scene
             .pending
             .push(PendingRow::probe(fingerprint(MADE + 5), Txo(MADE)));
-        let (settled, times_full) = scene.settle(older.to_vec(), spills.to_vec());
-        let (coins, spends) = settled.unwrap();
+        let Settled {
+            coins,
+            spends,
+            times_full,
+        } = scene.settle(older.to_vec(), spills.to_vec()).unwrap();
         assert!(times_full > 1, "{times_full}");
         let mut expected: Vec<CoinRow> = (1..MADE)
             .filter_map(|txo| {
@@ -354,8 +314,10 @@ mod tests {
                 let again = PendingRow::spend(fingerprint(9), Txo(31));
                 scene.pending.push(again);
             }
-            let (settled, _) = scene.settle(vec![older], vec![batch]);
-            let bad = settled.err().unwrap();
+            let settled = scene.settle(vec![older], vec![batch]);
+            let Err(Failure::Rule(BadBlock::Spend(bad))) = settled else {
+                panic!("{fault}: it is settled");
+            };
             assert_eq!(bad.fault, fault);
             let spender = if twice { Txo(31) } else { Txo(30) };
             assert_eq!(bad.pending.spender(), spender);

@@ -11,7 +11,7 @@ use crate::limits::APART_ROWS_MIN;
 use crate::primitives::position::{Height, Txo};
 use crate::runs::catalogue::Run;
 use crate::runs::row::{CoinRow, Relation, Row, SpendingRow};
-use crate::runs::sort::{sort_by_parts, sort_rows};
+use crate::runs::sort::SortArea;
 use crate::runs::write::{RunWriter, Staging};
 use bytemuck::Zeroable;
 
@@ -25,24 +25,26 @@ impl Batch {
 
     /// Writes the waiting rows of one relation.
     pub(super) fn spill_rows(&mut self, index: &mut Index, relation: Relation) -> Result<()> {
-        let (staging, stages) = (&mut self.staging, &mut self.stages);
+        let (staging, sort_area) = (&mut self.staging, &mut self.sort_area);
+        let stages = &mut self.stages;
         let mut shares = self.rows.shares();
         let end = self.next_txo;
         match relation {
             Relation::Funding => {
                 let rows = shares.funding.filled();
-                let run = write_sorted(index, staging, rows, end, stages)?;
+                let run = write_sorted(index, staging, sort_area, rows, end, stages)?;
                 self.spills.extend(run);
                 shares.funding.clear();
             }
             Relation::Spending => {
-                let runs = write_spends(index, staging, &mut shares.spending, end, stages)?;
+                let spends = &mut shares.spending;
+                let runs = write_spends(index, staging, sort_area, spends, end, stages)?;
                 self.spills.extend(runs);
                 shares.spending.clear();
             }
             Relation::Txids => {
                 let rows = shares.txids.filled();
-                let run = write_sorted(index, staging, rows, end, stages)?;
+                let run = write_sorted(index, staging, sort_area, rows, end, stages)?;
                 self.spills.extend(run);
                 shares.txids.clear();
             }
@@ -54,7 +56,7 @@ impl Batch {
     /// Writes the coins made since the last spill, and the deletes of older ones, as a run.
     pub(super) fn spill_coins(&mut self, index: &mut Index, next_txo: Txo) -> Result<()> {
         self.stages.enter(Stage::Sort);
-        sort_rows(&mut self.deletes);
+        self.sort_area.sorter().sort(&mut self.deletes);
         self.stages.enter(Stage::Write);
         let id = index.new_run_id();
         let mut writer = new_run::<CoinRow>(index, &mut self.staging, id, self.next_txo);
@@ -101,13 +103,14 @@ pub(super) fn new_run<'a, R: Row>(
 fn write_sorted<R: Row>(
     index: &mut Index,
     staging: &mut Staging,
+    sort_area: &mut SortArea,
     rows: &mut [R],
     positions_end: Txo,
     stages: &mut Stages,
 ) -> Result<Option<Run>> {
     let id = index.new_run_id();
     let mut writer = new_run::<R>(index, staging, id, positions_end);
-    extend_sorted(&mut writer, rows, stages)?;
+    extend_sorted(&mut writer, sort_area, rows, stages)?;
     writer.finish()
 }
 
@@ -117,6 +120,7 @@ fn write_sorted<R: Row>(
 pub(super) fn write_spends(
     index: &mut Index,
     staging: &mut Staging,
+    sort_area: &mut SortArea,
     spends: &mut Spends<'_>,
     positions_end: Txo,
     stages: &mut Stages,
@@ -126,7 +130,7 @@ pub(super) fn write_spends(
     let is_apart = spends.recent().count() >= APART_ROWS_MIN;
     let id = index.new_run_id();
     let mut writer = new_run::<SpendingRow>(index, staging, id, positions_end);
-    extend_sorted(&mut writer, spends.older(), stages)?;
+    extend_sorted(&mut writer, sort_area, spends.older(), stages)?;
     let mut older = None;
     if is_apart {
         older = writer.finish()?.map(|run| Run {
@@ -161,11 +165,12 @@ pub(super) fn write_spends(
 /// Sorts rows and appends them to a run.
 fn extend_sorted<R: Row>(
     writer: &mut RunWriter<'_>,
+    sort_area: &mut SortArea,
     rows: &mut [R],
     stages: &mut Stages,
 ) -> Result<()> {
     stages.enter(Stage::Sort);
-    sort_by_parts(rows, |part| {
+    sort_area.sorter().sort_by_parts(rows, |part| {
         stages.enter(Stage::Write);
         writer.extend(part)?;
         stages.enter(Stage::Sort);
@@ -215,6 +220,7 @@ pub(super) mod tests {
         let folder = tempfile::tempdir().unwrap();
         let mut index = index(folder.path());
         let mut staging = Staging::new().unwrap();
+        let mut area = SortArea::new().unwrap();
         let mut buffers = RowBuffers::new(32 << 20).unwrap();
         let key = |txo: u64| u128::from(txo);
         for (spent, bounds) in [
@@ -237,7 +243,14 @@ pub(super) mod tests {
                 spends.push(row.txo(), row.spender());
             }
             let stages = &mut Stages::default();
-            let runs = write_spends(&mut index, &mut staging, &mut spends, end, stages);
+            let runs = write_spends(
+                &mut index,
+                &mut staging,
+                &mut area,
+                &mut spends,
+                end,
+                stages,
+            );
             let runs: Vec<Run> = runs.unwrap().collect();
             let found: Vec<_> = runs
                 .iter()

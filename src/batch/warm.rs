@@ -6,9 +6,9 @@ use super::Batch;
 use crate::Result;
 use crate::index::Index;
 use crate::limits::WARM_PARTS;
-use crate::runs::gather::{Gather, fan_in};
 use crate::runs::policy::overlap;
 use crate::runs::row::{CoinRow, Relation};
+use crate::runs::stream::{Stream, fan_in};
 
 impl Batch {
     /// Fills the table with the newest coins, up to half of what it holds, or with all if they fit.
@@ -24,17 +24,13 @@ impl Batch {
         }
         let oldest = if fits { 0 } else { self.oldest_to_warm(index)? };
         let (table, buffer) = (&mut self.table, self.rows.whole());
-        let mut gather = Gather::<CoinRow>::new(runs, true, buffer);
-        let pages = gather.open(index.store())?;
-        loop {
-            let (rows, end) = gather.next(&pages)?;
-            for coin in rows.iter().filter(|coin| coin.txo().0 >= oldest) {
+        let mut stream = Stream::<CoinRow>::of_runs(runs, true, buffer);
+        stream.open(index.store())?;
+        while let Some(coins) = stream.next_chunk()? {
+            for coin in coins.iter().filter(|coin| coin.txo().0 >= oldest) {
                 if table.has_room() {
                     table.insert(*coin);
                 }
-            }
-            if end == u128::MAX {
-                break;
             }
         }
         self.is_complete = self.is_complete_for(index);
@@ -47,15 +43,11 @@ impl Batch {
         let width = (self.next_txo.0 / WARM_PARTS as u64).max(1);
         let mut parts = [0u64; WARM_PARTS + 1];
         let runs = index.catalogue().of(Relation::Coins);
-        let mut gather = Gather::<CoinRow>::new(runs, true, self.rows.whole());
-        let pages = gather.open(index.store())?;
-        loop {
-            let (rows, end) = gather.next(&pages)?;
-            for coin in rows {
+        let mut stream = Stream::<CoinRow>::of_runs(runs, true, self.rows.whole());
+        stream.open(index.store())?;
+        while let Some(coins) = stream.next_chunk()? {
+            for coin in coins {
                 parts[(coin.txo().0 / width) as usize] += 1;
-            }
-            if end == u128::MAX {
-                break;
             }
         }
         let (mut part, mut newer) = (WARM_PARTS + 1, 0);

@@ -6,11 +6,9 @@
 
 use crate::Result;
 use crate::primitives::position::Txo;
-use crate::runs::gather::{Gather, buffer_for};
-use crate::runs::page::NO_NEXT;
 use crate::runs::policy::overlap;
-use crate::runs::read::RunPages;
 use crate::runs::row::{FundingRow, POSITION_BITS, Relation, Row};
+use crate::runs::stream::{Stream, buffer_for};
 use crate::store;
 use crate::utxo::UtxoSet;
 use std::path::PathBuf;
@@ -23,10 +21,7 @@ pub(super) fn funding_rows(set: &UtxoSet<'_>) -> usize {
 
 /// What scripts received, in the order of their fingerprints.
 pub(super) struct Received<'b> {
-    gather: Gather<'b, FundingRow>,
-    pages: Vec<RunPages>,
-    at: usize,
-    is_last: bool,
+    rows: Stream<'b, FundingRow>,
     end: Txo,
     path: PathBuf,
 }
@@ -40,12 +35,10 @@ impl<'b> Received<'b> {
         let index = set.snapshot().index();
         let runs = index.catalogue().of(Relation::Funding).into_iter();
         let runs = runs.filter(|run| run.from <= set.height()).collect();
-        let gather = Gather::new(runs, true, buffer);
+        let mut rows = Stream::of_runs(runs, true, buffer);
+        rows.open(index.store())?;
         Ok(Received {
-            pages: gather.open(index.store())?,
-            gather,
-            at: 0,
-            is_last: false,
+            rows,
             end: set.end(),
             path: index.store().path().to_owned(),
         })
@@ -64,24 +57,13 @@ impl<'b> Received<'b> {
 
     /// The next output that paid it, up to the height.
     pub fn next_of(&mut self, fingerprint: u128) -> Result<Option<Txo>> {
-        loop {
-            let Some(row) = self.gather.rows().get(self.at) else {
-                if self.is_last {
-                    return Ok(None);
-                }
-                let (_, end) = self.gather.next(&self.pages)?;
-                self.is_last = end == NO_NEXT;
-                self.at = 0;
-                continue;
-            };
-            let (of, txo) = (row.key() >> POSITION_BITS, row.txo());
-            if of > fingerprint {
-                return Ok(None);
-            }
-            self.at += 1;
-            if of == fingerprint && txo < self.end {
-                return Ok(Some(txo));
+        let of = |row: &FundingRow| row.key() >> POSITION_BITS;
+        while let Some(row) = self.rows.peek()?.filter(|row| of(row) <= fingerprint) {
+            self.rows.advance();
+            if of(&row) == fingerprint && row.txo() < self.end {
+                return Ok(Some(row.txo()));
             }
         }
+        Ok(None)
     }
 }

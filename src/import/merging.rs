@@ -8,12 +8,12 @@ use crate::index::Index;
 use crate::ledger::record::Moment;
 use crate::limits::{COIN_RUNS_LEFT, RUNS_MAX, TIP_MERGE_BYTES_MAX};
 use crate::primitives::position::Height;
-use crate::runs::gather::fan_in;
 use crate::runs::merge::{Merger, Unfinished};
 use crate::runs::policy::{
     Appetite, first_to_merge, generations, last_id_of_part, overlap, runs_left, window,
 };
 use crate::runs::row::{CoinRow, FundingRow, Relation, Row, SpendingRow, TxidRow};
+use crate::runs::stream::fan_in;
 
 /// What an import is doing when it comes to merge.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

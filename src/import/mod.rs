@@ -14,7 +14,7 @@ pub mod plan;
 pub use fault::Fault;
 
 use crate::batch::clock::Stage;
-use crate::batch::{BadBlock, Batch};
+use crate::batch::{BadBlock, Batch, Failure};
 use crate::datadir;
 use crate::datadir::{BlockReader, ChainEnd, Datadir, Source, copies_of};
 use crate::index::Index;
@@ -26,7 +26,7 @@ use crate::limits::{BULK_BLOCKS_MIN, PLACES_PER_READ};
 use crate::memory::plan::Plan;
 use crate::os::kept::refuse_block_file;
 use crate::os::sigbus::catch_sigbus;
-use crate::primitives::position::{Height, Place, Txo};
+use crate::primitives::position::{Height, Place};
 use crate::primitives::wire::{self, Hash32};
 use crate::runs::row::Relation;
 use crate::store::SEQUENTIAL_CACHE_BYTES;
@@ -417,12 +417,16 @@ impl Import<'_, '_> {
             self.batch.stages.enter(Stage::Read);
             let place = places.get(self.index, next)?;
             let bytes = reader.read(place)?;
-            if let Some(bad) = self.batch.add(self.index, bytes, place)? {
-                match self.bad_block(&mut reader, next, place, bad)? {
-                    Some(end) => return Ok(end),
-                    None => places = Places::default(),
+            match self.batch.add(self.index, bytes, place) {
+                Ok(()) => {}
+                Err(Failure::Rule(bad)) => {
+                    match self.bad_block(&mut reader, next, place, bad)? {
+                        Some(end) => return Ok(end),
+                        None => places = Places::default(),
+                    }
+                    continue;
                 }
-                continue;
+                Err(Failure::Fault(error)) => return Err(error),
             }
             progress.add(next, bytes, self.batch);
             self.keeper.add_block(next, bytes);
@@ -432,7 +436,7 @@ impl Import<'_, '_> {
                 self.batch.blocks() >= self.options.commit_every || self.batch.must_commit();
             let is_due = is_due || self.keeper.must_commit(next);
             if is_due || next == settled || next == end || is_stopped {
-                if let Some(again) = self.commit(settled)? {
+                if let Some(again) = self.commit(&mut reader, settled)? {
                     return Ok(again);
                 }
                 let phase = match (is_bulk, next >= settled.min(end)) {
@@ -482,31 +486,27 @@ impl Import<'_, '_> {
     }
 
     /// Commits; a spend that cannot be makes its block invalid.
-    fn commit(&mut self, settled: Height) -> Result<Option<End>> {
-        let first = self.index.next_height();
-        let Some((last, _)) = self.batch.last().filter(|_| self.batch.blocks() > 0) else {
+    fn commit(&mut self, reader: &mut BlockReader, settled: Height) -> Result<Option<End>> {
+        if self.batch.blocks() == 0 {
             return Ok(None);
-        };
-        let Some(bad) = self.batch.commit(self.index, settled)? else {
-            let moment = (Moment::Commit, None);
-            note(self.keeper, self.watch, moment, self.index, self.batch)?;
-            return Ok(None);
-        };
-        let height = self
-            .index
-            .snapshot()?
-            .height_at(bad.pending.spender(), first, last)?;
-        let snapshot = self.index.snapshot()?;
-        let first_txo = snapshot.block(height)?.first_txo;
-        let mut reader = BlockReader::new(self.datadir)?;
-        let bytes = reader.read(snapshot.place(height)?)?;
-        let fault = bad.describe(bytes, first_txo, &self.index.fingerprints());
-        self.invalid_block(height, fault).map(Some)
+        }
+        match self.batch.commit(self.index, settled) {
+            Ok(()) => {
+                let moment = (Moment::Commit, None);
+                note(self.keeper, self.watch, moment, self.index, self.batch)?;
+                Ok(None)
+            }
+            Err(Failure::Rule(bad)) => self.invalid_block(reader, bad).map(Some),
+            Err(Failure::Fault(error)) => Err(error),
+        }
     }
 
     /// A block that breaks the rules: above the settled line it is left out, below it all ends.
-    fn invalid_block(&mut self, height: Height, fault: String) -> Result<End> {
+    fn invalid_block(&mut self, reader: &mut BlockReader, bad: BadBlock) -> Result<End> {
+        let (height, first_txo) = self.batch.block_of(self.index, bad.txo())?;
         let place = self.index.snapshot()?.place(height)?;
+        let bytes = reader.read(place)?;
+        let fault = bad.describe(bytes, first_txo, &self.index.fingerprints());
         let hash = self.datadir.hash_at(place)?;
         if height <= self.chain.settled() {
             return Err(Fault::InvalidSettledBlock {
@@ -539,18 +539,8 @@ impl Import<'_, '_> {
         place: Place,
         bad: BadBlock,
     ) -> Result<Option<End>> {
-        let fault = match bad {
-            BadBlock::Bytes(fault) => fault,
-            BadBlock::Spend(spend) => {
-                let first_txo = Txo(self.batch.last().map_or(0, |(_, row)| row.outputs));
-                let fault =
-                    spend.describe(reader.read(place)?, first_txo, &self.index.fingerprints());
-                return self.invalid_block(height, fault).map(Some);
-            }
-            BadBlock::Repeats(txo) => {
-                let fault = format!("it makes output {txo}, which is there and unspent (BIP 30)");
-                return self.invalid_block(height, fault).map(Some);
-            }
+        let BadBlock::Bytes { fault, .. } = bad else {
+            return self.invalid_block(reader, bad).map(Some);
         };
         let hash = self.datadir.hash_at(place)?;
         self.bad_copies.push(place);
@@ -567,7 +557,7 @@ impl Import<'_, '_> {
             }
         }
         let settled = self.chain.settled();
-        if let Some(again) = self.commit(settled)? {
+        if let Some(again) = self.commit(reader, settled)? {
             return Ok(Some(again));
         }
         if height == self.chain.best && height > settled && self.chain.report.is_last_written(place)

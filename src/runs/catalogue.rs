@@ -97,6 +97,12 @@ impl Run {
         self.low_key <= key && key < self.end_key
     }
 
+    /// What is left of it once the rows below `key` are gone; `None` if nothing is.
+    pub fn above(&self, key: u128) -> Option<Run> {
+        let low_key = self.low_key.max(key);
+        (self.end_key > key).then_some(Run { low_key, ..*self })
+    }
+
     /// Bytes of its pages.
     pub fn bytes(&self) -> u64 {
         self.pages * super::page_bytes(self.relation) as u64

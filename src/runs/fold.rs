@@ -13,10 +13,10 @@
 //! Memory: none of its own; the buffer is lent.
 
 use super::catalogue::Run;
-use super::gather::{Gather, fan_in};
 use super::merge::{free_below, write_segment};
 use super::page::NO_NEXT;
 use super::row::Row;
+use super::stream::{Stream, fan_in};
 use super::write::{RunWriter, Staging};
 use crate::Result;
 use crate::limits::SEGMENT_BYTES_MIN;
@@ -65,34 +65,29 @@ impl<R: Row> Folder<'_, R> {
         let heights = runs
             .first()
             .map_or((Height(0), Height(0)), |run| (run.from, run.to));
-        let mut gather = Gather::new(runs, with_oldest, self.buffer);
+        let mut stream = Stream::of_runs(runs, with_oldest, self.buffer);
         let mut key = 0;
         while key != NO_NEXT {
             let id = (self.new_id)();
             let writer = RunWriter::new::<R>(store, self.staging, id, heights, self.positions_end);
-            let segment = write_segment(store, writer, &mut gather, &mut key, SEGMENT_BYTES_MIN)?;
+            let segment = write_segment(store, writer, &mut stream, key, SEGMENT_BYTES_MIN)?;
             folded.extend(segment);
-            free_gathered(store, &mut gather, key)?;
+            key = stream.position();
+            free_read(store, &mut stream, key)?;
         }
         Ok(())
     }
 }
 
-/// Takes what was gathered and is below `key` from its runs, which nothing names.
+/// Takes the rows below `key`, which the stream has handed out, from its runs, which nothing names.
 ///
 /// # Errors
 /// [`crate::store::Fault::Store`].
-pub fn free_gathered<R: Row>(store: &Store, gather: &mut Gather<'_, R>, key: u128) -> Result<()> {
-    // Made out here: what is allocated in a transaction is charged to redb.
-    let mut left = Vec::with_capacity(gather.sources_mut().len());
+pub fn free_read<R: Row>(store: &Store, stream: &mut Stream<'_, R>, key: u128) -> Result<()> {
     store.volatile(|transaction| {
-        for mut source in gather.sources_mut().drain(..) {
-            if free_below(transaction, &mut source.run, key)? {
-                left.push(source);
-            }
-        }
-        Ok(())
+        let mut runs = stream.runs();
+        runs.try_for_each(|run| free_below(transaction, run, key))
     })?;
-    *gather.sources_mut() = left;
+    stream.forget_below(key);
     Ok(())
 }

@@ -1,6 +1,6 @@
-//! Gathering runs: the rows of many runs as one sorted stream.
+//! Gathering: of many runs the rows up to the next key at which a page of one of them begins, in order.
 //!
-//! Invariant: rows are handed out once all rows with smaller keys are in the buffer: of every run a page
+//! Invariant: rows are given once all rows with smaller keys are in the buffer: of every run a page
 //! is open, and each time the rows below the first key of the nearest page behind those are taken from
 //! all of them. So each time at least one page comes to its end, and hardly more rows than a page has
 //! are sorted, in the processor's cache.
@@ -8,19 +8,26 @@
 //! Sorting costs less than picking row by row among many runs (measured in the design: 56 to 123 ns a
 //! row to merge; here, of 50 runs of `funding`, 46 with reading and writing).
 //!
-//! Memory: none of its own; the buffer is lent: the open pages, a small area to sort in, and the rows.
-//! redb holds one page at a time.
+//! Memory: none of its own; the buffer is lent with each call: a small area to sort in, the open pages,
+//! and the rows. redb holds one page at a time.
 
 use super::catalogue::Run;
 use super::page::{NO_NEXT, RowCursor};
 use super::policy::overlap;
 use super::read::RunPages;
 use super::row::Row;
-use super::sort::{PART_ROWS_MAX, sort_into, sort_rows};
+use super::sort::{PART_ROWS_MAX, RowSorter};
 use super::{page_bytes, page_rows_max};
 use crate::Result;
 use crate::runs::Damage;
 use crate::store::Store;
+use crate::store::reading::Reading;
+use std::ops::Range;
+
+/// Rows of the buffer that the sorter takes.
+const fn sorter_rows<R: Row>() -> usize {
+    RowSorter::<R>::BYTES.div_ceil(size_of::<R>())
+}
 
 /// Rows of the buffer that hold the bytes of an open page.
 const fn slot_rows<R: Row>() -> usize {
@@ -34,7 +41,7 @@ const fn rows_a_run<R: Row>() -> usize {
 
 /// Rows of the buffer for sorting, and for what is kept of rows that must not be separated.
 const fn rows_beside<R: Row>() -> usize {
-    PART_ROWS_MAX + page_rows_max(R::RELATION)
+    sorter_rows::<R>() + page_rows_max(R::RELATION)
 }
 
 /// How many runs that cover the same key a buffer of so many rows can gather.
@@ -48,9 +55,11 @@ pub const fn buffer_for<R: Row>(runs: usize) -> usize {
 }
 
 /// A run that is being read.
-pub struct Source<R> {
+pub(super) struct Source<R> {
     /// The run.
     pub run: Run,
+    /// Its pages, while it is open.
+    pages: Option<RunPages>,
     /// First key of its first page that was not opened yet; before the first, the run's lowest key.
     next_key: u128,
     is_begun: bool,
@@ -69,19 +78,27 @@ struct OpenPage<R> {
 }
 
 impl<R: Row> Source<R> {
+    fn new(run: Run) -> Source<R> {
+        Source {
+            run,
+            pages: None,
+            next_key: run.low_key,
+            is_begun: false,
+            page: None,
+        }
+    }
+
+    fn pages(&self) -> &RunPages {
+        self.pages.as_ref().expect("it is open while it is read")
+    }
+
     /// Opens its next page, in a free place.
-    fn open_next(
-        &mut self,
-        pages: &RunPages,
-        slots: &mut [R],
-        free: &mut Vec<usize>,
-    ) -> Result<()> {
+    fn open_next(&mut self, slots: &mut [R], free: &mut Vec<usize>) -> Result<()> {
+        let pages = self.pages();
         let page = match self.is_begun {
             true => pages.page(self.next_key)?,
             false => pages.page_for(self.next_key)?,
         };
-        self.is_begun = true;
-        self.next_key = page.head.next_key;
         let key = page.head.first_key;
         let damaged = |damage| pages.damaged(key, damage);
         if page.bytes().len() != page_bytes(R::RELATION) {
@@ -93,19 +110,43 @@ impl<R: Row> Source<R> {
         while row.is_some_and(|row| row.key() < self.run.low_key) {
             row = cursor.next(page.bytes()).map_err(damaged)?;
         }
-        let Some(row) = row else {
-            return Ok(());
-        };
-        // Runs end where their rows do, or else more of them overlap than the catalogue says.
-        let slot = free.pop().ok_or_else(|| damaged(Damage::PageRows))?;
-        slot_bytes_mut(slots, slot)[..page.bytes().len()].copy_from_slice(page.bytes());
-        self.page = Some(OpenPage {
-            key,
-            slot,
-            cursor,
-            row,
-        });
+        if let Some(row) = row {
+            // Runs end where their rows do, or else more of them overlap than the catalogue says.
+            let slot = free.pop().ok_or_else(|| damaged(Damage::PageRows))?;
+            slot_bytes_mut(slots, slot)[..page.bytes().len()].copy_from_slice(page.bytes());
+            self.page = Some(OpenPage {
+                key,
+                slot,
+                cursor,
+                row,
+            });
+        }
+        self.is_begun = true;
+        self.next_key = page.head.next_key;
         Ok(())
+    }
+
+    /// Moves its rows below `bound` to the front of `to`, and returns how many those are. Once its page
+    /// has none left, the page's place is free.
+    fn take_below(
+        &mut self,
+        bound: u128,
+        slots: &[R],
+        free: &mut Vec<usize>,
+        to: &mut [R],
+    ) -> Result<usize> {
+        let Some(page) = &mut self.page else {
+            return Ok(0);
+        };
+        let bytes = &slot_bytes(slots, page.slot)[..page_bytes(R::RELATION)];
+        let (key, slot) = (page.key, page.slot);
+        let taken = page.take_below(bound, bytes, to);
+        let (taken, is_done) = taken.map_err(|damage| self.pages().damaged(key, damage))?;
+        if is_done {
+            free.push(slot);
+            self.page = None;
+        }
+        Ok(taken)
     }
 }
 
@@ -143,163 +184,143 @@ fn slot_bytes_mut<R: Row>(slots: &mut [R], slot: usize) -> &mut [u8] {
 }
 
 /// See the module documentation.
-pub struct Gather<'b, R> {
-    sources: Vec<Source<R>>,
+pub(super) struct Gather<R> {
+    pub sources: Vec<Source<R>>,
     with_oldest: bool,
-    /// The bytes of open pages, and the places that are free.
-    slots: &'b mut [R],
+    /// Places for open pages, and those that are free.
+    slots: usize,
     free: Vec<usize>,
-    area: &'b mut [R],
-    /// Rows that were taken; at its end, those that are kept for the next time.
-    buffer: &'b mut [R],
+    /// Rows at the end of the buffer that are kept for the next time.
     kept: usize,
-    /// All rows with smaller keys were taken.
+    /// All rows with smaller keys were taken from the runs.
     position: u128,
-    most_held: usize,
-    /// How many rows were handed out last, and whether they are in the area or in the buffer.
-    handed_out: usize,
-    is_in_area: bool,
+    most_rows: usize,
 }
 
-impl<'b, R: Row> Gather<'b, R> {
-    /// Will gather `runs`, among which is the oldest of the relation or not. The buffer must have
-    /// room for [`fan_in`] of them.
-    pub fn new(runs: Vec<Run>, with_oldest: bool, buffer: &'b mut [R]) -> Gather<'b, R> {
-        let open_max = overlap(&runs);
+/// What [`Gather::next`] found.
+pub(super) struct Gathered {
+    /// Where in the buffer the rows are.
+    pub rows: Range<usize>,
+    /// There are no more below this key; [`NO_NEXT`] with the last ones.
+    pub end: u128,
+}
+
+impl<R: Row> Gather<R> {
+    /// Will gather `runs`, among which is the oldest of the relation or not, in a buffer of so many rows.
+    pub fn new(runs: Vec<Run>, with_oldest: bool, buffer_rows: usize) -> Gather<R> {
+        let slots = overlap(&runs);
         assert!(
-            open_max <= fan_in::<R>(buffer.len()),
+            slots <= fan_in::<R>(buffer_rows),
             "the caller respects the fan-in"
         );
-        let (area, rest) = buffer.split_at_mut(PART_ROWS_MAX);
-        let (slots, buffer) = rest.split_at_mut(open_max * slot_rows::<R>());
         let position = runs.iter().map(|run| run.low_key).min().unwrap_or(NO_NEXT);
-        let sources = runs
-            .into_iter()
-            .map(|run| Source {
-                run,
-                next_key: run.low_key,
-                is_begun: false,
-                page: None,
-            })
-            .collect();
         Gather {
-            sources,
+            sources: runs.into_iter().map(Source::new).collect(),
             with_oldest,
             slots,
-            free: (0..open_max).rev().collect(),
-            area,
-            buffer,
+            free: (0..slots).rev().collect(),
             kept: 0,
             position,
-            most_held: 0,
-            handed_out: 0,
-            is_in_area: false,
+            most_rows: 0,
         }
     }
 
-    /// Opens the runs in a new snapshot, for [`Gather::next`].
-    ///
-    /// # Errors
-    /// [`crate::runs::Fault::Damaged`], [`crate::store::Fault::Store`].
-    pub fn open(&self, store: &Store) -> Result<Vec<RunPages>> {
-        let snapshot = store.read()?;
-        self.sources
-            .iter()
-            .map(|source| RunPages::open(store, &snapshot, source.run))
-            .collect()
+    /// Opens the runs in `snapshot`.
+    pub fn open(&mut self, store: &Store, snapshot: &Reading) -> Result<()> {
+        for source in &mut self.sources {
+            source.pages = Some(RunPages::open(store, snapshot, source.run)?);
+        }
+        Ok(())
     }
 
-    /// The runs being read, to trim and drop those that were merged.
-    pub fn sources_mut(&mut self) -> &mut Vec<Source<R>> {
-        &mut self.sources
+    /// Closes the runs; it is known where to go on.
+    pub fn close(&mut self) {
+        for source in &mut self.sources {
+            source.pages = None;
+        }
+    }
+
+    /// Trims the runs, and drops those that end below `key`. They must be closed.
+    pub fn forget_below(&mut self, key: u128) {
+        self.sources.retain_mut(|source| {
+            assert!(source.pages.is_none(), "it would read what is gone");
+            let rest = source.run.above(key);
+            source.run = rest.unwrap_or(source.run);
+            rest.is_some()
+        });
     }
 
     /// The most rows of the buffer that were in use.
     pub fn most_held(&self) -> usize {
-        self.area.len() + self.slots.len() + self.most_held
+        sorter_rows::<R>() + self.slots * slot_rows::<R>() + self.most_rows
     }
 
-    /// The next rows in ascending order, and the key below which there are no more:
-    /// [`NO_NEXT`] with the last ones. There may be none before the last.
+    /// The next rows in ascending order, if there are any. The runs must be open, and nothing has
+    /// written to the buffer since the last time.
     ///
     /// # Errors
     /// [`crate::runs::Fault::Damaged`] also where rows contradict each other; [`crate::store::Fault::Store`].
-    pub fn next(&mut self, pages: &[RunPages]) -> Result<(&[R], u128)> {
-        let held = self.take(pages)?;
-        self.most_held = self.most_held.max(held);
+    pub fn next(&mut self, buffer: &mut [R]) -> Result<Gathered> {
+        let (memory, rest) = buffer.split_at_mut(sorter_rows::<R>());
+        let (slots, buffer) = rest.split_at_mut(self.slots * slot_rows::<R>());
+        let held = self.take(slots, buffer)?;
+        self.most_rows = self.most_rows.max(held);
         let end = match self.position {
             NO_NEXT => NO_NEXT,
             key => R::cut_at(key),
         };
-        self.is_in_area = held <= self.area.len();
-        let rows = match self.is_in_area {
-            true => {
-                sort_into(&self.buffer[..held], &mut self.area[..held]);
-                &mut self.area[..held]
-            }
-            false => {
-                sort_rows(&mut self.buffer[..held]);
-                &mut self.buffer[..held]
-            }
-        };
-        let complete = rows.partition_point(|row| row.key() < end);
-        self.handed_out =
-            R::reconcile(&mut rows[..complete], self.with_oldest).map_err(|damage| {
-                let key = rows.first().map_or(0, |row| row.key());
-                pages[0].damaged(key, damage)
-            })?;
-        self.keep(complete, held);
-        Ok((self.rows(), end))
+        let buffer_at = memory.len() + slots.len();
+        let mut sorter = RowSorter::new(bytemuck::cast_slice_mut(memory));
+        // Few stay in the sorter's area, which is the first of the buffer.
+        let (start, complete, count);
+        if held <= PART_ROWS_MAX {
+            let rows = sorter.sort_part(&buffer[..held]);
+            (complete, count) = self.reconcile(rows, end)?;
+            let kept_at = buffer.len() - (held - complete);
+            buffer[kept_at..].copy_from_slice(&rows[complete..]);
+            start = 0;
+        } else {
+            let rows = &mut buffer[..held];
+            sorter.sort(rows);
+            (complete, count) = self.reconcile(rows, end)?;
+            let kept_at = buffer.len() - (held - complete);
+            buffer.copy_within(complete..held, kept_at);
+            start = buffer_at;
+        }
+        self.kept = held - complete;
+        let rows = start..start + count;
+        Ok(Gathered { rows, end })
     }
 
-    /// The rows that [`Gather::next`] handed out last.
-    pub fn rows(&self) -> &[R] {
-        match self.is_in_area {
-            true => &self.area[..self.handed_out],
-            false => &self.buffer[..self.handed_out],
+    /// Reconciles the rows below `end`: how many those are, and how many are left of them, in front.
+    fn reconcile(&self, rows: &mut [R], end: u128) -> Result<(usize, usize)> {
+        let complete = rows.partition_point(|row| row.key() < end);
+        match R::reconcile(&mut rows[..complete], self.with_oldest) {
+            Ok(count) => Ok((complete, count)),
+            Err(damage) => {
+                let key = rows.first().map_or(0, |row| row.key());
+                Err(self.sources[0].pages().damaged(key, damage))
+            }
         }
     }
 
     /// Takes the kept rows, and from every open page those below all pages that are not open, to the
     /// front of the buffer. Returns how many there are then.
-    fn take(&mut self, pages: &[RunPages]) -> Result<usize> {
+    fn take(&mut self, slots: &mut [R], buffer: &mut [R]) -> Result<usize> {
         let mut held = self.kept;
-        self.buffer.copy_within(self.buffer.len() - held.., 0);
-        for (source, pages) in self.sources.iter_mut().zip(pages) {
+        buffer.copy_within(buffer.len() - held.., 0);
+        for source in &mut self.sources {
             let is_due = source.next_key <= self.position && source.next_key != NO_NEXT;
             if source.page.is_none() && is_due {
-                source.open_next(pages, self.slots, &mut self.free)?;
+                source.open_next(slots, &mut self.free)?;
             }
         }
-        self.position = self
-            .sources
-            .iter()
-            .map(|source| source.next_key)
-            .min()
-            .unwrap_or(NO_NEXT);
-        for (source, pages) in self.sources.iter_mut().zip(pages) {
-            let Some(page) = &mut source.page else {
-                continue;
-            };
-            let bytes = &slot_bytes(self.slots, page.slot)[..page_bytes(R::RELATION)];
-            let taken = page.take_below(self.position, bytes, &mut self.buffer[held..]);
-            let (taken, is_done) = taken.map_err(|damage| pages.damaged(page.key, damage))?;
-            held += taken;
-            if is_done {
-                self.free.push(page.slot);
-                source.page = None;
-            }
+        let next_keys = self.sources.iter().map(|source| source.next_key);
+        self.position = next_keys.min().unwrap_or(NO_NEXT);
+        for source in &mut self.sources {
+            let to = &mut buffer[held..];
+            held += source.take_below(self.position, slots, &mut self.free, to)?;
         }
         Ok(held)
-    }
-
-    /// Keeps the rows from `complete` on, of `held` that were sorted, for the next time.
-    fn keep(&mut self, complete: usize, held: usize) {
-        self.kept = held - complete;
-        let end = self.buffer.len() - self.kept;
-        match self.is_in_area {
-            true => self.buffer[end..].copy_from_slice(&self.area[complete..held]),
-            false => self.buffer.copy_within(complete..held, end),
-        }
     }
 }

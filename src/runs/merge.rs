@@ -8,9 +8,9 @@
 //! Memory: none of its own; the buffer is lent.
 
 use super::catalogue::{self, Catalogue, Run};
-use super::gather::{Gather, Source};
 use super::page::NO_NEXT;
 use super::row::{Relation, Row};
+use super::stream::Stream;
 use super::table_of;
 use super::write::{RunWriter, Staging};
 use crate::Result;
@@ -131,7 +131,7 @@ impl<R: Row> Merger<'_, R> {
         let segment_bytes = inputs.iter().map(Run::bytes).sum::<u64>() / SEGMENTS_WANTED;
         let segment_bytes = segment_bytes.max(SEGMENT_BYTES_MIN);
         let segment_bytes = self.segment_bytes.unwrap_or(segment_bytes);
-        let mut gather = Gather::new(inputs, task.with_oldest, self.buffer);
+        let mut stream = Stream::of_runs(inputs, task.with_oldest, self.buffer);
         while task.key != NO_NEXT {
             let writer = RunWriter::new::<R>(
                 self.store,
@@ -140,60 +140,49 @@ impl<R: Row> Merger<'_, R> {
                 task.heights,
                 self.positions_end,
             );
-            let segment = write_segment(
-                self.store,
-                writer,
-                &mut gather,
-                &mut task.key,
-                segment_bytes,
-            )?;
-            name_segment(
-                self.store,
-                self.catalogue,
-                &task,
-                segment,
-                gather.sources_mut(),
-            )?;
+            let low_key = task.key;
+            let segment = write_segment(self.store, writer, &mut stream, low_key, segment_bytes)?;
+            task.key = stream.position();
+            name_segment(self.store, self.catalogue, &task, segment, &stream)?;
+            stream.forget_below(task.key);
             if is_over() {
                 break;
             }
         }
-        Ok(gather.most_held())
+        Ok(stream.most_held())
     }
 }
 
-/// Writes a segment: the rows from `key` on, until it has so many bytes; `key` is then where the next
-/// one begins, or [`NO_NEXT`]. `None` if there was no row.
+/// Writes a segment that begins at `low_key`: rows of the stream, which is closed before and after, until
+/// it has so many bytes. `None` if there was no row.
 pub(super) fn write_segment<R: Row>(
     store: &Store,
     mut writer: RunWriter<'_>,
-    gather: &mut Gather<'_, R>,
-    key: &mut u128,
+    stream: &mut Stream<'_, R>,
+    low_key: u128,
     segment_bytes: u64,
 ) -> Result<Option<Run>> {
-    let low_key = *key;
-    let pages = gather.open(store)?;
-    while *key != NO_NEXT && writer.bytes() < segment_bytes {
-        let (rows, end) = gather.next(&pages)?;
+    stream.open(store)?;
+    while writer.bytes() < segment_bytes
+        && let Some(rows) = stream.next_chunk()?
+    {
         writer.extend(rows)?;
-        *key = end;
     }
-    drop(pages);
-    let end_key = *key;
+    stream.close();
     Ok(writer.finish()?.map(|run| Run {
         low_key,
-        end_key,
+        end_key: stream.position(),
         ..run
     }))
 }
 
 /// Names a segment, and takes its rows from the inputs, in one durable commit.
-fn name_segment<R>(
+fn name_segment<R: Row>(
     store: &Store,
     catalogue: &mut Catalogue,
     task: &Unfinished,
     segment: Option<Run>,
-    inputs: &mut Vec<Source<R>>,
+    inputs: &Stream<'_, R>,
 ) -> Result<()> {
     store.durable(|transaction| {
         task.save(transaction)?;
@@ -201,40 +190,36 @@ fn name_segment<R>(
             if let Some(segment) = segment {
                 runs.insert(segment.entry_key(), &segment.encode()[..])?;
             }
-            for input in inputs.iter_mut() {
-                if !free_below(transaction, &mut input.run, task.key)? {
-                    runs.remove(input.run.entry_key())?;
-                } else {
-                    runs.insert(input.run.entry_key(), &input.run.encode()[..])?;
-                }
+            for input in inputs.runs() {
+                free_below(transaction, input, task.key)?;
+                let entry = input.entry_key();
+                match input.above(task.key) {
+                    Some(rest) => runs.insert(entry, &rest.encode()[..])?,
+                    None => runs.remove(entry)?,
+                };
             }
             Ok(())
         })
     })?;
-    for input in inputs.iter() {
-        match input.run.end_key <= task.key {
-            true => catalogue.remove(&input.run),
-            false => catalogue.update(input.run),
+    for input in inputs.runs() {
+        match input.above(task.key) {
+            Some(rest) => catalogue.update(rest),
+            None => catalogue.remove(input),
         }
     }
-    inputs.retain(|input| input.run.end_key > task.key);
     if let Some(segment) = segment {
         catalogue.add(segment);
     }
     Ok(())
 }
 
-/// Takes the rows below `key` from a run and frees their pages; `false` if nothing is left of it.
-pub(super) fn free_below(transaction: &Writing, run: &mut Run, key: u128) -> Result<bool> {
-    if run.end_key <= key {
-        transaction.delete_table(&run.table_name())?;
-        return Ok(false);
+/// Frees the pages of a run whose rows are all below `key`.
+pub(super) fn free_below(transaction: &Writing, run: &Run, key: u128) -> Result<()> {
+    match run.above(key) {
+        Some(rest) if rest.low_key > run.low_key => free_pages_below(transaction, &rest),
+        Some(_) => Ok(()),
+        None => transaction.delete_table(&run.table_name()),
     }
-    if run.low_key < key {
-        run.low_key = key;
-        free_pages_below(transaction, run)?;
-    }
-    Ok(true)
 }
 
 /// Frees the pages whose rows are all below the run's lowest key: all that start below it but the last.

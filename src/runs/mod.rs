@@ -11,7 +11,8 @@
 //! | `catalogue.rs` | which runs are real |
 //! | `write.rs` | a run from rows in ascending order |
 //! | `read.rs` | looking rows up in runs |
-//! | `gather.rs` | the rows of many runs as one sorted stream |
+//! | `gather.rs` | of many runs the next rows in order |
+//! | `stream.rs` | the rows of many runs as one sorted stream |
 //! | `merge.rs` | several runs into one |
 //! | `fold.rs` | the runs of a batch into fewer, before they are named |
 //! | `policy.rs` | when to merge which runs |
@@ -19,13 +20,14 @@
 pub mod catalogue;
 mod fault;
 pub mod fold;
-pub mod gather;
+mod gather;
 pub mod merge;
 pub mod page;
 pub mod policy;
 pub mod read;
 pub mod row;
 pub mod sort;
+pub mod stream;
 pub mod write;
 
 pub use fault::{Damage, Fault};

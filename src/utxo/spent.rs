@@ -9,22 +9,14 @@ use crate::Result;
 use crate::index::snapshot::Snapshot;
 use crate::primitives::position::{Height, Txo};
 use crate::runs::catalogue::Run;
-use crate::runs::gather::{Gather, buffer_for};
-use crate::runs::page::NO_NEXT;
 use crate::runs::policy::overlap;
-use crate::runs::read::RunPages;
 use crate::runs::row::{Relation, SpendingRow};
+use crate::runs::stream::{Stream, buffer_for};
 
 /// The outputs that were spent or overwritten up to a height.
 pub struct Spent<'b> {
-    gather: Gather<'b, SpendingRow>,
-    pages: Vec<RunPages>,
-    at: usize,
-    is_last: bool,
+    rows: Stream<'b, SpendingRow>,
     end: Txo,
-    /// The next that is gone; behind the last, a position that no output has.
-    next: Txo,
-    spender: Txo,
 }
 
 /// The runs that may name a spender at or below `height`.
@@ -49,33 +41,24 @@ impl<'b> Spent<'b> {
         end: Txo,
         buffer: &'b mut [SpendingRow],
     ) -> Result<Spent<'b>> {
-        let gather = Gather::new(runs_below(snapshot, height), true, buffer);
-        let mut spent = Spent {
-            pages: gather.open(snapshot.index().store())?,
-            gather,
-            at: 0,
-            is_last: false,
-            end,
-            next: Txo(0),
-            spender: Txo(0),
-        };
-        spent.advance()?;
-        Ok(spent)
+        let mut rows = Stream::of_runs(runs_below(snapshot, height), true, buffer);
+        rows.open(snapshot.index().store())?;
+        Ok(Spent { rows, end })
     }
 
-    /// The spender of `txo`, if it has one. Positions are asked for in order, none is left out.
+    /// The spender of `txo`, if it has one. Positions are asked for in order.
     ///
     /// # Errors
     /// As [`Spent::open`].
     #[inline(always)]
     pub fn take(&mut self, txo: Txo) -> Result<Option<Txo>> {
-        debug_assert!(txo <= self.next);
-        if txo < self.next {
-            return Ok(None);
+        while let Some(row) = self.rows.peek()?.filter(|row| row.txo() <= txo) {
+            self.rows.advance();
+            if row.txo() == txo && row.spender() < self.end {
+                return Ok(Some(row.spender()));
+            }
         }
-        let spender = self.spender;
-        self.advance()?;
-        Ok(Some(spender))
+        Ok(None)
     }
 
     /// The next output that is gone, and its spender.
@@ -83,30 +66,12 @@ impl<'b> Spent<'b> {
     /// # Errors
     /// As [`Spent::open`].
     pub fn next_gone(&mut self) -> Result<Option<(Txo, Txo)>> {
-        let next = (self.next, self.spender);
-        if next.0 >= self.end {
-            return Ok(None);
-        }
-        self.advance()?;
-        Ok(Some(next))
-    }
-
-    fn advance(&mut self) -> Result<()> {
-        loop {
-            if let Some(row) = self.gather.rows().get(self.at) {
-                self.at += 1;
-                if row.spender() < self.end {
-                    (self.next, self.spender) = (row.txo(), row.spender());
-                    return Ok(());
-                }
-            } else if self.is_last {
-                self.next = Txo(u64::MAX);
-                return Ok(());
-            } else {
-                let (_, end) = self.gather.next(&self.pages)?;
-                self.is_last = end == NO_NEXT;
-                self.at = 0;
+        while let Some(row) = self.rows.peek()? {
+            self.rows.advance();
+            if row.spender() < self.end {
+                return Ok(Some((row.txo(), row.spender())));
             }
         }
+        Ok(None)
     }
 }
