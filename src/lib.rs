@@ -30,7 +30,7 @@
 //! | [`primitives`] | facts of Bitcoin's consensus and formats; numbers of blocks, outputs, transactions |
 //! | [`os`] | what the operating system is asked and told |
 //! | [`memory`] | one number split into parts; regions, the heap counted, the sorter |
-//! | [`store`] | the redb file, and what its errors mean |
+//! | [`store`] | the index as one redb file; only this room knows redb |
 //! | [`datadir`] | bitcoind's files: folders, XOR, records, header tree, block reader, undo files |
 //! | [`runs`] | sorted runs in redb: pages, writing, looking up, merging |
 //! | [`index`] | the file as a whole: open, commit, roll back, snapshots |

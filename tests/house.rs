@@ -189,6 +189,21 @@ fn unsafe_code_stands_only_in_rooms_made_for_it() {
 }
 
 #[test]
+fn redb_is_known_to_the_store_alone_and_libc_to_os() {
+    let mut wrong = Vec::new();
+    for source in sources() {
+        let names = |krate: &str| source.text.contains(&format!("{krate}::"));
+        if names("redb") && room_of(&source) != "store" {
+            wrong.push(format!("{} names redb", source.name));
+        }
+        if names("libc") && room_of(&source) != "os" {
+            wrong.push(format!("{} names libc", source.name));
+        }
+    }
+    none(wrong);
+}
+
+#[test]
 fn functions_have_at_most_70_lines() {
     let mut wrong = Vec::new();
     let mut count = 0;

@@ -9,6 +9,7 @@
 //! | --- | --- |
 //! | `fault.rs` | what is wrong with the file |
 //! | `file.rs` | the file, as redb is called on it |
+//! | `held.rs` | what redb gives out, as it is called and dropped |
 //! | `panics.rs` | panics of redb become words |
 //! | `making.rs` | a new file is made beside its name |
 //! | `overlay.rs` | repairs, in memory, a file that is only to be read |
@@ -18,6 +19,7 @@
 
 mod fault;
 mod file;
+mod held;
 mod making;
 mod overlay;
 mod panics;
@@ -26,15 +28,16 @@ pub mod sealed;
 pub mod writing;
 
 pub use fault::Fault;
-pub use redb::{Key, TableDefinition, TableHandle, Value};
+pub use redb::{TableDefinition, TableHandle};
 
 use crate::memory::heap::InRedb;
 use crate::os::opening::{open_file, open_with};
 use crate::os::{io_error, io_kind};
 use crate::{Error, Result};
 use file::IndexFile;
+use held::Held;
 use overlay::Overlay;
-use reading::{Guard, Held, Reading};
+use reading::{Guard, Reading};
 use redb::backends::FileBackend;
 use redb::{Builder, Database, Durability, ReadOnlyDatabase, ReadableDatabase};
 use std::fs::File;
@@ -91,8 +94,9 @@ impl Store {
         let handle = match open_with(File::options().read(true).write(true), path) {
             Err(error) if io_kind(&error) == Some(ErrorKind::NotFound) => making::make(path, open)?,
             opened => {
+                let opened = opened?;
                 making::tidy(path);
-                open(opened?)?
+                open(opened)?
             }
         };
         Ok(Store { handle })

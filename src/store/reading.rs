@@ -1,9 +1,8 @@
 //! What redb gives out to read with: transactions, tables, values.
 //!
-//! Invariant: a thing of redb's is called, and dropped, inside redb ([`super::file`]): what it allocates and
-//! frees is charged to redb, and a panic of it becomes a fault.
+//! Invariant: bytes are given out only once redb could make of them what they are said to be.
 
-use super::file::IndexFile;
+use super::held::Held;
 use crate::Result;
 use redb::{
     AccessGuard, Key, ReadOnlyTable, ReadTransaction, ReadableTable, StorageError, TableDefinition,
@@ -11,14 +10,6 @@ use redb::{
 };
 use std::borrow::Borrow;
 use std::ops::{Bound, RangeBounds};
-use std::sync::Arc;
-
-/// A thing of redb's.
-pub struct Held<T> {
-    /// There until it is dropped.
-    thing: Option<T>,
-    file: Arc<IndexFile>,
-}
 
 /// A transaction that reads.
 pub type Reading = Held<ReadTransaction>;
@@ -35,67 +26,6 @@ pub type Range<'a, K, V> = Held<redb::Range<'a, K, V>>;
 /// An entry: its key and its value.
 pub type Entry<'a, K, V> = (Guard<'a, K>, Guard<'a, V>);
 
-impl<T> Held<T> {
-    pub(super) fn new(file: &Arc<IndexFile>, thing: T) -> Held<T> {
-        Held {
-            thing: Some(thing),
-            file: Arc::clone(file),
-        }
-    }
-
-    pub(super) fn file(&self) -> &Arc<IndexFile> {
-        &self.file
-    }
-
-    #[inline]
-    pub(super) fn thing(&self) -> &T {
-        self.thing
-            .as_ref()
-            .expect("it is there until it is dropped")
-    }
-
-    /// Calls redb on it.
-    #[inline]
-    pub(super) fn call<'a, R, E: Into<redb::Error>>(
-        &'a self,
-        call: impl FnOnce(&'a T) -> std::result::Result<R, E>,
-    ) -> Result<R> {
-        self.file.call(|| call(self.thing()))
-    }
-
-    /// Calls redb on it, which changes it.
-    #[inline]
-    pub(super) fn call_mut<'a, R, E: Into<redb::Error>>(
-        &'a mut self,
-        call: impl FnOnce(&'a mut T) -> std::result::Result<R, E>,
-    ) -> Result<R> {
-        let thing = self.thing.as_mut();
-        let thing = thing.expect("it is there until it is dropped");
-        self.file.call(|| call(thing))
-    }
-
-    /// Calls redb on it for the last time.
-    pub(super) fn finish<R, E: Into<redb::Error>>(
-        mut self,
-        call: impl FnOnce(T) -> std::result::Result<R, E>,
-    ) -> Result<R> {
-        // Asked first: a call that is refused would drop the thing.
-        self.file.expect_usable()?;
-        let thing = self.thing.take();
-        let thing = thing.expect("it is there until it is dropped");
-        self.file.call(|| call(thing))
-    }
-}
-
-impl<T> Drop for Held<T> {
-    #[inline]
-    fn drop(&mut self) {
-        if let Some(thing) = self.thing.take() {
-            self.file.let_go(thing);
-        }
-    }
-}
-
 impl Reading {
     /// Opens a table.
     ///
@@ -106,7 +36,7 @@ impl Reading {
         table: TableDefinition<'_, K, V>,
     ) -> Result<ReadTable<K, V>> {
         let table = self.call(|transaction| transaction.open_table(table))?;
-        Ok(Held::new(&self.file, table))
+        Ok(Held::new(self.file(), table))
     }
 
     /// Opens a table; `None` if it is not there.
@@ -121,7 +51,7 @@ impl Reading {
             Err(TableError::TableDoesNotExist(_)) => Ok(None),
             opened => opened.map(Some),
         })?;
-        Ok(found.map(|table| Held::new(&self.file, table)))
+        Ok(found.map(|table| Held::new(self.file(), table)))
     }
 
     /// Reads one value of a table; `None` if the key, or the whole table, is not there.
@@ -145,7 +75,7 @@ impl Reading {
     /// [`crate::store::Fault::Store`], [`crate::store::Fault::DamagedIndex`].
     pub fn table_names(&self) -> Result<Vec<String>> {
         let tables = self.call(|transaction| transaction.list_tables().map(Vec::from_iter))?;
-        let tables = Held::new(&self.file, tables);
+        let tables = Held::new(self.file(), tables);
         // Copied out here: what is allocated inside redb is charged to it.
         let names = tables.thing().iter().map(|table| table.name().to_owned());
         Ok(names.collect())
@@ -159,7 +89,7 @@ impl<K: Key + 'static, V: Value + 'static> ReadTable<K, V> {
     /// [`crate::store::Fault::Store`], [`crate::store::Fault::DamagedIndex`].
     pub fn get<'k>(&self, key: impl Borrow<K::SelfType<'k>>) -> Result<Option<Guard<'static, V>>> {
         let value = self.call(|table| table.get(key).map(|value| value.map(readable)))?;
-        Ok(value.map(|value| Held::new(&self.file, value)))
+        Ok(value.map(|value| Held::new(self.file(), value)))
     }
 
     /// The largest key at or below `key`. Reads one page of redb, or two: a range would read its first
@@ -186,7 +116,7 @@ impl<K: Key + 'static, V: Value + 'static> ReadTable<K, V> {
         keys: impl RangeBounds<B> + 'k,
     ) -> Result<Range<'static, K, V>> {
         let range = self.call(|table| table.range(keys))?;
-        Ok(Held::new(&self.file, range))
+        Ok(Held::new(self.file(), range))
     }
 }
 
@@ -200,8 +130,7 @@ impl<'a, K: Key + 'static, V: Value + 'static> Range<'a, K, V> {
             std::result::Result<(AccessGuard<'a, K>, AccessGuard<'a, V>), StorageError>,
         >,
     ) -> Option<Result<Entry<'a, K, V>>> {
-        let (file, range) = (&self.file, self.thing.as_mut());
-        let range = range.expect("it is there until it is dropped");
+        let (file, range) = self.parts_mut();
         let entry = file.call(|| {
             let entry = step(range).transpose()?;
             Ok::<_, StorageError>(entry.map(|(key, value)| (readable(key), readable(value))))

@@ -1,8 +1,9 @@
 //! What redb gives out to write with: a transaction and its tables.
 //!
-//! Invariant: as in [`super::reading`]; of what a transaction did, nothing is kept unless it is committed.
+//! Invariant: of what a transaction did, nothing is kept unless it is committed.
 
-use super::reading::{Guard, Held, Range, readable};
+use super::held::Held;
+use super::reading::{Guard, Range, readable};
 use crate::Result;
 use redb::{Key, ReadableTable, StorageError, Table, TableDefinition, Value, WriteTransaction};
 use std::borrow::Borrow;
