@@ -10,8 +10,8 @@
 //!
 //! - **record**: magic, length and block, as a node appends them to `blk*.dat`.
 //! - **outpoint**: txid and index of an output; **coin**: an output that is unspent and can be spent.
-//! - **txo**: the position of an output among all outputs of the chain. A transaction goes by the txo
-//!   of its first output.
+//! - **txo**: the position of an output among all outputs of the chain; **transaction number**: the txo
+//!   of a transaction's first output, but a type of its own.
 //! - **table**: the coins in memory, a cache of what the runs hold.
 //! - **row**, **relation**: what the index is made of: `coins`, `funding`, `spending`, `txids`.
 //! - **run**: sorted rows of one relation and a stretch of heights, in pages; immutable.

@@ -8,7 +8,7 @@ use blkdex::runs;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use blkdex::primitives::position::{Height, Txo};
+use blkdex::primitives::position::{Height, TxNum, Txo};
 use blkdex::runs::Damage;
 use blkdex::runs::catalogue::{self, Catalogue, Run};
 use blkdex::runs::fold::Folder;
@@ -31,6 +31,14 @@ const BASE_ROWS: [u64; 5] = [25_000, 0, 0, 10_000, 0];
 
 fn pages_of(name: &str) -> TableDefinition<'_, u128, &'static [u8]> {
     TableDefinition::new(name)
+}
+
+fn tx(first: u64) -> TxNum {
+    TxNum::of_first(Txo(first))
+}
+
+fn spend(txo: u64, first: u64) -> SpendingRow {
+    SpendingRow::new(Txo(txo), tx(first))
 }
 
 /// A store with nothing but runs.
@@ -317,11 +325,11 @@ fn rows_are_found_whatever_was_merged() {
             )
         });
         plain_rows_agree(seed, |rng| {
-            let txo = Txo(1 + rng.below(1 << 18));
-            SpendingRow::new(txo, Txo(txo.0 + 1 + rng.below(1 << 29)))
+            let txo = 1 + rng.below(1 << 18);
+            spend(txo, txo + 1 + rng.below(1 << 29))
         });
         plain_rows_agree(seed, |rng| {
-            TxidRow::new(&rng.array(), Txo(1 + rng.below(1 << 29)))
+            TxidRow::new(&rng.array(), tx(1 + rng.below(1 << 29)))
         });
     }
 }
@@ -506,10 +514,10 @@ fn a_delete_without_its_put_is_damage_once_the_oldest_run_is_there() {
 fn a_row_that_is_there_twice_is_damage() {
     let mut runs = Runs::new(1);
     for height in 0..2 {
-        let row = SpendingRow::new(Txo(4), Txo(9 + u64::from(height)));
+        let row = spend(4, 9 + u64::from(height));
         runs.write(&mut [row], (Height(height), Height(height)));
     }
-    let mut buffer = vec![SpendingRow::new(Txo(1), Txo(2)); buffer_for::<SpendingRow>(3)];
+    let mut buffer = vec![spend(1, 2); buffer_for::<SpendingRow>(3)];
     let all = runs.catalogue.of(Relation::Spending);
     let error = read::<SpendingRow>(&runs.store, all, &mut buffer).unwrap_err();
     let damage = Damage::RepeatedRow;
@@ -551,7 +559,7 @@ fn damage_is_an_error_and_never_a_wrong_answer() {
     for (what, harm) in HARMS {
         let mut runs = Runs::new(3);
         let mut rows: Vec<_> = (1..60_000)
-            .map(|n| SpendingRow::new(Txo(n * 3), Txo(n * 3 + 1 + n % 7)))
+            .map(|n| spend(n * 3, n * 3 + 1 + n % 7))
             .collect();
         let run = runs.write(&mut rows, (Height(0), Height(0)));
         assert!(walk::<SpendingRow>(&runs.store, run).unwrap() == rows);

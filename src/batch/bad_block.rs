@@ -3,13 +3,13 @@
 //! Invariant: the two are never taken for each other. A bad block is left out of the chain, or read from
 //! another copy; a fault of the machine, or of the index, says nothing about blocks.
 
+use super::change::Change;
 use super::pending::PendingRow;
 use crate::Error;
 use crate::limits::COINBASE_MATURITY;
 use crate::primitives::fingerprint::Fingerprints;
-use crate::primitives::position::Txo;
+use crate::primitives::position::{TxNum, Txo};
 use crate::primitives::wire::{Block, BlockFault, Input};
-use crate::runs::row::CoinRow;
 use bitcoin::Txid;
 use bitcoin::hashes::Hash;
 
@@ -68,19 +68,18 @@ impl BadBlock {
         match self {
             BadBlock::Bytes { first_txo, .. } => *first_txo,
             BadBlock::Repeats(txo) => *txo,
-            BadBlock::Spend(bad) => bad.pending.spender(),
+            BadBlock::Spend(bad) => bad.pending.spender().first_output(),
         }
     }
 
-    /// Says what is wrong, given the block's bytes, the position of its first output, and the
-    /// fingerprints of the index.
-    pub fn describe(&self, bytes: &[u8], first_txo: Txo, fingerprints: &Fingerprints) -> String {
+    /// Says what is wrong, given the block's bytes, its coinbase, and the fingerprints of the index.
+    pub fn describe(&self, bytes: &[u8], coinbase: TxNum, fingerprints: &Fingerprints) -> String {
         match self {
             BadBlock::Bytes { fault, .. } => fault.to_string(),
             BadBlock::Repeats(txo) => {
                 format!("it makes output {txo}, which is there and unspent (BIP 30)")
             }
-            BadBlock::Spend(bad) => bad.describe(bytes, first_txo, fingerprints),
+            BadBlock::Spend(bad) => bad.describe(bytes, coinbase, fingerprints),
         }
     }
 }
@@ -113,21 +112,21 @@ pub enum SpendFault {
 
 impl BadSpend {
     /// Of a change that takes an output of a coinbase that may not be spent yet.
-    pub fn young(op: CoinRow) -> BadSpend {
+    pub fn young(change: Change) -> BadSpend {
         BadSpend {
-            pending: PendingRow::spend(op.fingerprint(), op.txo()),
+            pending: PendingRow::spend(change.fingerprint(), change.spender()),
             fault: SpendFault::Young,
         }
     }
 
     /// Names the transaction, the input and the outpoint.
-    fn describe(&self, bytes: &[u8], first_txo: Txo, fingerprints: &Fingerprints) -> String {
-        let mut first = first_txo;
+    fn describe(&self, bytes: &[u8], coinbase: TxNum, fingerprints: &Fingerprints) -> String {
+        let mut number = coinbase;
         let Ok(mut block) = Block::read(bytes) else {
             return self.fault.to_string();
         };
         while let Ok(Some(tx)) = block.next_tx() {
-            if first == self.pending.spender() {
+            if number == self.pending.spender() {
                 let txid = Txid::from_byte_array(tx.txid());
                 let is_it = |input: &Input<'_>| {
                     fingerprints.outpoint(input.outpoint) == self.pending.fingerprint()
@@ -143,7 +142,7 @@ impl BadSpend {
                     );
                 }
             }
-            first = Txo(first.0 + tx.output_count as u64);
+            number = number.next(tx.output_count);
         }
         self.fault.to_string()
     }

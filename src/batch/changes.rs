@@ -5,13 +5,14 @@
 
 use super::TableCounts;
 use super::bad_block::{BadBlock, BadSpend};
+use super::change::Change;
 use super::coinbases::Coinbases;
 use super::pending::{Pending, PendingRow};
 use super::rows::Spends;
 use crate::batch::table::Table;
 use crate::limits::PREFETCH_AHEAD;
 use crate::memory::region::Buffer;
-use crate::primitives::position::Txo;
+use crate::primitives::position::{TxNum, Txo};
 use crate::runs::row::CoinRow;
 
 /// What the changes of one block work on.
@@ -32,8 +33,8 @@ pub struct Changes<'a> {
     pub overwritten: &'a mut u64,
     /// Coins below it are on disk.
     pub spilled_below: Txo,
-    /// First output of the coinbase.
-    pub coinbase: Txo,
+    /// The coinbase.
+    pub coinbase: TxNum,
     /// End of its outputs.
     pub coinbase_end: Txo,
     /// Whether the coinbase may make a coin again that is not in the table (BIP 30).
@@ -41,32 +42,36 @@ pub struct Changes<'a> {
 }
 
 impl Changes<'_> {
-    /// Goes on with `ops[*at]`, and leaves in `at` where it stopped: at the end, or at a coin for which the
+    /// Goes on with `changes[*at]`, and leaves in `at` where it stopped: at the end, or at a coin for which the
     /// table must make room first; then its position is returned.
     ///
     /// # Errors
     /// What the block may not do.
     #[inline(never)]
-    pub fn apply(&mut self, ops: &[CoinRow], at: &mut usize) -> Result<Option<Txo>, BadBlock> {
-        while let Some(op) = ops.get(*at) {
-            if let Some(ahead) = ops.get(*at + PREFETCH_AHEAD) {
-                self.table.prefetch(*ahead);
+    pub fn apply(&mut self, changes: &[Change], at: &mut usize) -> Result<Option<Txo>, BadBlock> {
+        while let Some(change) = changes.get(*at) {
+            if let Some(ahead) = changes.get(*at + PREFETCH_AHEAD) {
+                self.table.prefetch(ahead.fingerprint());
             }
-            if op.is_delete() {
-                if !self.take(*op) {
-                    return Err(BadSpend::young(*op).into());
+            if change.is_take() {
+                if !self.take(*change) {
+                    return Err(BadSpend::young(*change).into());
                 }
-            } else if !self.table.has_room() {
-                return Ok(Some(op.txo()));
-            } else if let Some(old) = self.table.insert(*op) {
-                if op.txo() >= self.coinbase_end {
-                    return Err(BadBlock::Repeats(op.txo()));
+                *at += 1;
+                continue;
+            }
+            let coin = change.made();
+            if !self.table.has_room() {
+                return Ok(Some(coin.txo()));
+            } else if let Some(old) = self.table.insert(coin) {
+                if coin.txo() >= self.coinbase_end {
+                    return Err(BadBlock::Repeats(coin.txo()));
                 }
                 self.end(old, self.coinbase);
                 *self.overwritten += 1;
-            } else if self.may_overwrite_unseen && op.txo() < self.coinbase_end {
+            } else if self.may_overwrite_unseen && coin.txo() < self.coinbase_end {
                 self.pending
-                    .push(PendingRow::probe(op.fingerprint(), self.coinbase));
+                    .push(PendingRow::probe(coin.fingerprint(), self.coinbase));
             }
             *at += 1;
         }
@@ -75,16 +80,16 @@ impl Changes<'_> {
 
     /// `false`: the coin may not be spent yet.
     #[inline(always)]
-    fn take(&mut self, op: CoinRow) -> bool {
-        match self.table.take(op) {
+    fn take(&mut self, change: Change) -> bool {
+        let (fingerprint, spender) = (change.fingerprint(), change.spender());
+        match self.table.take(fingerprint) {
             Some(coin) if self.coinbases.is_young(coin.txo()) => return false,
             Some(coin) => {
-                self.end(coin, op.txo());
+                self.end(coin, spender);
                 self.counts.hits += 1;
             }
             None => {
-                self.pending
-                    .push(PendingRow::spend(op.fingerprint(), op.txo()));
+                self.pending.push(PendingRow::spend(fingerprint, spender));
                 self.counts.misses += 1;
             }
         }
@@ -92,7 +97,7 @@ impl Changes<'_> {
     }
 
     #[inline(always)]
-    fn end(&mut self, coin: CoinRow, spender: Txo) {
+    fn end(&mut self, coin: CoinRow, spender: TxNum) {
         self.spending.push(coin.txo(), spender);
         if coin.txo() < self.spilled_below {
             self.deletes

@@ -11,7 +11,7 @@ use crate::index::Index;
 use crate::limits::{BATCH_BLOCKS_MAX, COINBASE_MATURITY};
 use crate::memory::part::Part;
 use crate::memory::region::Buffer;
-use crate::primitives::position::{Height, Place, Txo};
+use crate::primitives::position::{Height, Place, TxNum, Txo};
 use crate::primitives::wire::{Block, BlockFault};
 use crate::{Error, Result};
 
@@ -105,10 +105,9 @@ impl Coinbases {
     }
 
     /// Whether the output `coin` may not be spent by the transaction `spender`.
-    pub fn is_young_for(&self, coin: Txo, spender: Txo) -> bool {
-        let blocks = self
-            .blocks
-            .partition_point(|block| block.first <= spender.0);
+    pub fn is_young_for(&self, coin: Txo, spender: TxNum) -> bool {
+        let first = spender.first_output();
+        let blocks = self.blocks.partition_point(|block| block.first <= first.0);
         blocks > 0 && self.is_in_young(coin, blocks - 1)
     }
 
@@ -170,7 +169,7 @@ mod tests {
             for coin in 0..block * 5 + 5 {
                 let is_young = coin % 5 < 2 && block - coin / 5 < 100;
                 assert_eq!(coinbases.is_young(Txo(coin)), is_young, "{coin} in {block}");
-                let spender = Txo(block * 5 + 3);
+                let spender = TxNum::of_first(Txo(block * 5 + 3));
                 assert_eq!(coinbases.is_young_for(Txo(coin), spender), is_young);
             }
         }

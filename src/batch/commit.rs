@@ -10,7 +10,7 @@ use super::spill::{new_run, write_spends};
 use crate::batch::clock::Stage;
 use crate::index::Index;
 use crate::limits::COIN_SPILLS_MAX;
-use crate::primitives::position::{Height, Txo};
+use crate::primitives::position::{Height, TxNum};
 use crate::runs::catalogue::Run;
 use crate::runs::fold::Folder;
 use crate::runs::policy::overlap;
@@ -42,7 +42,9 @@ impl Batch {
         }
         self.stages.enter(Stage::Commit);
         for spender in overwriters {
-            let from = index.snapshot()?.height_at(spender, self.first, tip)?;
+            let from = index
+                .snapshot()?
+                .height_at(spender.first_output(), self.first, tip)?;
             index.take_coin_from(from, tip)?;
         }
         for run in &mut self.spills {
@@ -58,7 +60,7 @@ impl Batch {
 
     /// Makes one of the runs of coins that were spilled, and looks the pending spends up; who spent what
     /// waits with the other rows. Returns the coinbases that overwrote a coin.
-    fn settle_coins(&mut self, index: &mut Index) -> Result<Vec<Txo>, Failure> {
+    fn settle_coins(&mut self, index: &mut Index) -> Result<Vec<TxNum>, Failure> {
         let coins = self.coins_to_gather(index)?;
         self.spills.retain(|run| !is_coins(run));
         if self.pending.is_empty() && coins.len() < 2 {

@@ -5,6 +5,7 @@
 //!
 //! Memory: room for the largest block, made once.
 
+use super::change::Change;
 use super::rows::Shares;
 use crate::index::blocks::TxMarks;
 use crate::limits::{BLOCK_TXS_MAX, COIN_CHANGES_MAX};
@@ -12,10 +13,10 @@ use crate::memory::part::Part;
 use crate::memory::region::{Buffer, Region};
 use crate::primitives::fingerprint::lanes::Lanes;
 use crate::primitives::fingerprint::{Fingerprints, outpoint_of_hash, script_of_hash};
-use crate::primitives::position::{Height, Txo};
+use crate::primitives::position::{Height, TxNum, Txo};
 use crate::primitives::script::is_unspendable;
 use crate::primitives::wire::{Block, BlockFault, Hash32, check_merkle_root, check_witnesses};
-use crate::runs::row::{CoinRow, FundingRow, TxidRow};
+use crate::runs::row::{FundingRow, TxidRow};
 
 /// Numbers of a block.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
@@ -34,7 +35,7 @@ pub struct BlockCounts {
 
 /// Digests one block after the other.
 pub struct Digest {
-    ops: Buffer<CoinRow>,
+    changes: Buffer<Change>,
     txids: Region<Hash32>,
     marks: TxMarks,
     hashing: Hashing,
@@ -44,7 +45,7 @@ pub struct Digest {
 impl Digest {
     /// Bytes of memory it takes.
     pub const BYTES: usize =
-        COIN_CHANGES_MAX * size_of::<CoinRow>() + BLOCK_TXS_MAX as usize * size_of::<Hash32>();
+        COIN_CHANGES_MAX * size_of::<Change>() + BLOCK_TXS_MAX as usize * size_of::<Hash32>();
 
     /// With room for the largest block. `witnesses_from`: witnesses are checked too, and commitments
     /// count from this height on.
@@ -56,7 +57,7 @@ impl Digest {
         witnesses_from: Option<Height>,
     ) -> crate::Result<Digest> {
         Ok(Digest {
-            ops: Buffer::new(Part::Block, COIN_CHANGES_MAX)?,
+            changes: Buffer::new(Part::Block, COIN_CHANGES_MAX)?,
             txids: Region::new(Part::Block, BLOCK_TXS_MAX as usize)?,
             marks: TxMarks::new(),
             hashing: Hashing::new(fingerprints),
@@ -64,15 +65,14 @@ impl Digest {
         })
     }
 
-    /// The coins of the last block in order: a put makes one, a delete takes one for the transaction
-    /// that its txo names.
-    pub fn ops(&self) -> &[CoinRow] {
-        &self.ops
+    /// The coins that the last block makes and takes, in order.
+    pub fn changes(&self) -> &[Change] {
+        &self.changes
     }
 
     /// The same, to take out what is done with.
-    pub fn ops_mut(&mut self) -> &mut Buffer<CoinRow> {
-        &mut self.ops
+    pub fn changes_mut(&mut self) -> &mut Buffer<Change> {
+        &mut self.changes
     }
 
     /// Where the last block's transactions begin.
@@ -93,20 +93,20 @@ impl Digest {
         rows: &mut Shares<'_>,
     ) -> Result<BlockCounts, BlockFault> {
         let mut counts = BlockCounts::default();
+        let mut number = TxNum::of_first(first_txo);
         let mut block = Block::read(bytes)?;
-        self.ops.clear();
+        self.changes.clear();
         self.marks.clear();
         self.hashing.clear();
         while let Some(tx) = block.next_tx()? {
-            let first = Txo(first_txo.0 + counts.outputs);
             let txid = tx.txid();
             self.txids[counts.txs as usize] = txid;
-            self.marks.add(tx.offset_bytes, first);
-            rows.txids.push(TxidRow::new(&txid, first));
+            self.marks.add(tx.offset_bytes, number);
+            rows.txids.push(TxidRow::new(&txid, number));
             if counts.txs > 0 {
                 for input in tx.inputs() {
-                    self.ops.push(CoinRow::delete(0, first));
-                    self.hashing.outpoint(input.outpoint, &mut self.ops);
+                    self.changes.push(Change::take(0, number));
+                    self.hashing.outpoint(input.outpoint, &mut self.changes);
                 }
                 counts.inputs += tx.input_count as u64;
             } else {
@@ -115,22 +115,24 @@ impl Digest {
             let mut outpoint = [0; 36];
             outpoint[..32].copy_from_slice(&txid);
             for (vout, output) in (0u32..).zip(tx.outputs()) {
-                let txo = Txo(first.0 + u64::from(vout));
+                let txo = number.output(vout);
                 if is_unspendable(output.script) || first_txo.0 == 0 {
                     continue;
                 }
                 outpoint[32..].copy_from_slice(&vout.to_le_bytes());
-                self.ops.push(CoinRow::put(0, txo));
-                self.hashing.outpoint(&outpoint, &mut self.ops);
+                self.changes.push(Change::make(0, txo));
+                self.hashing.outpoint(&outpoint, &mut self.changes);
                 rows.funding
                     .push(FundingRow::new(0, txo, output.amount_sat));
                 self.hashing.script(output.script, rows.funding.filled());
                 counts.coins += 1;
             }
+            number = number.next(tx.output_count);
             counts.outputs += tx.output_count as u64;
             counts.txs += 1;
         }
-        self.hashing.finish(&mut self.ops, rows.funding.filled());
+        self.hashing
+            .finish(&mut self.changes, rows.funding.filled());
         self.txids.note_used(counts.txs as usize);
         check_merkle_root(&mut self.txids[..counts.txs as usize], block.header)?;
         if let Some(from) = self.witnesses_from {
@@ -166,12 +168,12 @@ impl Hashing {
         self.finish(&mut [], &mut []);
     }
 
-    /// The last of `ops` is of this outpoint.
+    /// The last of `changes` is of this outpoint.
     #[inline(always)]
-    fn outpoint(&mut self, outpoint: &[u8; 36], ops: &mut [CoinRow]) {
-        if self.outpoints.push(outpoint, ops.len() - 1) {
+    fn outpoint(&mut self, outpoint: &[u8; 36], changes: &mut [Change]) {
+        if self.outpoints.push(outpoint, changes.len() - 1) {
             self.outpoints.hash(self.fingerprints.key(), |at, hash| {
-                set_outpoint(ops, at, hash)
+                set_outpoint(changes, at, hash)
             });
         }
     }
@@ -195,10 +197,10 @@ impl Hashing {
     }
 
     /// Fills in what is still waiting.
-    fn finish(&mut self, ops: &mut [CoinRow], rows: &mut [FundingRow]) {
+    fn finish(&mut self, changes: &mut [Change], rows: &mut [FundingRow]) {
         let key = self.fingerprints.key();
         self.outpoints
-            .hash(key, |at, hash| set_outpoint(ops, at, hash));
+            .hash(key, |at, hash| set_outpoint(changes, at, hash));
         self.scripts_3
             .hash(key, |at, hash| set_script(rows, at, hash));
         self.scripts_4
@@ -209,9 +211,9 @@ impl Hashing {
 }
 
 #[inline(always)]
-fn set_outpoint(ops: &mut [CoinRow], at: usize, hash: u128) {
-    if let Some(op) = ops.get_mut(at) {
-        *op = op.with_fingerprint(outpoint_of_hash(hash));
+fn set_outpoint(changes: &mut [Change], at: usize, hash: u128) {
+    if let Some(change) = changes.get_mut(at) {
+        *change = change.with_fingerprint(outpoint_of_hash(hash));
     }
 }
 

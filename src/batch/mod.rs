@@ -9,9 +9,10 @@
 //! | file | what |
 //! | --- | --- |
 //! | `digest.rs` | a block becomes coins taken and made, and rows |
+//! | `change.rs` | what a block does to one coin |
 //! | `pairs.rs` | coins that the block spends itself |
 //! | `coinbases.rs` | outputs of coinbases that may not be spent yet |
-//! | `changes.rs` | coins into and out of the table |
+//! | `changes.rs` | all changes: coins into and out of the table |
 //! | `rows.rs` | the rows that wait |
 //! | `spill.rs` | a full buffer becomes a run |
 //! | `commit.rs` | all of it becomes real |
@@ -23,6 +24,7 @@
 //! | `warm.rs` | the table filled from the runs |
 
 mod bad_block;
+mod change;
 mod changes;
 pub mod clock;
 pub mod coinbases;
@@ -51,7 +53,7 @@ use crate::limits::{
 use crate::memory::part::Part;
 use crate::memory::plan::Plan;
 use crate::memory::region::Buffer;
-use crate::primitives::position::{Height, Place, Txo};
+use crate::primitives::position::{Height, Place, TxNum, Txo};
 use crate::primitives::wire;
 use crate::runs::catalogue::Run;
 use crate::runs::row::{CoinRow, Relation, Row};
@@ -192,20 +194,20 @@ impl Batch {
     }
 
     /// The block that has `txo`, one that is not committed or the one that could not be added: its height
-    /// and its first output.
+    /// and its coinbase.
     ///
     /// # Errors
     /// [`crate::store::Fault::Store`], [`crate::store::Fault::DamagedIndex`].
-    pub fn block_of(&self, index: &Index, txo: Txo) -> Result<(Height, Txo)> {
+    pub fn block_of(&self, index: &Index, txo: Txo) -> Result<(Height, TxNum)> {
         let Some((last, row)) = self.last else {
-            return Ok((Height(0), Txo(0)));
+            return Ok((Height(0), TxNum::default()));
         };
         if txo.0 >= row.outputs {
-            return Ok((last.next(), Txo(row.outputs)));
+            return Ok((last.next(), TxNum::of_first(Txo(row.outputs))));
         }
         let snapshot = index.snapshot()?;
         let height = snapshot.height_at(txo, self.first, last)?;
-        Ok((height, snapshot.block(height)?.first_txo))
+        Ok((height, snapshot.block(height)?.coinbase()))
     }
 
     /// How well the table served so far.
@@ -303,7 +305,7 @@ impl Batch {
         let mut spending = self.rows.shares().spending;
         spending.add_outputs(counts.outputs);
         self.pairs.take_out(
-            self.digest.ops_mut(),
+            self.digest.changes_mut(),
             counts.coins as usize,
             coinbase_end,
             |txo, spender| {
@@ -321,11 +323,11 @@ impl Batch {
                 counts: &mut self.table_counts,
                 overwritten: &mut overwritten,
                 spilled_below: self.spilled_below,
-                coinbase: first_txo,
+                coinbase: TxNum::of_first(first_txo),
                 coinbase_end,
                 may_overwrite_unseen: !self.is_complete && height.0 < self.bip34_height,
             };
-            match changes.apply(self.digest.ops(), &mut at)? {
+            match changes.apply(self.digest.changes(), &mut at)? {
                 None => return Ok(overwritten),
                 Some(txo) => {
                     self.spill_coins(index, txo)?;

@@ -11,7 +11,7 @@ use crate::index::Index;
 use crate::limits::{COIN_CHANGES_MAX, PENDING_SPILLS_MAX};
 use crate::memory::part::Part;
 use crate::memory::region::Buffer;
-use crate::primitives::position::Txo;
+use crate::primitives::position::{TxNum, Txo};
 use crate::runs::catalogue::Run;
 use crate::runs::row::{CoinRow, Relation, Row};
 use crate::runs::sort::SortArea;
@@ -32,14 +32,14 @@ pub struct PendingRow(u128);
 impl PendingRow {
     /// The transaction `spender` spends the outpoint with this fingerprint.
     #[inline(always)]
-    pub fn spend(fingerprint: u128, spender: Txo) -> PendingRow {
-        PendingRow(CoinRow::put(fingerprint, spender).0)
+    pub fn spend(fingerprint: u128, spender: TxNum) -> PendingRow {
+        PendingRow(CoinRow::put(fingerprint, spender.first_output()).0)
     }
 
     /// An output of `coinbase` that may overwrite an older coin of the same outpoint (BIP 30), and need
     /// not find one.
-    pub fn probe(fingerprint: u128, coinbase: Txo) -> PendingRow {
-        PendingRow(CoinRow::delete(fingerprint, coinbase).0)
+    pub fn probe(fingerprint: u128, coinbase: TxNum) -> PendingRow {
+        PendingRow(CoinRow::delete(fingerprint, coinbase.first_output()).0)
     }
 
     /// The outpoint's fingerprint.
@@ -48,8 +48,8 @@ impl PendingRow {
     }
 
     /// The transaction that spends it, or overwrites it.
-    pub fn spender(self) -> Txo {
-        CoinRow(self.0).txo()
+    pub fn spender(self) -> TxNum {
+        TxNum::of_first(CoinRow(self.0).txo())
     }
 
     /// Whether it need not find a coin.
@@ -230,7 +230,7 @@ mod tests {
 
     fn row(at: u64) -> PendingRow {
         let fingerprint = u128::from(at + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15_F39C_C060) >> 8;
-        PendingRow::spend(fingerprint & ((1 << 88) - 1), Txo(at + 1))
+        PendingRow::spend(fingerprint & ((1 << 88) - 1), TxNum::of_first(Txo(at + 1)))
     }
 
     /// All that is pending after so many rows in each of some spills, and `last` rows more.

@@ -6,7 +6,7 @@ use super::bad_block::{BadSpend, Failure, SpendFault};
 use super::coinbases::Coinbases;
 use super::pending::PendingRow;
 use super::rows::Spends;
-use crate::primitives::position::Txo;
+use crate::primitives::position::{TxNum, Txo};
 use crate::runs::catalogue::Run;
 use crate::runs::read::Walk;
 use crate::runs::row::CoinRow;
@@ -31,7 +31,7 @@ pub struct Resolver<'c> {
     /// What is left of the batch's rows of the outpoint, with the deletes of coins that were taken.
     left: Vec<CoinRow>,
     /// Coinbases that overwrote a coin, one by one.
-    pub overwriters: Vec<Txo>,
+    pub overwriters: Vec<TxNum>,
 }
 
 impl<'c> Resolver<'c> {
@@ -99,8 +99,8 @@ impl<'c> Resolver<'c> {
     }
 
     /// Which of the coins at hand is the newest that is older than the spender.
-    fn newest_before(&self, spender: Txo) -> Option<usize> {
-        let is_older = |row: &CoinRow| !row.is_delete() && row.txo() < spender;
+    fn newest_before(&self, spender: TxNum) -> Option<usize> {
+        let is_older = |row: &CoinRow| !row.is_delete() && row.txo().existed_before(spender);
         self.coins.iter().rposition(is_older)
     }
 

@@ -14,7 +14,7 @@
 use crate::limits::BLOCK_OUTPUTS_MAX;
 use crate::memory::part::Part;
 use crate::memory::region::Region;
-use crate::primitives::position::Txo;
+use crate::primitives::position::{TxNum, Txo};
 use crate::runs::row::{FundingRow, Row, SpendingRow, TxidRow};
 use bytemuck::Pod;
 use std::ops::Range;
@@ -118,10 +118,10 @@ impl Spends<'_> {
 
     /// `txo` is spent by `spender`, which follows it; there must be room.
     #[inline(always)]
-    pub fn push(&mut self, txo: Txo, spender: Txo) {
+    pub fn push(&mut self, txo: Txo, spender: TxNum) {
         match txo.0.checked_sub(self.from.0) {
             Some(at) => {
-                self.recent.rows[at as usize] = (spender.0 - self.from.0) as u32 + 1;
+                self.recent.rows[at as usize] = (spender.first_output().0 - self.from.0) as u32 + 1;
             }
             None => self.older.push(SpendingRow::new(txo, spender)),
         }
@@ -142,8 +142,8 @@ impl Spends<'_> {
         let recent = &self.recent.rows[..*self.recent.count];
         (self.from.0..).zip(recent).filter_map(|(txo, spender)| {
             let behind = spender.checked_sub(1)?;
-            let spender = Txo(self.from.0 + u64::from(behind));
-            Some(SpendingRow::new(Txo(txo), spender))
+            let first = Txo(self.from.0 + u64::from(behind));
+            Some(SpendingRow::new(Txo(txo), TxNum::of_first(first)))
         })
     }
 
@@ -293,30 +293,34 @@ impl RowBuffers {
 mod tests {
     use super::*;
 
+    fn tx(first: u64) -> TxNum {
+        TxNum::of_first(Txo(first))
+    }
+
     #[test]
     fn recent_spends_come_back_in_order_and_older_ones_as_they_came() {
         let mut rows = RowBuffers::new(32 << 20).unwrap();
         // What a merge leaves in the region is no spend.
         rows.whole::<SpendingRow>()
-            .fill(SpendingRow::new(Txo(7), Txo(9)));
+            .fill(SpendingRow::new(Txo(7), tx(9)));
         rows.begin_recent(Txo(100));
         let mut spends = rows.shares().spending;
         assert!(spends.has_room(1));
         spends.add_outputs(3);
         spends.add_outputs(5);
-        spends.push(Txo(107), Txo(108));
-        spends.push(Txo(99), Txo(105));
-        spends.push(Txo(100), Txo(103));
-        spends.push(Txo(3), Txo(105));
+        spends.push(Txo(107), tx(108));
+        spends.push(Txo(99), tx(105));
+        spends.push(Txo(100), tx(103));
+        spends.push(Txo(3), tx(105));
         let recent: Vec<_> = spends.recent().collect();
-        let spend = |txo, spender| SpendingRow::new(Txo(txo), Txo(spender));
+        let spend = |txo, spender| SpendingRow::new(Txo(txo), tx(spender));
         assert_eq!(recent, [spend(100, 103), spend(107, 108)]);
         assert_eq!(spends.older(), [spend(99, 105), spend(3, 105)]);
         spends.clear();
         spends.add_outputs(8);
         assert_eq!(spends.recent().count(), 0);
-        spends.push(Txo(108), Txo(110));
-        spends.push(Txo(107), Txo(110));
+        spends.push(Txo(108), tx(110));
+        spends.push(Txo(107), tx(110));
         assert_eq!(spends.recent().collect::<Vec<_>>(), [spend(108, 110)]);
         assert_eq!(spends.older(), [spend(107, 110)]);
     }
@@ -333,7 +337,7 @@ mod tests {
         let bytes = first.0 * 24 + first.1 * 4 + first.2 * 16;
         assert!((BYTES_FIRST / 100 * 80..BYTES_FIRST).contains(&bytes));
         // What waits stays where it is.
-        rows.shares().txids.push(TxidRow::new(&[7; 32], Txo(1)));
+        rows.shares().txids.push(TxidRow::new(&[7; 32], tx(1)));
         for _ in 0..SPILLS_TO_DOUBLE {
             assert_eq!(room(&mut rows).0, first.0);
             rows.note_full();
@@ -342,7 +346,7 @@ mod tests {
         assert!(second.0.abs_diff(2 * first.0) <= 1 && second.1.abs_diff(2 * first.1) <= 1);
         assert_eq!(
             rows.shares().txids.filled(),
-            [TxidRow::new(&[7; 32], Txo(1))]
+            [TxidRow::new(&[7; 32], tx(1))]
         );
         for _ in 0..2 * SPILLS_TO_DOUBLE {
             rows.note_full();

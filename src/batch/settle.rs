@@ -15,7 +15,7 @@ use super::pending::PendingRow;
 use super::resolve::Resolver;
 use super::rows::Spends;
 use crate::limits::{OUTPOINT_COINS_MAX, SEGMENT_BYTES_MIN};
-use crate::primitives::position::Txo;
+use crate::primitives::position::{TxNum, Txo};
 use crate::runs::catalogue::Run;
 use crate::runs::fold::free_read;
 use crate::runs::page::NO_NEXT;
@@ -119,7 +119,7 @@ impl<'a> Settler<'a> {
     }
 
     /// The coinbases that overwrote a coin.
-    pub fn into_overwriters(self) -> Vec<Txo> {
+    pub fn into_overwriters(self) -> Vec<TxNum> {
         self.resolver.overwriters
     }
 }
@@ -147,6 +147,10 @@ mod tests {
 
     fn fingerprint(txo: u64) -> u128 {
         u128::from(txo).wrapping_mul(0x9E37_79B9_7F4A_7C15_F39C_C060) >> 8 & ((1 << 88) - 1)
+    }
+
+    fn tx(first: u64) -> TxNum {
+        TxNum::of_first(Txo(first))
     }
 
     fn coin(txo: u64) -> CoinRow {
@@ -248,7 +252,7 @@ mod tests {
         }
         let spent: Vec<u64> = live.iter().copied().filter(|txo| txo % 3 == 0).collect();
         for txo in &spent {
-            let spender = Txo(MADE + txo % 11);
+            let spender = tx(MADE + txo % 11);
             scene
                 .pending
                 .push(PendingRow::spend(fingerprint(*txo), spender));
@@ -256,7 +260,7 @@ mod tests {
         // Nothing is there to be overwritten.
         scene
             .pending
-            .push(PendingRow::probe(fingerprint(MADE + 5), Txo(MADE)));
+            .push(PendingRow::probe(fingerprint(MADE + 5), tx(MADE)));
         let Settled {
             coins,
             spends,
@@ -278,7 +282,7 @@ mod tests {
         let mut found: Vec<u64> = spends.iter().map(|spend| spend.txo().0).collect();
         found.sort();
         assert!(found == spent, "{} spends", found.len());
-        let is_right = |spend: &SpendingRow| spend.spender() == Txo(MADE + spend.txo().0 % 11);
+        let is_right = |spend: &SpendingRow| spend.spender() == tx(MADE + spend.txo().0 % 11);
         assert!(spends.iter().all(is_right));
         let read = scene.index.store().read().unwrap();
         for run in spills {
@@ -290,7 +294,7 @@ mod tests {
     /// By which coins there are: of the batch, older, ended.
     #[test]
     fn a_spend_that_cannot_be_is_named_with_the_reason() {
-        let spend = PendingRow::spend(fingerprint(9), Txo(30));
+        let spend = PendingRow::spend(fingerprint(9), tx(30));
         let early = CoinRow::put(fingerprint(9), Txo(30));
         let other = coin(5);
         for (older, batch, twice, fault) in [
@@ -311,7 +315,7 @@ mod tests {
             let batch = scene.write(batch.into_iter());
             scene.pending.push(spend);
             if twice {
-                let again = PendingRow::spend(fingerprint(9), Txo(31));
+                let again = PendingRow::spend(fingerprint(9), tx(31));
                 scene.pending.push(again);
             }
             let settled = scene.settle(vec![older], vec![batch]);
@@ -319,7 +323,7 @@ mod tests {
                 panic!("{fault}: it is settled");
             };
             assert_eq!(bad.fault, fault);
-            let spender = if twice { Txo(31) } else { Txo(30) };
+            let spender = tx(if twice { 31 } else { 30 });
             assert_eq!(bad.pending.spender(), spender);
         }
     }

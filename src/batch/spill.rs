@@ -185,6 +185,7 @@ pub(super) mod tests {
     use super::*;
     use crate::batch::rows::RowBuffers;
     use crate::index::meta::Meta;
+    use crate::primitives::position::TxNum;
     use crate::runs::read::Walk;
 
     /// An empty index.
@@ -235,9 +236,10 @@ pub(super) mod tests {
             let mut spends = buffers.shares().spending;
             spends.add_outputs(2 * MANY);
             let end = Txo(FIRST + 2 * MANY);
-            let older = [900, 5, 77].map(|txo| SpendingRow::new(Txo(txo), Txo(FIRST)));
+            let (first, last) = (TxNum::of_first(Txo(FIRST)), TxNum::of_first(end));
+            let older = [900, 5, 77].map(|txo| SpendingRow::new(Txo(txo), first));
             let recent: Vec<_> = (0..spent)
-                .map(|n| SpendingRow::new(Txo(FIRST + 2 * n), end))
+                .map(|n| SpendingRow::new(Txo(FIRST + 2 * n), last))
                 .collect();
             for row in older.iter().chain(&recent) {
                 spends.push(row.txo(), row.spender());

@@ -12,7 +12,7 @@
 
 use crate::Result;
 use crate::memory::sorter::{Sorted, Sorter};
-use crate::primitives::position::Txo;
+use crate::primitives::position::{TxNum, Txo};
 use byteorder::{BigEndian, ByteOrder, LittleEndian};
 use std::path::Path;
 
@@ -80,8 +80,8 @@ impl Entries {
     }
 
     /// Takes that the script at this place spent something.
-    pub fn push_spend(&mut self, place: &[u8], spender: Txo) -> Result<()> {
-        self.push(place, spender.0, &[&[], &[]])
+    pub fn push_spend(&mut self, place: &[u8], spender: TxNum) -> Result<()> {
+        self.push(place, spender.first_output().0, &[&[], &[]])
     }
 
     fn push(&mut self, place: &[u8], event: u64, [numbers, script]: &[&[u8]; 2]) -> Result<()> {
@@ -115,7 +115,8 @@ pub(super) struct Entry<'a> {
     pub unspent: u64,
     /// What it received first.
     pub first: Txo,
-    /// What it received last, or the transaction that spent something of it, if that came later.
+    /// What it received last, or the first output of the transaction that spent something of it, if that
+    /// came later.
     pub last: Txo,
     pub script: &'a [u8],
 }
@@ -134,11 +135,11 @@ impl InOrder {
     /// Those of [`Sorted::next_record`].
     pub fn next_entry(&mut self) -> Result<Option<Entry<'_>>> {
         let key_bytes = self.place_bytes + 8;
-        let mut last_spend = Txo(0);
+        let mut last_spend = TxNum::default();
         while let Some(record) = self.sorted.next_record()? {
             let event = BigEndian::read_u64(&record[self.place_bytes..]);
             if event != OWNER {
-                last_spend = Txo(event);
+                last_spend = TxNum::of_first(Txo(event));
                 continue;
             }
             self.record.clear();
@@ -150,7 +151,7 @@ impl InOrder {
                 balance_sat: LittleEndian::read_u128(numbers),
                 unspent: LittleEndian::read_u64(&numbers[16..]),
                 first: Txo(BigEndian::read_u64(&key[self.place_bytes - 8..])),
-                last: last_receipt.max(last_spend),
+                last: last_receipt.max(last_spend.first_output()),
                 script,
             }));
         }

@@ -503,10 +503,10 @@ impl Import<'_, '_> {
 
     /// A block that breaks the rules: above the settled line it is left out, below it all ends.
     fn invalid_block(&mut self, reader: &mut BlockReader, bad: BadBlock) -> Result<End> {
-        let (height, first_txo) = self.batch.block_of(self.index, bad.txo())?;
+        let (height, coinbase) = self.batch.block_of(self.index, bad.txo())?;
         let place = self.index.snapshot()?.place(height)?;
         let bytes = reader.read(place)?;
-        let fault = bad.describe(bytes, first_txo, &self.index.fingerprints());
+        let fault = bad.describe(bytes, coinbase, &self.index.fingerprints());
         let hash = self.datadir.hash_at(place)?;
         if height <= self.chain.settled() {
             return Err(Fault::InvalidSettledBlock {

@@ -23,7 +23,7 @@
 //! (u32), offset of the block's first byte (u64), bytes (u32).
 
 use crate::limits::{HEADER_BYTES, OFFSET_EVERY_TXS};
-use crate::primitives::position::{Place, Txo};
+use crate::primitives::position::{Place, TxNum, Txo};
 use crate::primitives::wire::Hash32;
 use crate::store::{TableDefinition, sealed};
 use byteorder::{ByteOrder, LittleEndian};
@@ -52,7 +52,7 @@ pub struct BlockRow {
     pub header: [u8; HEADER_BYTES],
     /// Its hash, in internal byte order.
     pub hash: Hash32,
-    /// Position of the block's first output, and name of its coinbase.
+    /// Position of the block's first output.
     pub first_txo: Txo,
     /// Transactions from genesis through this block.
     pub txs: u64,
@@ -65,6 +65,11 @@ pub struct BlockRow {
 }
 
 impl BlockRow {
+    /// The block's coinbase.
+    pub fn coinbase(&self) -> TxNum {
+        TxNum::of_first(self.first_txo)
+    }
+
     /// The row as it is stored.
     pub fn seal(&self, height: u32) -> Vec<u8> {
         sealed::seal(height.into(), &self.encode())
@@ -153,9 +158,9 @@ impl TxMarks {
         self.txs = 0;
     }
 
-    /// Notes the next transaction: its first byte in the block, and its first output's position.
-    pub fn add(&mut self, offset_bytes: usize, first_txo: Txo) {
-        let here = (offset_bytes as u64, first_txo.0);
+    /// Notes the next transaction: its first byte in the block, and its number.
+    pub fn add(&mut self, offset_bytes: usize, number: TxNum) {
+        let here = (offset_bytes as u64, number.first_output().0);
         if self.txs.is_multiple_of(OFFSET_EVERY_TXS) {
             if self.txs > 0 {
                 push_leb128(&mut self.bytes, here.0 - self.last.0);
@@ -179,22 +184,23 @@ pub struct Mark {
     pub tx_index: usize,
     /// Its first byte in the block.
     pub offset_bytes: usize,
-    /// Position of its first output.
-    pub first_txo: Txo,
+    /// Its number.
+    pub number: TxNum,
 }
 
-/// The last mark at or before `wanted`, and the mark behind it, given the first transaction of the
+/// The last mark at or before the output `wanted`, and the mark behind it, given the first transaction of the
 /// block as a mark. `None` if the bytes are no marks.
 pub fn marks_around(bytes: &[u8], first: Mark, wanted: Txo) -> Option<(Mark, Option<Mark>)> {
     let (mut mark, mut rest) = (first, bytes);
     while !rest.is_empty() {
         let offset = mark.offset_bytes as u64 + take_leb128(&mut rest)?;
+        let first_txo = Txo(mark.number.first_output().0 + take_leb128(&mut rest)?);
         let next = Mark {
             tx_index: mark.tx_index + OFFSET_EVERY_TXS,
             offset_bytes: offset as usize,
-            first_txo: Txo(mark.first_txo.0 + take_leb128(&mut rest)?),
+            number: TxNum::of_first(first_txo),
         };
-        if next.first_txo > wanted {
+        if wanted.existed_before(next.number) {
             return Some((mark, Some(next)));
         }
         mark = next;
@@ -261,22 +267,22 @@ mod tests {
     #[test]
     fn a_mark_is_found_at_or_before_every_transaction() {
         let mut marks = TxMarks::new();
-        let tx = |n: usize| (81 + 300 * n, Txo(1000 + 3 * n as u64));
+        let tx = |n: usize| (81 + 300 * n, TxNum::of_first(Txo(1000 + 3 * n as u64)));
         for n in 0..100 {
             marks.add(tx(n).0, tx(n).1);
         }
         let first = Mark {
             tx_index: 0,
             offset_bytes: 81,
-            first_txo: Txo(1000),
+            number: tx(0).1,
         };
         for n in 0..100 {
-            let (mark, next) = marks_around(marks.bytes(), first, Txo(tx(n).1.0 + 2)).unwrap();
+            let (mark, next) = marks_around(marks.bytes(), first, tx(n).1.output(2)).unwrap();
             assert_eq!(mark.tx_index, n / 16 * 16);
-            assert_eq!((mark.offset_bytes, mark.first_txo), tx(mark.tx_index));
+            assert_eq!((mark.offset_bytes, mark.number), tx(mark.tx_index));
             let last = mark.tx_index == 96;
             assert_eq!(
-                next.map(|next| (next.offset_bytes, next.first_txo)),
+                next.map(|next| (next.offset_bytes, next.number)),
                 (!last).then(|| tx(mark.tx_index + 16))
             );
         }

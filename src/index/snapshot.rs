@@ -7,7 +7,7 @@ use super::blocks::{
     BLOCKS, BlockRow, HASHES, Mark, OFFSETS, POSITIONS, decode_place, marks_around,
 };
 use crate::limits::{BLOCK_TXS_MAX, HEADER_BYTES};
-use crate::primitives::position::{Height, Place, Txo};
+use crate::primitives::position::{Height, Place, TxNum, Txo};
 use crate::primitives::wire::Hash32;
 use crate::runs::catalogue::Run;
 use crate::runs::read::Walk;
@@ -191,12 +191,12 @@ impl<'i> Snapshot<'i> {
         let first = Mark {
             tx_index: 0,
             offset_bytes: HEADER_BYTES + count_bytes,
-            first_txo: block.first_txo,
+            number: block.coinbase(),
         };
         let marks = sealed::open(height.0.into(), stored.value()).ok_or_else(missing)?;
         let (first, next) = marks_around(marks, first, txo).ok_or_else(missing)?;
         let end = next.map_or((bytes as usize, Txo(block.outputs)), |next| {
-            (next.offset_bytes, next.first_txo)
+            (next.offset_bytes, next.number.first_output())
         });
         let in_order = first.offset_bytes < end.0 && end.0 <= bytes as usize;
         in_order.then_some(()).ok_or_else(missing)?;
@@ -262,7 +262,7 @@ impl<'i> Snapshot<'i> {
     ///
     /// # Errors
     /// [`crate::runs::Fault::Damaged`], [`crate::store::Fault::Store`].
-    pub fn spenders(&self, txos: &[Txo], end: Txo) -> Result<Vec<Option<Txo>>> {
+    pub fn spenders(&self, txos: &[Txo], end: Txo) -> Result<Vec<Option<TxNum>>> {
         let mut spenders = vec![None; txos.len()];
         for run in self.index.catalogue().of(SpendingRow::RELATION) {
             let first = txos.partition_point(|txo| u128::from(txo.0) < run.low_key);
@@ -274,7 +274,7 @@ impl<'i> Snapshot<'i> {
                 let walk = self.walk_to(&mut walk, run, u128::from(txo.0))?;
                 let found = walk
                     .row()
-                    .filter(|row| row.txo() == *txo && row.spender() < end);
+                    .filter(|row| row.txo() == *txo && row.spender().is_below(end));
                 if let Some(row) = found {
                     *spender = Some(row.spender());
                 }

@@ -9,7 +9,7 @@
 //! | `amount.rs` | amounts in bitcoin, as Core prints them |
 //! | `script.rs` | which scripts can never be spent |
 //! | `network.rs` | the networks and what differs between them |
-//! | `position.rs` | heights, txos, places |
+//! | `position.rs` | heights, txos, transaction numbers, places |
 //! | `fingerprint/` | keyed hashes of outpoints, scripts and txids |
 
 pub mod amount;

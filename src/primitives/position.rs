@@ -2,9 +2,10 @@
 //!
 //! Invariant: numbers are given in chain order, so "existed at height h" is one comparison.
 //!
-//! A transaction is named by the [`Txo`] of its first output. Every valid transaction has at least
-//! one output (Bitcoin Core, `consensus/tx_check.cpp`: "bad-txns-vout-empty"), so the name is unique
-//! and comes in chain order, and no second numbering has to be kept and translated.
+//! A transaction's number is the [`Txo`] of its first output. Every valid transaction has at least
+//! one output (Bitcoin Core, `consensus/tx_check.cpp`: "bad-txns-vout-empty"), so the number is unique
+//! and comes in chain order, and no second numbering has to be kept and translated. It is a type of its
+//! own all the same, [`TxNum`]: an output and its spender are not to be taken for each other.
 
 use std::fmt;
 
@@ -39,13 +40,56 @@ impl fmt::Display for Height {
 }
 
 /// Position of an output among all outputs of the chain; unspendable ones are counted too.
-/// Also, as the position of its first output, the name of a transaction.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, bytemuck::Zeroable)]
 pub struct Txo(pub u64);
+
+impl Txo {
+    /// Whether the output was made before the transaction `tx`, which may spend no other.
+    #[inline(always)]
+    pub fn existed_before(self, tx: TxNum) -> bool {
+        self < tx.0
+    }
+}
 
 impl fmt::Display for Txo {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
+    }
+}
+
+/// A transaction's number: the txo of its first output.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
+pub struct TxNum(Txo);
+
+impl TxNum {
+    /// The number of the transaction whose first output is `txo`.
+    #[inline(always)]
+    pub const fn of_first(txo: Txo) -> TxNum {
+        TxNum(txo)
+    }
+
+    /// Its first output.
+    #[inline(always)]
+    pub const fn first_output(self) -> Txo {
+        self.0
+    }
+
+    /// Its output `vout`.
+    #[inline(always)]
+    pub fn output(self, vout: u32) -> Txo {
+        Txo(self.0.0 + u64::from(vout))
+    }
+
+    /// The number of the next transaction, if this one has so many outputs.
+    #[inline(always)]
+    pub fn next(self, outputs: usize) -> TxNum {
+        TxNum(Txo(self.0.0 + outputs as u64))
+    }
+
+    /// Whether the transaction had been when the chain's outputs ended at `end`.
+    #[inline(always)]
+    pub fn is_below(self, end: Txo) -> bool {
+        self.0 < end
     }
 }
 

@@ -7,7 +7,7 @@ use super::View;
 use super::answers::BlockInfo;
 use super::blocks::AtPlace;
 use super::outputs::{Wanted, outpoint_of};
-use crate::primitives::position::{Height, Txo};
+use crate::primitives::position::{Height, TxNum};
 use crate::primitives::wire::{Block, BlockFault};
 use crate::utxo;
 use crate::{Error, Result};
@@ -46,7 +46,7 @@ impl View<'_> {
         let height = self.height_of(name)?;
         let (snapshot, files) = self.parts()?;
         let block = files.block(snapshot, height)?;
-        let walked = walk(files.bytes(&block)?, block.row.first_txo);
+        let walked = walk(files.bytes(&block)?, block.row.coinbase());
         let walked = walked.map_err(|fault| block.fault(fault))?;
         let mut amounts_sat = vec![0u64; walked.wanted.len()];
         self.prevouts(&walked.wanted, |at, output| {
@@ -73,8 +73,9 @@ impl View<'_> {
     }
 }
 
-fn walk(bytes: &[u8], first_txo: Txo) -> std::result::Result<Walked, BlockFault> {
+fn walk(bytes: &[u8], coinbase: TxNum) -> std::result::Result<Walked, BlockFault> {
     let mut walked = Walked::default();
+    let mut number = coinbase;
     let mut block = Block::read(bytes)?;
     while let Some(tx) = block.next_tx()? {
         // More than 21 million bitcoin in one transaction were refused when it was read.
@@ -83,14 +84,14 @@ fn walk(bytes: &[u8], first_txo: Txo) -> std::result::Result<Walked, BlockFault>
             walked.coinbase_sat = amount_sat;
         } else {
             walked.sent_sat += u128::from(amount_sat);
-            let spender = Txo(first_txo.0 + walked.outputs);
             walked.wanted.extend(tx.inputs().map(|input| Wanted {
                 outpoint: outpoint_of(input.outpoint),
-                spender,
+                spender: number,
             }));
         }
         walked.txs += 1;
         walked.outputs += tx.output_count as u64;
+        number = number.next(tx.output_count);
     }
     walked.weight = block.weight_so_far();
     Ok(walked)

@@ -8,7 +8,7 @@ use crate::index::blocks::BlockRow;
 use crate::index::snapshot::Snapshot;
 use crate::limits::HEADER_BYTES;
 use crate::primitives::network::Network;
-use crate::primitives::position::{Height, Place, Txo};
+use crate::primitives::position::{Height, Place, TxNum, Txo};
 use crate::primitives::wire::{Block, BlockFault, Tx, time_of};
 use crate::utxo;
 use crate::utxo::from_block_files;
@@ -27,8 +27,8 @@ pub(super) struct Found<'a> {
     pub time: u32,
     /// Index in the block: 0 is the coinbase.
     pub index: usize,
-    /// Position of its first output.
-    pub first_txo: Txo,
+    /// Its number.
+    pub number: TxNum,
     /// The transaction.
     pub tx: Tx<'a>,
 }
@@ -108,23 +108,24 @@ impl BlockFiles {
             };
             let stretch = snapshot.stretch_at(block.height, &block.row, block.place.bytes, txo)?;
             let bytes = self.piece(block.place, stretch.first.offset_bytes, stretch.end_bytes)?;
-            let (mut at, mut first_txo) = (0, stretch.first.first_txo);
+            let (mut at, mut number) = (0, stretch.first.number);
             let mut index = stretch.first.tx_index;
             while rest.first().is_some_and(|txo| *txo < stretch.end_txo) {
                 let tx = Block::read_tx_at(bytes, at).map_err(|fault| block.fault(fault))?;
-                let end = first_txo.0 + tx.output_count as u64;
-                let (here, behind) = rest.split_at(rest.partition_point(|txo| txo.0 < end));
+                let next = number.next(tx.output_count);
+                let (here, behind) =
+                    rest.split_at(rest.partition_point(|txo| txo.existed_before(next)));
                 if !here.is_empty() {
                     let found = Found {
                         height: block.height,
                         time: time_of(&block.row.header),
                         index,
-                        first_txo,
+                        number,
                         tx,
                     };
                     visit(&found, here)?;
                 }
-                (at, first_txo, index) = (at + tx.bytes.len(), Txo(end), index + 1);
+                (at, number, index) = (at + tx.bytes.len(), next, index + 1);
                 rest = behind;
             }
         }

@@ -7,12 +7,12 @@ use super::answers::{Event, EventKind, History};
 use super::outputs::{Ending, Spent};
 use super::payments::Located;
 use crate::Result;
-use crate::primitives::position::Txo;
+use crate::primitives::position::TxNum;
 use crate::query::script::address_of;
 use bitcoin::Script;
 
 /// What sorts events: the transaction, and in it spends before receives, each by their index.
-type Order = (Txo, EventKind, u32);
+type Order = (TxNum, EventKind, u32);
 
 impl View<'_> {
     /// Everything that ever happened to `script`.
@@ -30,7 +30,7 @@ impl View<'_> {
         });
         let mut endings = self.endings(spent.collect())?.into_iter();
         let mut events: Vec<(Order, Event)> = Vec::with_capacity(2 * located.len());
-        let mut overwritten: Vec<(Txo, u64)> = Vec::new();
+        let mut overwritten: Vec<(TxNum, u64)> = Vec::new();
         for found in &located {
             events.push(receive(found));
             let Some(spender) = found.payment.spender else {
@@ -65,7 +65,6 @@ impl View<'_> {
 
 fn receive(found: &Located) -> (Order, Event) {
     let vout = found.outpoint.vout;
-    let tx = Txo(found.payment.txo.0 - u64::from(vout));
     let event = Event {
         height: found.height,
         time: found.time,
@@ -76,11 +75,11 @@ fn receive(found: &Located) -> (Order, Event) {
         input_index: None,
         balance_sat: 0,
     };
-    ((tx, EventKind::Receive, vout), event)
+    ((found.tx, EventKind::Receive, vout), event)
 }
 
 /// Fills in the balances. What a transaction overwrote is lost just before its own events.
-fn run_balance(events: &mut [(Order, Event)], overwritten: &[(Txo, u64)]) {
+fn run_balance(events: &mut [(Order, Event)], overwritten: &[(TxNum, u64)]) {
     let mut balance_sat = 0u128;
     let mut lost = overwritten.iter().peekable();
     for ((tx, _, _), event) in events {

@@ -7,7 +7,7 @@ use super::Fault;
 use super::View;
 use super::answers::{OutputInfo, SpentBy};
 use super::blocks::Found;
-use crate::primitives::position::{Height, Txo};
+use crate::primitives::position::{Height, TxNum, Txo};
 use crate::primitives::script::is_unspendable;
 use crate::primitives::wire::Output;
 use crate::query::script::address_of;
@@ -20,7 +20,7 @@ use bitcoin::{OutPoint, ScriptBuf, Txid};
 #[derive(Clone, Copy)]
 pub(super) struct Spent {
     pub outpoint: OutPoint,
-    pub spender: Txo,
+    pub spender: TxNum,
 }
 
 /// How an output ended.
@@ -44,7 +44,7 @@ impl Ending {
 /// An output that an input of `spender` spends.
 pub(super) struct Wanted {
     pub outpoint: OutPoint,
-    pub spender: Txo,
+    pub spender: TxNum,
 }
 
 impl View<'_> {
@@ -55,7 +55,7 @@ impl View<'_> {
     /// [`crate::runs::Fault::Damaged`], [`crate::store::Fault::Store`].
     pub fn outpoint(&mut self, outpoint: OutPoint) -> Result<OutputInfo> {
         let network = self.network;
-        let (first_txo, mut info) = self.find_tx(outpoint.txid, |found| {
+        let (tx, mut info) = self.find_tx(outpoint.txid, |found| {
             let output = found.tx.outputs().nth(outpoint.vout as usize);
             let output = output.ok_or(Fault::NoSuchOutput {
                 outpoint,
@@ -75,7 +75,7 @@ impl View<'_> {
                 overwritten_at: None,
             })
         })?;
-        let txo = Txo(first_txo.0 + u64::from(outpoint.vout));
+        let txo = tx.output(outpoint.vout);
         if let Some(spender) = self.snapshot.spenders(&[txo], self.end())?[0] {
             match self.endings(vec![Spent { outpoint, spender }])?[0] {
                 Ending::Spent(by) => info.spent_by = Some(by),
@@ -85,22 +85,22 @@ impl View<'_> {
         Ok(info)
     }
 
-    /// Reads the newest transaction with this txid, and returns the position of its first output too.
+    /// Reads the newest transaction with this txid, and returns its number too.
     pub(super) fn find_tx<T>(
         &mut self,
         txid: Txid,
         mut read: impl FnMut(&Found<'_>) -> Result<T>,
-    ) -> Result<(Txo, T)> {
+    ) -> Result<(TxNum, T)> {
         let wanted = txid.to_byte_array();
         let keys = keys_from(TxidRow::first_key(&wanted));
         let mut rows: Vec<TxidRow> = self.snapshot.rows(&[keys])?;
-        rows.retain(|row| row.tx() < self.end());
+        rows.retain(|row| row.tx().is_below(self.end()));
         // Others may begin with the same 8 bytes.
         for row in rows.iter().rev() {
             let mut answer = None;
-            self.each_tx(&[row.tx()], |found, _| {
+            self.each_tx(&[row.tx().first_output()], |found, _| {
                 if found.tx.txid() == wanted {
-                    answer = Some((found.first_txo, read(found)?));
+                    answer = Some((found.number, read(found)?));
                 }
                 Ok(())
             })?;
@@ -116,12 +116,13 @@ impl View<'_> {
         let mut order: Vec<usize> = (0..spent.len()).collect();
         let key = |at: &usize| (spent[*at].spender, spent[*at].outpoint);
         order.sort_unstable_by_key(key);
-        let mut spenders: Vec<Txo> = order.iter().map(|at| spent[*at].spender).collect();
+        let first_output = |at: &usize| spent[*at].spender.first_output();
+        let mut spenders: Vec<Txo> = order.iter().map(first_output).collect();
         spenders.dedup();
         let mut endings = vec![None; spent.len()];
         let mut rest = &order[..];
         self.each_tx(&spenders, |found, _| {
-            let own = rest.partition_point(|at| spent[*at].spender == found.first_txo);
+            let own = rest.partition_point(|at| spent[*at].spender == found.number);
             let (own, behind) = rest.split_at(own);
             rest = behind;
             if found.index == 0 {
@@ -171,7 +172,7 @@ impl View<'_> {
             let own = order[first..]
                 .iter()
                 .take_while(|at| wanted[**at].outpoint.txid == txid);
-            for at in own.filter(|at| wanted[**at].spender > found.first_txo) {
+            for at in own.filter(|at| wanted[**at].spender > found.number) {
                 let output = found.tx.outputs().nth(wanted[*at].outpoint.vout as usize);
                 if let Some(output) = output {
                     take(*at, output);
@@ -188,7 +189,7 @@ impl View<'_> {
         }
     }
 
-    /// The transactions whose txids begin as those of `wanted` do, which `order` sorts.
+    /// The first outputs of the transactions whose txids begin as those of `wanted` do, which `order` sorts.
     fn sources(&self, order: &[usize], wanted: &[Wanted]) -> Result<Vec<Txo>> {
         let first_key = |at: &usize| TxidRow::first_key(wanted[*at].outpoint.txid.as_byte_array());
         let mut keys: Vec<u128> = order.iter().map(first_key).collect();
@@ -196,8 +197,8 @@ impl View<'_> {
         keys.dedup();
         let ranges: Vec<_> = keys.into_iter().map(keys_from).collect();
         let rows: Vec<TxidRow> = self.snapshot.rows(&ranges)?;
-        let txs = rows.iter().map(|row| row.tx());
-        Ok(txs.filter(|tx| *tx < self.end()).collect())
+        let firsts = rows.iter().map(|row| row.tx().first_output());
+        Ok(firsts.filter(|first| *first < self.end()).collect())
     }
 }
 

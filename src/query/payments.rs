@@ -7,7 +7,7 @@ use super::Fault;
 use super::View;
 use super::answers::{Balance, Utxo, Utxos};
 use super::blocks::Found;
-use crate::primitives::position::{Height, Txo};
+use crate::primitives::position::{Height, TxNum, Txo};
 use crate::primitives::script::is_unspendable;
 use crate::query::script::address_of;
 use crate::runs::row::{FundingRow, keys_from};
@@ -25,12 +25,14 @@ pub(super) struct Payment {
     pub txo: Txo,
     pub amount_sat: u64,
     /// The transaction that spent or overwrote it.
-    pub spender: Option<Txo>,
+    pub spender: Option<TxNum>,
 }
 
 /// The same, found in the block files.
 pub(super) struct Located {
     pub payment: Payment,
+    /// The transaction that made it.
+    pub tx: TxNum,
     pub outpoint: OutPoint,
     pub height: Height,
     pub time: u32,
@@ -77,7 +79,7 @@ impl View<'_> {
             unspent: 0,
             checked,
         };
-        let mut spent: Vec<(Txo, u64)> = Vec::new();
+        let mut spent: Vec<(TxNum, u64)> = Vec::new();
         for payment in payments {
             let amount_sat = u128::from(payment.amount_sat);
             balance.received_sat += amount_sat;
@@ -92,9 +94,10 @@ impl View<'_> {
         spent.sort_unstable();
         let mut height = Height(0);
         for (spender, amount_sat) in spent {
-            height = self.snapshot.height_at(spender, height, self.at)?;
+            let made = spender.first_output();
+            height = self.snapshot.height_at(made, height, self.at)?;
             // A coinbase spends nothing: as a spender it overwrote (BIP 30).
-            if self.snapshot.block(height)?.first_txo != spender {
+            if self.snapshot.block(height)?.coinbase() != spender {
                 balance.spends += 1;
                 balance.sent_sat += u128::from(amount_sat);
             }
@@ -139,7 +142,7 @@ impl View<'_> {
         rows.retain(|row| row.txo() < self.end());
         let txos: Vec<Txo> = rows.iter().map(|row| row.txo()).collect();
         let spenders = self.snapshot.spenders(&txos, self.end())?;
-        let payment = |(row, spender): (&FundingRow, Option<Txo>)| Payment {
+        let payment = |(row, spender): (&FundingRow, Option<TxNum>)| Payment {
             txo: row.txo(),
             amount_sat: row.amount_sat,
             spender,
@@ -180,14 +183,16 @@ pub fn expect_indexed(script: &Script) -> Result<()> {
 fn locate_in(found: &Found<'_>, payments: &[Payment], script: &Script, located: &mut Vec<Located>) {
     let txid = Txid::from_byte_array(found.tx.txid());
     let mut outputs = found.tx.outputs();
-    let mut next = found.first_txo.0;
+    let first = found.number.first_output().0;
+    let mut next = first;
     for payment in payments {
         let output = outputs.nth((payment.txo.0 - next) as usize);
         next = payment.txo.0 + 1;
         if output.is_some_and(|output| output.script == script.as_bytes()) {
-            let vout = (payment.txo.0 - found.first_txo.0) as u32;
+            let vout = (payment.txo.0 - first) as u32;
             located.push(Located {
                 payment: *payment,
+                tx: found.number,
                 outpoint: OutPoint { txid, vout },
                 height: found.height,
                 time: found.time,

@@ -8,7 +8,7 @@ use super::blocks::Found;
 use super::outputs::{Ending, Spent, Wanted, outpoint_of};
 use crate::Result;
 use crate::primitives::network::NetworkName;
-use crate::primitives::position::Txo;
+use crate::primitives::position::{TxNum, Txo};
 use crate::query::script::address_of;
 use bitcoin::hashes::Hash;
 use bitcoin::{OutPoint, ScriptBuf, Txid};
@@ -21,10 +21,10 @@ impl View<'_> {
     /// [`crate::store::Fault::Store`].
     pub fn tx(&mut self, txid: Txid) -> Result<TxInfo> {
         let network = self.network;
-        let (first_txo, mut info) = self.find_tx(txid, |found| Ok(read(found, network)))?;
+        let (number, mut info) = self.find_tx(txid, |found| Ok(read(found, network)))?;
         let wanted = info.inputs.iter().map(|input| Wanted {
             outpoint: input.outpoint,
-            spender: first_txo,
+            spender: number,
         });
         let wanted: Vec<Wanted> = wanted.collect();
         let inputs = &mut info.inputs;
@@ -41,12 +41,13 @@ impl View<'_> {
                 .map(|output| i128::from(output.amount_sat));
             info.fee_sat = Some(spent_sat.sum::<i128>() - sent_sat.sum::<i128>());
         }
-        self.fill_spenders(first_txo, &mut info)?;
+        self.fill_spenders(number, &mut info)?;
         Ok(info)
     }
 
-    fn fill_spenders(&mut self, first_txo: Txo, info: &mut TxInfo) -> Result<()> {
-        let txos: Vec<Txo> = (first_txo.0..).map(Txo).take(info.outputs.len()).collect();
+    fn fill_spenders(&mut self, number: TxNum, info: &mut TxInfo) -> Result<()> {
+        let vouts = 0..info.outputs.len() as u32;
+        let txos: Vec<Txo> = vouts.map(|vout| number.output(vout)).collect();
         let spenders = self.snapshot.spenders(&txos, self.end())?;
         let (mut vouts, mut spent) = (Vec::new(), Vec::new());
         for (vout, spender) in (0..).zip(spenders) {

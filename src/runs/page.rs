@@ -277,11 +277,15 @@ const MASKS: [u128; 17] = {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::primitives::position::Txo;
+    use crate::primitives::position::{TxNum, Txo};
     use crate::runs::row::{CoinRow, FundingRow, SpendingRow};
     use proptest::prelude::*;
 
     const PAGE: usize = 1000;
+
+    fn spend(txo: u64, first: u64) -> SpendingRow {
+        SpendingRow::new(Txo(txo), TxNum::of_first(Txo(first)))
+    }
 
     fn pages_of<R: Row>(rows: &[R], positions_end: u64) -> Vec<(u128, Vec<u8>)> {
         let mut writer = PageWriter::new(7, positions_end);
@@ -333,7 +337,7 @@ mod tests {
 
         #[test]
         fn any_changed_byte_is_damage(at in 0usize..PAGE, change in 1u8..=255) {
-            let rows: Vec<_> = (1..300).map(|n| SpendingRow::new(Txo(n * n), Txo(n * n + 9))).collect();
+            let rows: Vec<_> = (1..300).map(|n| spend(n * n, n * n + 9)).collect();
             let mut pages = pages_of(&rows, 1 << 20);
             pages[0].1[at] ^= change;
             prop_assert!(read_back::<SpendingRow>(&pages).is_err());
@@ -342,7 +346,7 @@ mod tests {
 
     #[test]
     fn a_page_of_another_run_or_key_is_refused() {
-        let pages = pages_of(&[SpendingRow::new(Txo(1), Txo(2))], 10);
+        let pages = pages_of(&[spend(1, 2)], 10);
         let (key, page) = &pages[0];
         assert_eq!(
             PageHead::read(page, 8, *key).unwrap_err(),

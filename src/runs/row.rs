@@ -6,7 +6,7 @@
 //! Every key has 128 bits and ends in 40 bits of position, so that a page can squeeze the unused high
 //! bits of the position out before it takes differences.
 
-use crate::primitives::position::Txo;
+use crate::primitives::position::{TxNum, Txo};
 use crate::runs::Damage;
 use bytemuck::{Pod, Zeroable};
 use std::ops::RangeInclusive;
@@ -249,8 +249,9 @@ pub struct SpendingRow(u128);
 impl SpendingRow {
     /// `txo` is spent by `spender`, which follows it.
     #[inline(always)]
-    pub fn new(txo: Txo, spender: Txo) -> SpendingRow {
-        SpendingRow::from_parts(u128::from(txo.0), spender.0 - txo.0)
+    pub fn new(txo: Txo, spender: TxNum) -> SpendingRow {
+        let behind = spender.first_output().0 - txo.0;
+        SpendingRow::from_parts(u128::from(txo.0), behind)
     }
 
     /// The output.
@@ -259,8 +260,8 @@ impl SpendingRow {
     }
 
     /// The transaction that spent it.
-    pub fn spender(self) -> Txo {
-        Txo(self.txo().0 + self.value())
+    pub fn spender(self) -> TxNum {
+        TxNum::of_first(Txo(self.txo().0 + self.value()))
     }
 }
 
@@ -283,7 +284,7 @@ impl Row for SpendingRow {
     }
 }
 
-/// A txid starts with these 8 bytes: 64 bits of txid, 40 bits: the transaction's first txo.
+/// A txid starts with these 8 bytes: 64 bits of txid, 40 bits: the transaction's number.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Pod, Zeroable)]
 #[repr(transparent)]
 pub struct TxidRow(u128);
@@ -291,8 +292,8 @@ pub struct TxidRow(u128);
 impl TxidRow {
     /// The transaction `tx`, whose txid starts with these bytes.
     #[inline(always)]
-    pub fn new(txid: &[u8; 32], tx: Txo) -> TxidRow {
-        TxidRow(Self::first_key(txid) | u128::from(tx.0))
+    pub fn new(txid: &[u8; 32], tx: TxNum) -> TxidRow {
+        TxidRow(Self::first_key(txid) | u128::from(tx.first_output().0))
     }
 
     /// The smallest key that a row of this txid can have.
@@ -302,8 +303,8 @@ impl TxidRow {
     }
 
     /// The transaction.
-    pub fn tx(self) -> Txo {
-        Txo((self.0 & POSITION_MASK) as u64)
+    pub fn tx(self) -> TxNum {
+        TxNum::of_first(Txo((self.0 & POSITION_MASK) as u64))
     }
 }
 

@@ -8,7 +8,7 @@ use super::UtxoSet;
 use crate::Result;
 use crate::memory::part::Part;
 use crate::memory::region::Region;
-use crate::primitives::position::{Height, Txo};
+use crate::primitives::position::{Height, TxNum, Txo};
 
 /// See the module documentation.
 pub struct Heights {
@@ -33,9 +33,9 @@ impl Heights {
         Ok(Heights { firsts })
     }
 
-    /// Position of the first output of a block.
-    pub fn first(&self, height: Height) -> Txo {
-        Txo(self.firsts[height.0 as usize])
+    /// The coinbase of a block.
+    pub fn coinbase(&self, height: Height) -> TxNum {
+        TxNum::of_first(Txo(self.firsts[height.0 as usize]))
     }
 
     /// The block that made `txo`.

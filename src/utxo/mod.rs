@@ -36,7 +36,7 @@ use crate::index::blocks::BlockRow;
 use crate::index::snapshot::Snapshot;
 use crate::primitives::coin::Coin;
 use crate::primitives::network::NetworkName;
-use crate::primitives::position::{Height, Place, Txo};
+use crate::primitives::position::{Height, Place, TxNum, Txo};
 use crate::primitives::script::is_unspendable;
 use crate::primitives::wire::{self, Block, BlockFault, Hash32, Output, Tx};
 
@@ -192,14 +192,14 @@ impl<'i> UtxoSet<'i> {
         watch: &mut Watch<'_>,
         mut visit: impl FnMut(Txo, &Coin<'_>) -> Result<()>,
     ) -> Result<()> {
-        let mut of_tx = (Txo(u64::MAX), [0; 32]);
+        let mut of_tx = (None, [0; 32]);
         self.each_output(spent_buffer, Work::Coins, watch, |made| {
             if !made.is_coin() {
                 return Ok(());
             }
             // Most transactions have no coin left; theirs is the hashing that is saved here.
-            if of_tx.0 != made.tx_first {
-                of_tx = (made.tx_first, made.tx.txid());
+            if of_tx.0 != Some(made.tx_number) {
+                of_tx = (Some(made.tx_number), made.tx.txid());
             }
             visit(made.txo, &made.coin(of_tx.1))
         })
@@ -210,8 +210,8 @@ impl<'i> UtxoSet<'i> {
 pub struct Made<'a> {
     /// Its position.
     pub txo: Txo,
-    /// Position of its transaction's first output, which names the transaction.
-    pub tx_first: Txo,
+    /// Its transaction's number.
+    pub tx_number: TxNum,
     /// The transaction.
     pub tx: &'a Tx<'a>,
     /// Its number in it.
@@ -225,7 +225,7 @@ pub struct Made<'a> {
     /// Amount and script.
     pub output: Output<'a>,
     /// The transaction that spent, or the coinbase that overwrote it, up to the height.
-    pub spender: Option<Txo>,
+    pub spender: Option<TxNum>,
 }
 
 impl<'a> Made<'a> {
@@ -254,18 +254,18 @@ fn visit_block(
     visit: &mut impl FnMut(&Made<'_>) -> Result<()>,
 ) -> Result<u64> {
     let mut walk = Block::read(block.bytes).map_err(|fault| block.fault(fault))?;
-    let mut first = block.row.first_txo;
+    let mut number = block.row.coinbase();
     let mut coins = 0;
     while let Some(tx) = walk.next_tx().map_err(|fault| block.fault(fault))? {
         for (vout, output) in (0u32..).zip(tx.outputs()) {
-            let txo = Txo(first.0 + u64::from(vout));
+            let txo = number.output(vout);
             let made = Made {
                 txo,
-                tx_first: first,
+                tx_number: number,
                 tx: &tx,
                 vout,
                 height: block.height,
-                coinbase: first == block.row.first_txo,
+                coinbase: number == block.row.coinbase(),
                 spendable: block.height.0 > 0 && !is_unspendable(output.script),
                 output,
                 spender: spent.take(txo)?,
@@ -276,11 +276,12 @@ fn visit_block(
             coins += u64::from(made.is_coin());
             visit(&made)?;
         }
-        first = Txo(first.0 + tx.output_count as u64);
+        number = number.next(tx.output_count);
     }
-    match first.0 == block.row.outputs {
+    let end = number.first_output().0;
+    match end == block.row.outputs {
         true => Ok(coins),
-        false => Err(block.contradiction("outputs", block.row.outputs, first.0)),
+        false => Err(block.contradiction("outputs", block.row.outputs, end)),
     }
 }
 

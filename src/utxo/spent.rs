@@ -7,7 +7,7 @@
 
 use crate::Result;
 use crate::index::snapshot::Snapshot;
-use crate::primitives::position::{Height, Txo};
+use crate::primitives::position::{Height, TxNum, Txo};
 use crate::runs::catalogue::Run;
 use crate::runs::policy::overlap;
 use crate::runs::row::{Relation, SpendingRow};
@@ -51,10 +51,10 @@ impl<'b> Spent<'b> {
     /// # Errors
     /// As [`Spent::open`].
     #[inline(always)]
-    pub fn take(&mut self, txo: Txo) -> Result<Option<Txo>> {
+    pub fn take(&mut self, txo: Txo) -> Result<Option<TxNum>> {
         while let Some(row) = self.rows.peek()?.filter(|row| row.txo() <= txo) {
             self.rows.advance();
-            if row.txo() == txo && row.spender() < self.end {
+            if row.txo() == txo && row.spender().is_below(self.end) {
                 return Ok(Some(row.spender()));
             }
         }
@@ -65,10 +65,10 @@ impl<'b> Spent<'b> {
     ///
     /// # Errors
     /// As [`Spent::open`].
-    pub fn next_gone(&mut self) -> Result<Option<(Txo, Txo)>> {
+    pub fn next_gone(&mut self) -> Result<Option<(Txo, TxNum)>> {
         while let Some(row) = self.rows.peek()? {
             self.rows.advance();
-            if row.spender() < self.end {
+            if row.spender().is_below(self.end) {
                 return Ok(Some((row.txo(), row.spender())));
             }
         }

@@ -11,7 +11,7 @@ use bitcoin::hashes::Hash;
 use blkdex::index::Index;
 use blkdex::index::snapshot::Snapshot;
 use blkdex::primitives::fingerprint::Fingerprints;
-use blkdex::primitives::position::{Height, Txo};
+use blkdex::primitives::position::{Height, TxNum, Txo};
 use blkdex::runs::row::{CoinRow, FundingRow, Row, SpendingRow, TxidRow, keys_from};
 
 use super::truth::{Output, Truth};
@@ -35,26 +35,27 @@ pub fn check(path: &Path, truth: &Truth) {
 struct Expected<'t> {
     truth: &'t Truth,
     fingerprints: Fingerprints,
-    /// Position of each transaction's first output, as the transactions are in `truth.txids`.
-    firsts: Vec<Txo>,
+    /// Each transaction's number, as the transactions are in `truth.txids`.
+    numbers: Vec<TxNum>,
     /// The same by height and txid: a txid alone may come twice.
-    tx_at: HashMap<(u32, Txid), Txo>,
+    tx_at: HashMap<(u32, Txid), TxNum>,
 }
 
 impl<'t> Expected<'t> {
     fn of(truth: &'t Truth, fingerprints: Fingerprints) -> Expected<'t> {
         let outputs = (0..).map(Txo).zip(&truth.outputs);
         let first = outputs.filter(|(_, output)| output.outpoint.vout == 0);
-        let tx_at: HashMap<_, _> = first
+        let txs = first.map(|(txo, output)| (TxNum::of_first(txo), output));
+        let tx_at: HashMap<_, _> = txs
             .clone()
-            .map(|(txo, output)| ((output.height, output.outpoint.txid), txo))
+            .map(|(tx, output)| ((output.height, output.outpoint.txid), tx))
             .collect();
-        let firsts: Vec<_> = first.map(|(txo, _)| txo).collect();
-        assert_eq!(firsts.len(), truth.txids.len());
+        let numbers: Vec<_> = txs.map(|(tx, _)| tx).collect();
+        assert_eq!(numbers.len(), truth.txids.len());
         Expected {
             truth,
             fingerprints,
-            firsts,
+            numbers,
             tx_at,
         }
     }
@@ -70,14 +71,14 @@ impl<'t> Expected<'t> {
     }
 
     /// Who ended the coin, if anybody did up to `height`.
-    fn spender(&self, output: &Output, height: u32) -> Option<Txo> {
+    fn spender(&self, output: &Output, height: u32) -> Option<TxNum> {
         let gone = output.gone.filter(|gone| gone.height <= height)?;
         Some(self.tx_at[&(gone.height, gone.txid)])
     }
 
     fn txid_rows(&self) -> Vec<TxidRow> {
-        let txs = self.truth.txids.iter().zip(&self.firsts);
-        txs.map(|(txid, first)| TxidRow::new(txid.as_byte_array(), *first))
+        let txs = self.truth.txids.iter().zip(&self.numbers);
+        txs.map(|(txid, tx)| TxidRow::new(txid.as_byte_array(), *tx))
             .collect()
     }
 }

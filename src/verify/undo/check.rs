@@ -16,7 +16,7 @@ use crate::index::meta::rand_key;
 use crate::memory::part::Part;
 use crate::memory::region::Region;
 use crate::primitives::coin::Coin;
-use crate::primitives::position::{Height, Txo};
+use crate::primitives::position::{Height, TxNum};
 use crate::primitives::wire::{Block, Hash32, prev_hash_of};
 use crate::runs::row::SpendingRow;
 use crate::utxo::{Heights, Progress, UtxoSet, Watch, Work, left_for_buffers, spent_rows};
@@ -125,18 +125,18 @@ impl Check<'_, '_> {
     /// Adds every spent output to the sum of its spender's block.
     fn add_spent(&mut self, buffer: &mut [SpendingRow], watch: &mut Watch<'_>) -> Result<()> {
         let (heights, keyed, sums) = (&self.heights, &self.keyed, &mut self.sums);
-        let mut of_tx: (Txo, Hash32) = (Txo(u64::MAX), [0; 32]);
+        let mut of_tx: (Option<TxNum>, Hash32) = (None, [0; 32]);
         self.set.each_output(buffer, Work::Coins, watch, |made| {
             let Some(spender) = made.spender else {
                 return Ok(());
             };
-            let height = heights.of_after(spender, made.height);
+            let height = heights.of_after(spender.first_output(), made.height);
             // A coinbase overwrote it (BIP 30): it was never an input.
-            if heights.first(height) == spender {
+            if heights.coinbase(height) == spender {
                 return Ok(());
             }
-            if of_tx.0 != made.tx_first {
-                of_tx = (made.tx_first, made.tx.txid());
+            if of_tx.0 != Some(made.tx_number) {
+                of_tx = (Some(made.tx_number), made.tx.txid());
             }
             let sum = &mut sums[height.0 as usize];
             *sum = sum.wrapping_add(keyed.coin(&made.coin(of_tx.1)));

@@ -6,7 +6,7 @@
 
 use super::{Record, SpentCoin};
 use crate::primitives::coin::Coin;
-use crate::primitives::position::{Height, Txo};
+use crate::primitives::position::{Height, TxNum, Txo};
 use crate::primitives::wire::Block;
 use crate::runs::row::SpendingRow;
 use crate::utxo::{Heights, Spent, UtxoSet};
@@ -19,7 +19,7 @@ use std::collections::BTreeMap;
 
 /// An output that the index says was spent by a transaction.
 struct Resolved {
-    spender: Txo,
+    spender: TxNum,
     code: u32,
     amount_sat: u64,
     script: Vec<u8>,
@@ -40,17 +40,17 @@ pub(super) fn first_difference(
     let block = set.block(height)?;
     let mut walk = Block::read(block.bytes).map_err(|fault| block.fault(fault))?;
     let mut coins = record.coins()?;
-    let mut first = block.row.first_txo;
+    let mut number = block.row.coinbase();
     while let Some(tx) = walk.next_tx().map_err(|fault| block.fault(fault))? {
         let txid = Txid::from_byte_array(tx.txid());
         let inputs = (0..)
             .zip(tx.inputs())
-            .filter(|_| first != block.row.first_txo);
-        for (number, input) in inputs {
+            .filter(|_| number != block.row.coinbase());
+        for (index, input) in inputs {
             let differs = |field, found: String, expected: String| Fault::UndoDiffers {
                 height,
                 txid,
-                input: number,
+                input: index,
                 field,
                 found,
                 expected,
@@ -62,12 +62,12 @@ pub(super) fn first_difference(
             };
             let found = resolved
                 .get(&outpoint)
-                .filter(|found| found.spender == first);
+                .filter(|found| found.spender == number);
             let Some(found) = found else {
                 return Ok(Fault::UndoUnknownSpend {
                     height,
                     txid,
-                    input: number,
+                    input: index,
                     file,
                 }
                 .into());
@@ -76,7 +76,7 @@ pub(super) fn first_difference(
                 return Ok(differs(field, found, expected).into());
             }
         }
-        first = Txo(first.0 + tx.output_count as u64);
+        number = number.next(tx.output_count);
     }
     Ok(Fault::UndoCount {
         height,
@@ -116,11 +116,11 @@ fn resolved_by(
     buffer: &mut [SpendingRow],
 ) -> Result<ByOutpoint> {
     let row = set.snapshot().block(height)?;
-    let own = row.first_txo.0 + 1..row.outputs;
+    let own = |spender: TxNum| spender > row.coinbase() && spender.is_below(Txo(row.outputs));
     let mut spent = Spent::open(set.snapshot(), set.height(), set.end(), buffer)?;
     let mut wanted = Vec::new();
     while let Some((txo, spender)) = spent.next_gone()? {
-        if own.contains(&spender.0) {
+        if own(spender) {
             wanted.push((txo, spender));
         }
     }
@@ -132,12 +132,13 @@ fn resolved_by(
         let (here, behind) = rest.split_at(count);
         rest = behind;
         let mut walk = Block::read(block.bytes).map_err(|fault| block.fault(fault))?;
-        let mut first = block.row.first_txo;
+        let mut number = block.row.coinbase();
         while let Some(tx) = walk.next_tx().map_err(|fault| block.fault(fault))? {
-            let end = Txo(first.0 + tx.output_count as u64);
-            let own = here.iter().filter(|(txo, _)| (first..end).contains(txo));
+            let next = number.next(tx.output_count);
+            let outputs = number.first_output()..next.first_output();
+            let own = here.iter().filter(|(txo, _)| outputs.contains(txo));
             for (txo, spender) in own {
-                let vout = (txo.0 - first.0) as u32;
+                let vout = (txo.0 - outputs.start.0) as u32;
                 let output = tx
                     .outputs()
                     .nth(vout as usize)
@@ -146,7 +147,7 @@ fn resolved_by(
                     txid: tx.txid(),
                     vout,
                     height: block.height.0,
-                    coinbase: first == block.row.first_txo,
+                    coinbase: number == block.row.coinbase(),
                     amount_sat: output.amount_sat,
                     script: output.script,
                 };
@@ -160,7 +161,7 @@ fn resolved_by(
                     },
                 );
             }
-            first = end;
+            number = next;
         }
     }
     Ok(resolved)
