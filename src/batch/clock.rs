@@ -1,4 +1,4 @@
-//! Where the time goes: one clock, handed from stage to stage.
+//! The clock: where an import's time goes, stage by stage.
 //!
 //! Invariant: every moment belongs to exactly one stage, so the stages add up to the whole.
 
@@ -48,15 +48,15 @@ impl Stage {
 
 /// Time per stage.
 #[derive(Clone, Debug)]
-pub struct Stages {
+pub struct Clock {
     spent: [Duration; Stage::NAMES.len()],
     stage: Stage,
     since: Instant,
 }
 
-impl Default for Stages {
-    fn default() -> Stages {
-        Stages {
+impl Default for Clock {
+    fn default() -> Clock {
+        Clock {
             spent: Default::default(),
             stage: Stage::Other,
             since: Instant::now(),
@@ -64,7 +64,7 @@ impl Default for Stages {
     }
 }
 
-impl Stages {
+impl Clock {
     /// From now on time belongs to `stage`.
     pub fn enter(&mut self, stage: Stage) {
         let now = Instant::now();
@@ -73,7 +73,7 @@ impl Stages {
     }
 
     /// Counts the time of the current stage up to now.
-    pub fn settle(&mut self) {
+    pub fn catch_up(&mut self) {
         self.enter(self.stage);
     }
 

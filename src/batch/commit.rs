@@ -40,7 +40,7 @@ impl Batch {
         for relation in [Relation::Funding, Relation::Spending, Relation::Txids] {
             self.spill_rows(index, relation)?;
         }
-        self.stages.enter(Stage::Commit);
+        self.clock.enter(Stage::Commit);
         for spender in overwriters {
             let from = index
                 .snapshot()?
@@ -54,7 +54,7 @@ impl Batch {
         let is_complete = self.is_complete;
         self.begin(index);
         self.is_complete = is_complete;
-        self.stages.enter(Stage::Other);
+        self.clock.enter(Stage::Other);
         Ok(())
     }
 
@@ -67,7 +67,7 @@ impl Batch {
             self.spills.extend(coins);
             return Ok(Vec::new());
         }
-        self.stages.enter(Stage::Resolve);
+        self.clock.enter(Stage::Resolve);
         let older = index.catalogue().of(Relation::Coins);
         let with_oldest = older.is_empty();
         let (staging, sort_area) = (&mut self.staging, &mut self.sort_area);
@@ -87,11 +87,11 @@ impl Batch {
                 break;
             }
             if Settler::is_full(&spends) {
-                let stages = &mut self.stages;
-                let runs = write_spends(index, staging, sort_area, &mut spends, end, stages)?;
+                let clock = &mut self.clock;
+                let runs = write_spends(index, staging, sort_area, &mut spends, end, clock)?;
                 self.spills.extend(runs);
                 spends.clear();
-                self.stages.enter(Stage::Resolve);
+                self.clock.enter(Stage::Resolve);
             }
         }
         let (coins, spends) = settler.most_held();
@@ -109,7 +109,7 @@ impl Batch {
         let (store, catalogue) = index.for_merge();
         let buffer = self.deletes.whole();
         while overlap(&coins) > fan_in::<CoinRow>(buffer.len()) {
-            self.stages.enter(Stage::Merge);
+            self.clock.enter(Stage::Merge);
             coins = Folder {
                 store,
                 staging: &mut self.staging,

@@ -41,7 +41,7 @@ mod waiting;
 pub mod warm;
 
 use crate::Result;
-use crate::batch::clock::{Stage, Stages};
+use crate::batch::clock::{Clock, Stage};
 use crate::batch::table::Table;
 use crate::datadir::BlockReader;
 use crate::index::blocks::BlockRow;
@@ -101,7 +101,7 @@ pub struct Batch {
     spills: Vec<Run>,
     table_counts: TableCounts,
     /// Where the time went.
-    pub stages: Stages,
+    pub clock: Clock,
 }
 
 impl Batch {
@@ -149,7 +149,7 @@ impl Batch {
             waiting: Waiting::new()?,
             spills: Vec::with_capacity(2 * SPILLS_MAX),
             table_counts: TableCounts::default(),
-            stages: Stages::default(),
+            clock: Clock::default(),
         };
         batch.begin(index);
         Ok(batch)
@@ -246,7 +246,7 @@ impl Batch {
         place: Place,
     ) -> std::result::Result<(), Failure> {
         self.make_room(index)?;
-        self.stages.enter(Stage::ParseAndHash);
+        self.clock.enter(Stage::ParseAndHash);
         let before = self.rows.counts();
         let first_txo = self.next_txo;
         let height = self.last.map_or(Height(0), |(height, _)| height.next());
@@ -260,7 +260,7 @@ impl Batch {
                 return Err(BadBlock::Bytes { first_txo, fault }.into());
             }
         };
-        self.stages.enter(Stage::Table);
+        self.clock.enter(Stage::Table);
         self.next_txo = Txo(first_txo.0 + counts.outputs);
         self.coinbases.add(first_txo, counts.coinbase_outputs);
         let overwritten = self.apply(index, height, first_txo, counts)?;

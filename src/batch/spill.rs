@@ -5,7 +5,7 @@
 use super::Batch;
 use super::rows::Spends;
 use crate::Result;
-use crate::batch::clock::{Stage, Stages};
+use crate::batch::clock::{Clock, Stage};
 use crate::index::Index;
 use crate::limits::APART_ROWS_MIN;
 use crate::primitives::position::{Height, Txo};
@@ -17,7 +17,7 @@ use bytemuck::Zeroable;
 
 impl Batch {
     pub(super) fn write_blocks(&mut self, index: &Index) -> Result<()> {
-        self.stages.enter(Stage::Write);
+        self.clock.enter(Stage::Write);
         index.write_blocks(self.waiting.blocks())?;
         self.waiting.clear();
         Ok(())
@@ -26,25 +26,25 @@ impl Batch {
     /// Writes the waiting rows of one relation.
     pub(super) fn spill_rows(&mut self, index: &mut Index, relation: Relation) -> Result<()> {
         let (staging, sort_area) = (&mut self.staging, &mut self.sort_area);
-        let stages = &mut self.stages;
+        let clock = &mut self.clock;
         let mut shares = self.rows.shares();
         let end = self.next_txo;
         match relation {
             Relation::Funding => {
                 let rows = shares.funding.filled();
-                let run = write_sorted(index, staging, sort_area, rows, end, stages)?;
+                let run = write_sorted(index, staging, sort_area, rows, end, clock)?;
                 self.spills.extend(run);
                 shares.funding.clear();
             }
             Relation::Spending => {
                 let spends = &mut shares.spending;
-                let runs = write_spends(index, staging, sort_area, spends, end, stages)?;
+                let runs = write_spends(index, staging, sort_area, spends, end, clock)?;
                 self.spills.extend(runs);
                 shares.spending.clear();
             }
             Relation::Txids => {
                 let rows = shares.txids.filled();
-                let run = write_sorted(index, staging, sort_area, rows, end, stages)?;
+                let run = write_sorted(index, staging, sort_area, rows, end, clock)?;
                 self.spills.extend(run);
                 shares.txids.clear();
             }
@@ -55,9 +55,9 @@ impl Batch {
 
     /// Writes the coins made since the last spill, and the deletes of older ones, as a run.
     pub(super) fn spill_coins(&mut self, index: &mut Index, next_txo: Txo) -> Result<()> {
-        self.stages.enter(Stage::Sort);
+        self.clock.enter(Stage::Sort);
         self.sort_area.sorter().sort(&mut self.deletes);
-        self.stages.enter(Stage::Write);
+        self.clock.enter(Stage::Write);
         let id = index.new_run_id();
         let mut writer = new_run::<CoinRow>(index, &mut self.staging, id, self.next_txo);
         let spilled_below = self.spilled_below;
@@ -78,7 +78,7 @@ impl Batch {
         self.spills.extend(writer.finish()?);
         self.deletes.clear();
         self.spilled_below = next_txo;
-        self.stages.enter(Stage::Table);
+        self.clock.enter(Stage::Table);
         Ok(())
     }
 }
@@ -106,11 +106,11 @@ fn write_sorted<R: Row>(
     sort_area: &mut SortArea,
     rows: &mut [R],
     positions_end: Txo,
-    stages: &mut Stages,
+    clock: &mut Clock,
 ) -> Result<Option<Run>> {
     let id = index.new_run_id();
     let mut writer = new_run::<R>(index, staging, id, positions_end);
-    extend_sorted(&mut writer, sort_area, rows, stages)?;
+    extend_sorted(&mut writer, sort_area, rows, clock)?;
     writer.finish()
 }
 
@@ -123,14 +123,14 @@ pub(super) fn write_spends(
     sort_area: &mut SortArea,
     spends: &mut Spends<'_>,
     positions_end: Txo,
-    stages: &mut Stages,
+    clock: &mut Clock,
 ) -> Result<impl Iterator<Item = Run>> {
     let key = |txo: Txo| u128::from(txo.0);
     let recent = spends.recent_outputs();
     let is_apart = spends.recent().count() >= APART_ROWS_MIN;
     let id = index.new_run_id();
     let mut writer = new_run::<SpendingRow>(index, staging, id, positions_end);
-    extend_sorted(&mut writer, sort_area, spends.older(), stages)?;
+    extend_sorted(&mut writer, sort_area, spends.older(), clock)?;
     let mut older = None;
     if is_apart {
         older = writer.finish()?.map(|run| Run {
@@ -167,16 +167,16 @@ fn extend_sorted<R: Row>(
     writer: &mut RunWriter<'_>,
     sort_area: &mut SortArea,
     rows: &mut [R],
-    stages: &mut Stages,
+    clock: &mut Clock,
 ) -> Result<()> {
-    stages.enter(Stage::Sort);
+    clock.enter(Stage::Sort);
     sort_area.sorter().sort_by_parts(rows, |part| {
-        stages.enter(Stage::Write);
+        clock.enter(Stage::Write);
         writer.extend(part)?;
-        stages.enter(Stage::Sort);
+        clock.enter(Stage::Sort);
         Ok::<(), crate::Error>(())
     })?;
-    stages.enter(Stage::Write);
+    clock.enter(Stage::Write);
     Ok(())
 }
 
@@ -244,14 +244,14 @@ pub(super) mod tests {
             for row in older.iter().chain(&recent) {
                 spends.push(row.txo(), row.spender());
             }
-            let stages = &mut Stages::default();
+            let clock = &mut Clock::default();
             let runs = write_spends(
                 &mut index,
                 &mut staging,
                 &mut area,
                 &mut spends,
                 end,
-                stages,
+                clock,
             );
             let runs: Vec<Run> = runs.unwrap().collect();
             let found: Vec<_> = runs

@@ -17,7 +17,7 @@ pub fn to_json(summary: &Summary) -> Value {
     let stage = |(stage, name): &(Stage, &str)| {
         (
             name.to_string(),
-            json!(summary.stages.spent(*stage).as_secs_f64()),
+            json!(summary.clock.spent(*stage).as_secs_f64()),
         )
     };
     let stages: Map<String, Value> = Stage::NAMES.iter().map(stage).collect();
@@ -146,7 +146,7 @@ fn show_parts(summary: &Summary, out: &mut impl Write) -> Result<()> {
 fn show_stages(summary: &Summary, out: &mut impl Write) -> Result<()> {
     let mut rows = vec![["stage", "seconds", "%"].map(String::from)];
     for (stage, name) in Stage::NAMES {
-        let seconds = summary.stages.spent(stage).as_secs_f64();
+        let seconds = summary.clock.spent(stage).as_secs_f64();
         let percent = seconds * 100.0 / summary.seconds.max(1e-9);
         rows.push([
             name.replace('_', " "),

@@ -3,7 +3,7 @@
 //! Invariant: data, not sentences, except where a fault is already worded; the binary words the rest.
 
 use crate::Result;
-use crate::batch::clock::Stages;
+use crate::batch::clock::Clock;
 use crate::batch::table::Table;
 use crate::batch::{Batch, TableCounts};
 use crate::datadir::{ChainEnd, ScanProgress};
@@ -225,7 +225,7 @@ pub struct Summary {
     /// The parts of the plan, each with the most it used, where that is known.
     pub parts: Vec<(Planned, Option<u64>)>,
     /// Where the time went.
-    pub stages: Stages,
+    pub clock: Clock,
     /// Home slots of the table.
     pub table_capacity: u64,
     /// How the table served.
@@ -295,7 +295,7 @@ impl Summary {
                 .iter()
                 .map(|planned| (*planned, None))
                 .collect(),
-            stages: Stages::default(),
+            clock: Clock::default(),
             table_capacity: Table::slots_of(plan) as u64,
             table: TableCounts::default(),
             interrupted: false,
@@ -308,7 +308,7 @@ impl Summary {
 
     /// Takes over what a pass has measured.
     pub fn add(&mut self, batch: &mut Batch) {
-        self.stages = std::mem::take(&mut batch.stages);
+        self.clock = std::mem::take(&mut batch.clock);
         let counts = batch.table_counts();
         self.table.hits += counts.hits;
         self.table.misses += counts.misses;

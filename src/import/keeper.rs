@@ -118,7 +118,7 @@ impl Keeper {
         // At once: making the rest of the record takes some heap for a moment.
         let account = Account::now();
         let resident = Resident::now();
-        batch.stages.settle();
+        batch.clock.catch_up();
         let parts = self.plan.parts().iter();
         let stages = Stage::NAMES.iter();
         Ok(Record {
@@ -142,7 +142,7 @@ impl Keeper {
             index_bytes: index.store().allocated_bytes()?,
             stages_ms: stages
                 .map(|(stage, name)| {
-                    let spent = batch.stages.spent(*stage);
+                    let spent = batch.clock.spent(*stage);
                     ((*name).to_owned(), spent.as_millis() as u64)
                 })
                 .collect(),

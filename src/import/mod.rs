@@ -100,9 +100,9 @@ pub fn import(options: &Options, watch: &mut Watch<'_>) -> Result<Summary> {
     let was_empty = index.tip().is_none();
     let (mut is_first_pass, mut is_end_asked_for, mut may_restart) = (true, false, false);
     loop {
-        summary.stages.enter(Stage::Scan);
+        summary.clock.enter(Stage::Scan);
         let found = find_chain(&plan, &index, &datadir, options, watch);
-        summary.stages.enter(Stage::Other);
+        summary.clock.enter(Stage::Other);
         let fork_too_deep = found.as_ref().err().and_then(tip_of_deep_fork);
         let chain = match (found, fork_too_deep) {
             (Err(_), Some(tip)) if may_restart => {
@@ -125,7 +125,7 @@ pub fn import(options: &Options, watch: &mut Watch<'_>) -> Result<Summary> {
         exclude(index.store(), &options.invalid)?;
         let first = index.next_height();
         let mut batch = new_batch(options, &index, &plan, &datadir)?;
-        batch.stages = std::mem::take(&mut summary.stages);
+        batch.clock = std::mem::take(&mut summary.clock);
         let end = Import {
             options,
             watch,
@@ -405,7 +405,7 @@ impl Import<'_, '_> {
         let blocks = end.0 + 1 - next.0;
         let is_bulk = blocks >= BULK_BLOCKS_MIN;
         if is_bulk {
-            self.batch.stages.enter(Stage::Table);
+            self.batch.clock.enter(Stage::Table);
             self.batch.warm(self.index)?;
         }
         let settled = self.chain.settled();
@@ -414,7 +414,7 @@ impl Import<'_, '_> {
         let mut progress = Progress::new(next, end, self.chain.bytes);
         let mut places = Places::default();
         while next <= end {
-            self.batch.stages.enter(Stage::Read);
+            self.batch.clock.enter(Stage::Read);
             let place = places.get(self.index, next)?;
             let bytes = reader.read(place)?;
             match self.batch.add(self.index, bytes, place) {
@@ -455,7 +455,7 @@ impl Import<'_, '_> {
     }
 
     fn merge(&mut self, phase: Phase) -> Result<()> {
-        self.batch.stages.enter(Stage::Merge);
+        self.batch.clock.enter(Stage::Merge);
         let (stop, keeper, watch) = (self.watch.stop, &mut *self.keeper, &mut *self.watch);
         merge(
             self.index,
@@ -466,12 +466,12 @@ impl Import<'_, '_> {
                 note(keeper, watch, (moment, Some(relation)), index, batch)
             },
         )?;
-        self.batch.stages.enter(Stage::Other);
+        self.batch.clock.enter(Stage::Other);
         Ok(())
     }
 
     fn merge_unfinished(&mut self) -> Result<()> {
-        self.batch.stages.enter(Stage::Merge);
+        self.batch.clock.enter(Stage::Merge);
         let (stop, keeper, watch) = (self.watch.stop, &mut *self.keeper, &mut *self.watch);
         finish_unfinished(
             self.index,
@@ -481,7 +481,7 @@ impl Import<'_, '_> {
                 note(keeper, watch, (moment, Some(relation)), index, batch)
             },
         )?;
-        self.batch.stages.enter(Stage::Other);
+        self.batch.clock.enter(Stage::Other);
         Ok(())
     }
 
