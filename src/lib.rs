@@ -34,7 +34,7 @@
 //! | [`datadir`] | bitcoind's files: folders, XOR, records, header tree, block reader, undo files |
 //! | [`runs`] | sorted runs in redb: pages, writing, looking up, merging |
 //! | [`index`] | the file as a whole: open, commit, roll back, snapshots |
-//! | [`batch`] | the work between two commits: digest, table, spill, settle |
+//! | [`batch`] | the work between two commits: digest, table, spill, resolve |
 //! | [`utxo`] | the coins at any height, in chain order |
 //! | [`query`] | questions at any height; how scripts are named |
 //! | [`verify`] | the UTXO set against Bitcoin Core's own hashes |

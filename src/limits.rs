@@ -51,8 +51,8 @@ pub const TABLE_LOAD_EASY_PERCENT: usize = 50;
 /// Slots that are looked at, 1 MiB, to tell how far coins are from their homes.
 pub const TABLE_SAMPLE_SLOTS: usize = 1 << 16;
 
-/// Warn when the heap outside the plan has reached a new high at this many commits. Fewer are settling
-/// down: a file is opened, a line of progress gets longer.
+/// Warn when the heap outside the plan has reached a new high at this many commits. Fewer are an ordinary
+/// beginning: a file is opened, a line of progress gets longer.
 pub const LEAK_COMMITS_MIN: u32 = 4;
 
 /// ...and has grown by this many bytes. One small allocation kept at each commit is more in the end.
@@ -172,7 +172,7 @@ pub const MAPPED_BYTES_MAX: usize = 8 << 20;
 pub const READ_AHEAD_BYTES: usize = 4 << 20;
 
 /// A block file modified more recently than this may still change, so it is not mapped.
-pub const SETTLED_AFTER: std::time::Duration = std::time::Duration::from_secs(600);
+pub const QUIET_AFTER: std::time::Duration = std::time::Duration::from_secs(600);
 
 // A block, and the pages mapped around it, must fit what may be resident.
 const _: () = assert!(BLOCK_BYTES_MAX as usize + READ_AHEAD_BYTES <= MAPPED_BYTES_MAX);

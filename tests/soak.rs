@@ -28,7 +28,7 @@ const COMMIT_EVERY: u32 = 40;
 const _: () = assert!(BLOCKS > BULK_BLOCKS_MIN);
 
 /// Commits after which everything has been used once.
-const SETTLED_COMMITS: usize = 10;
+const LEVEL_COMMITS: usize = 10;
 
 /// What is compared, of one commit. It is of fixed size: noting it takes nothing from the heap.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -104,9 +104,9 @@ fn soak(trial: &Trial) -> Soaked {
 
 /// The first commit, from the tenth on, at which something of our own differs from the tenth.
 fn first_change(held: &[Held]) -> Option<(Held, Held)> {
-    let tenth = held[SETTLED_COMMITS - 1];
+    let tenth = held[LEVEL_COMMITS - 1];
     let differs = |now: &&Held| now.outside_bytes != tenth.outside_bytes;
-    let found = held[SETTLED_COMMITS..].iter().find(differs);
+    let found = held[LEVEL_COMMITS..].iter().find(differs);
     found.map(|now| (tenth, *now))
 }
 
@@ -118,8 +118,8 @@ fn check_flat(trial: &Trial) {
     let held = soaked.held;
     assert!(held.len() as u32 >= BLOCKS / COMMIT_EVERY, "{}", held.len());
     assert_eq!(first_change(&held), None, "to the byte");
-    let tenth = held[SETTLED_COMMITS - 1];
-    for now in &held[SETTLED_COMMITS..] {
+    let tenth = held[LEVEL_COMMITS - 1];
+    for now in &held[LEVEL_COMMITS..] {
         assert_eq!(now.files, tenth.files, "{now:?}, {tenth:?}");
         assert!(now.mappings <= tenth.mappings + 8, "{now:?}, {tenth:?}");
         assert!(now.redb_bytes < 24 << 20, "{now:?}");

@@ -369,7 +369,7 @@ impl ChainEnd {
 #[cfg(test)]
 mod tests {
     use super::super::records::{FRAME_BYTES, Record};
-    use super::super::testing::{folder_with, regtest_source, settle};
+    use super::super::testing::{folder_with, make_old, regtest_source};
     use super::super::{Aside, Location, Root, Source, block_file_path, scan};
     use super::*;
     use std::collections::HashMap;
@@ -436,7 +436,7 @@ mod tests {
     fn judge_young_and_old(files: &[Vec<u8>]) -> [ChainEnd; 2] {
         let dir = folder_with(files);
         let young = judge(dir.path());
-        settle(dir.path());
+        make_old(dir.path());
         [young, judge(dir.path())]
     }
 

@@ -104,7 +104,7 @@ pub struct HeaderTree<'a> {
     pub(super) root: Root,
     pub(super) counts: Counts,
     /// `best` has run since the last change.
-    pub(super) settled: bool,
+    pub(super) is_judged: bool,
 }
 
 impl<'a> HeaderTree<'a> {
@@ -125,7 +125,7 @@ impl<'a> HeaderTree<'a> {
             arena,
             root,
             counts: Counts::default(),
-            settled: false,
+            is_judged: false,
         }
     }
 
@@ -161,7 +161,7 @@ impl<'a> HeaderTree<'a> {
                 needed_bytes,
             });
         }
-        self.settled = false;
+        self.is_judged = false;
         let id = self.arena.find_or_add(hash);
         if !self.node(id).is(GHOST) {
             self.add_copy(id, place);
@@ -188,7 +188,7 @@ impl<'a> HeaderTree<'a> {
         let found = self.find(hash);
         if let Some(NodeId(id)) = found {
             self.node_mut(id).bytes_flags |= INVALID;
-            self.settled = false;
+            self.is_judged = false;
         }
         found.is_some()
     }
@@ -203,7 +203,7 @@ impl<'a> HeaderTree<'a> {
 
     /// The best chain by height: from the genesis block on, or from the block above the anchor.
     pub fn best_chain(&self) -> impl Iterator<Item = ChainBlock> + '_ {
-        assert!(self.settled, "best() was called after the last insertion");
+        assert!(self.is_judged, "best() was called after the last insertion");
         let (first, height) = match self.root {
             Root::Genesis(_) => (ROOT, 0),
             Root::Anchor { height, .. } => (self.node(ROOT).child, height.0 + 1),
@@ -231,7 +231,7 @@ impl<'a> HeaderTree<'a> {
 
     /// The blocks that are not on the best chain, in the order they came.
     pub fn asides(&self) -> impl Iterator<Item = (NodeId, Aside, Place)> + '_ {
-        assert!(self.settled, "best() was called after the last insertion");
+        assert!(self.is_judged, "best() was called after the last insertion");
         (0..self.arena.len()).filter_map(|id| {
             let node = self.node(id);
             if node.is(GHOST | COPY | BEST) {
@@ -243,7 +243,7 @@ impl<'a> HeaderTree<'a> {
 
     /// The blocks without a child that compete for being the tip, the best among them.
     pub fn tips(&self) -> impl Iterator<Item = NodeId> + '_ {
-        assert!(self.settled, "best() was called after the last insertion");
+        assert!(self.is_judged, "best() was called after the last insertion");
         (0..self.arena.len())
             .filter(|&id| self.is_tip(id))
             .map(NodeId)
@@ -265,7 +265,7 @@ impl<'a> HeaderTree<'a> {
 
     /// How many there are of what.
     pub fn counts(&self) -> Counts {
-        assert!(self.settled, "best() was called after the last insertion");
+        assert!(self.is_judged, "best() was called after the last insertion");
         self.counts
     }
 
@@ -287,13 +287,13 @@ impl<'a> HeaderTree<'a> {
 
     /// Whether the block is on the best chain.
     pub fn is_on_best(&self, node: NodeId) -> bool {
-        assert!(self.settled, "best() was called after the last insertion");
+        assert!(self.is_judged, "best() was called after the last insertion");
         self.node(node.0).is(BEST)
     }
 
     /// Height of a connected block, by walking down to the root.
     pub fn height(&self, node: NodeId) -> Option<Height> {
-        assert!(self.settled, "best() was called after the last insertion");
+        assert!(self.is_judged, "best() was called after the last insertion");
         let mut height = match self.root {
             Root::Genesis(_) => 0,
             Root::Anchor { height, .. } => height.0,
@@ -311,7 +311,7 @@ impl<'a> HeaderTree<'a> {
 
     /// Whether the block, or one below it, was marked invalid.
     pub fn is_excluded(&self, node: NodeId) -> bool {
-        assert!(self.settled, "best() was called after the last insertion");
+        assert!(self.is_judged, "best() was called after the last insertion");
         self.node(node.0).is(EXCLUDED)
     }
 

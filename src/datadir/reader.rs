@@ -20,7 +20,7 @@ use super::xor::XorKey;
 use crate::Result;
 use crate::datadir::Datadir;
 use crate::limits::{
-    BLOCK_BYTES_MAX, MAPPED_BYTES_MAX, OPEN_FILES_MAX, READ_AHEAD_BYTES, SETTLED_AFTER,
+    BLOCK_BYTES_MAX, MAPPED_BYTES_MAX, OPEN_FILES_MAX, QUIET_AFTER, READ_AHEAD_BYTES,
 };
 use crate::memory::part::Part;
 use crate::memory::region::Region;
@@ -41,7 +41,7 @@ pub struct BlockReader {
     window: Region<u8>,
     open: Vec<OpenFile>,
     /// Counts reads, to know which file was used longest ago.
-    clock: u64,
+    turn: u64,
     /// Bytes of maps read since they were last dropped.
     resident_bytes: usize,
     /// The file last named to the SIGBUS handler.
@@ -83,7 +83,7 @@ impl BlockReader {
             last_number,
             window,
             open: Vec::with_capacity(OPEN_FILES_MAX),
-            clock: 0,
+            turn: 0,
             resident_bytes: 0,
             announced: None,
         })
@@ -220,7 +220,7 @@ impl BlockReader {
 
     /// Index of the file in `open`; opens it if need be, in place of the one used longest ago.
     fn open_file(&mut self, number: u32) -> Result<usize> {
-        self.clock += 1;
+        self.turn += 1;
         let known = self.open.iter().position(|open| open.number == number);
         let index = match known {
             Some(index) => index,
@@ -235,25 +235,25 @@ impl BlockReader {
                 self.open.len() - 1
             }
         };
-        self.open[index].used = self.clock;
+        self.open[index].used = self.turn;
         Ok(index)
     }
 }
 
 impl OpenFile {
-    /// Mapped if it is settled; `last_number` is the newest file, `None` if none is to be mapped.
+    /// Mapped if nobody writes to it; `last_number` is the newest file, `None` if none is to be mapped.
     fn new(path: PathBuf, number: u32, last_number: Option<u32>) -> Result<OpenFile> {
         let file = open_file(&path)?;
         let meta = file.metadata().map_err(io_error("open", &path))?;
         let modified = meta.modified().map_err(io_error("open", &path))?;
         // A node writes to the last file, and may still cut the one before to its length. (With
         // assumeutxo it has two files at work: the second is known by its age.)
-        let old = SystemTime::now()
+        let is_old = SystemTime::now()
             .duration_since(modified)
-            .is_ok_and(|age| age > SETTLED_AFTER);
+            .is_ok_and(|age| age > QUIET_AFTER);
         let follows = last_number.is_some_and(|last| u64::from(number) + 1 < u64::from(last));
-        let settled = old && follows && meta.len() > 0;
-        let map = if settled {
+        let is_quiet = is_old && follows && meta.len() > 0;
+        let map = if is_quiet {
             Some(FileMap::new(&file, &path)?)
         } else {
             None
@@ -310,7 +310,7 @@ mod tests {
     use std::fs;
     use std::time::Duration;
 
-    use super::super::testing::{folder_with, regtest_source, settle};
+    use super::super::testing::{folder_with, make_old, regtest_source};
     use super::super::{Location, Source};
     use super::*;
 
@@ -337,7 +337,7 @@ mod tests {
     }
 
     /// A copy of `data/` whose files look old, obfuscated with `key`.
-    fn settled_copy(key: XorKey) -> (tempfile::TempDir, Datadir) {
+    fn old_copy(key: XorKey) -> (tempfile::TempDir, Datadir) {
         let original = Datadir::open(&regtest_source()).expect("opens");
         let files: Vec<Vec<u8>> = (0..12)
             .map(|number| {
@@ -350,7 +350,7 @@ mod tests {
             .collect();
         let dir = folder_with(&files);
         fs::write(dir.path().join("xor.dat"), key.0).expect("write");
-        settle(dir.path());
+        make_old(dir.path());
         let location = Location::BlocksDir(dir.path().to_path_buf());
         let source = Source {
             location,
@@ -364,7 +364,7 @@ mod tests {
     #[test]
     fn blocks_are_the_same_under_any_key_and_only_plain_files_are_mapped() {
         for key in [XorKey::default(), XorKey([9, 8, 7, 6, 5, 4, 3, 2])] {
-            let (_dir, datadir) = settled_copy(key);
+            let (_dir, datadir) = old_copy(key);
             let mut reader = BlockReader::new(&datadir).expect("reader");
             check_blocks(&datadir, &mut reader);
             assert_eq!(reader.open.len(), OPEN_FILES_MAX);
@@ -379,7 +379,7 @@ mod tests {
 
     #[test]
     fn a_file_just_written_is_not_mapped() {
-        let (dir, datadir) = settled_copy(XorKey::default());
+        let (dir, datadir) = old_copy(XorKey::default());
         let now = SystemTime::now();
         for age in [0, 599] {
             let path = dir.path().join("blk00003.dat");
@@ -400,7 +400,7 @@ mod tests {
 
     #[test]
     fn a_place_behind_the_end_names_file_and_offset() {
-        let (_dir, datadir) = settled_copy(XorKey::default());
+        let (_dir, datadir) = old_copy(XorKey::default());
         let mut reader = BlockReader::new(&datadir).expect("reader");
         for (file, file_bytes) in [(0, 63_852), (11, 49_152)] {
             let last = Place {
@@ -440,7 +440,7 @@ mod tests {
     #[test]
     fn resident_pages_of_maps_stay_bounded() {
         let dir = folder_with(&[vec![0x55; 96 << 20], vec![], vec![]]);
-        settle(dir.path());
+        make_old(dir.path());
         let datadir = Datadir {
             blocks_dir: dir.path().to_path_buf(),
             files: super::super::files::list(dir.path()).expect("lists"),
@@ -490,7 +490,7 @@ mod tests {
         if std::env::var_os("BLKDEX_SIGBUS_CHILD").is_none() {
             return;
         }
-        let (dir, datadir) = settled_copy(XorKey::default());
+        let (dir, datadir) = old_copy(XorKey::default());
         sigbus::catch_sigbus();
         let mut reader = BlockReader::new(&datadir).expect("reader");
         let place = Place {

@@ -328,7 +328,7 @@ impl Records {
         FileMemory {
             file: file.number,
             bytes: file.bytes,
-            changed_ns: settled_ns(file.changed_ns, SystemTime::now()),
+            changed_ns: sure_ns(file.changed_ns, SystemTime::now()),
             scanned_to_bytes: self.end_bytes,
             records_checksum: self.checksum(),
         }
@@ -337,10 +337,10 @@ impl Records {
 
 /// The time of a file's last change; 0 if that was so short a while ago that a further change may bear
 /// the same time.
-fn settled_ns(changed_ns: i64, now: SystemTime) -> i64 {
+fn sure_ns(changed_ns: i64, now: SystemTime) -> i64 {
     let now_ns = now.duration_since(UNIX_EPOCH).map_or(0, |d| d.as_nanos());
-    let is_settled = i128::from(changed_ns) + CHANGE_TICK_NS_MAX < now_ns as i128;
-    if is_settled { changed_ns } else { 0 }
+    let is_sure = i128::from(changed_ns) + CHANGE_TICK_NS_MAX < now_ns as i128;
+    if is_sure { changed_ns } else { 0 }
 }
 
 impl Record {
@@ -665,9 +665,9 @@ mod tests {
             .expect("after 1970")
             .as_nanos() as i64;
         let second = 1_000_000_000;
-        assert_eq!(settled_ns(ns - 10 * second, now), ns - 10 * second);
+        assert_eq!(sure_ns(ns - 10 * second, now), ns - 10 * second);
         for young in [ns, ns - second, ns + 10 * second] {
-            assert_eq!(settled_ns(young, now), 0);
+            assert_eq!(sure_ns(young, now), 0);
         }
         let file = BlockFile {
             number: 1,

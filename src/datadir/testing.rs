@@ -38,7 +38,7 @@ pub fn folder_with(files: &[Vec<u8>]) -> tempfile::TempDir {
 }
 
 /// Makes all files of a folder look an hour old.
-pub fn settle(dir: &Path) {
+pub fn make_old(dir: &Path) {
     let then = SystemTime::now() - Duration::from_secs(3600);
     for entry in std::fs::read_dir(dir).expect("lists") {
         let file = std::fs::File::options()

@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn what_settles_or_comes_and_goes_is_no_leak() {
+    fn what_levels_off_or_comes_and_goes_is_no_leak() {
         for quiet in [
             &[70_000; 9][..],
             &[70_000, 500_000, 500_000, 600_000, 600_000, 600_000, 600_000],

@@ -7,7 +7,7 @@
 //! again, made and unmade, leaves no hole of that size. (Measured: 3 GB, a table of an eighth: 449 MB
 //! on disk, folded 388.)
 //!
-//! A commit does the same while it settles coins ([`crate::batch`]); here are runs that are more than it
+//! A commit does the same while it resolves spends ([`crate::batch`]); here are runs that are more than it
 //! can gather at once.
 //!
 //! Memory: none of its own; the buffer is lent.
