@@ -207,7 +207,7 @@ pub const PREFETCH_AHEAD: usize = 24;
 pub const WARM_PARTS: usize = 4096;
 
 /// Positions of blocks written in one transaction.
-pub const POSITIONS_PER_WRITE: usize = 1 << 16;
+pub const PLACES_PER_WRITE: usize = 1 << 16;
 
 /// Hardly a record is smaller than this: magic, length, header, count, the smallest coinbase.
 pub const RECORD_BYTES_TYPICAL_MIN: u64 = 140;

@@ -190,7 +190,7 @@ fn appended_blocks_are_read_by_a_catch_up_past_zeros_junk_and_tails() {
         trial.append(&chain);
         let outcome = trial.import();
         assert!(outcome.chains[0].is_catch_up);
-        assert_eq!(outcome.chains[0].report.records, u64::from(blocks));
+        assert_eq!(outcome.chains[0].scanned.records, u64::from(blocks));
         outcome.quietly();
         trial.check(&chain);
     }
@@ -214,7 +214,7 @@ fn blocks_that_wait_for_their_parent_are_found_when_it_comes() {
         };
         assert_eq!(end.state, EndState::BeingWritten);
         assert_eq!(
-            end.first_missing_parent,
+            end.reach.first_missing_parent,
             Some(chain.block(*hash).header.prev_blockhash)
         );
         assert_eq!(outcome.result.unwrap().chain_end, *end);
@@ -222,7 +222,7 @@ fn blocks_that_wait_for_their_parent_are_found_when_it_comes() {
     }
     trial.datadir.append(&chain, &[parent]);
     let summary = trial.import().quietly();
-    assert!(summary.chain_end.complete);
+    assert!(summary.chain_end.reach.complete);
     trial.check(&chain);
     let again = trial.import();
     assert!(again.chains[0].is_catch_up);
@@ -348,7 +348,7 @@ fn a_record_cut_short_waits_for_the_next_import() {
         let [Notice::Unfinished(end)] = &outcome.notices[..] else {
             panic!("{:?}", outcome.notices)
         };
-        assert_eq!(end.damage[0].what, LeftoverKind::Cut);
+        assert_eq!(end.reach.damage[0].what, LeftoverKind::Cut);
         outcome.result.unwrap();
         check(&trial.options.index, &Truth::of(&chain, best[129]).unwrap());
         trial.datadir.layout.cut_bytes = 0;
@@ -429,12 +429,14 @@ fn blocks_that_are_wrong_in_themselves_are_not_taken() {
         let outcome = trial.import();
         // A header without work is no block; the others are whole ones that are not what they should be.
         let is_right = match (&outcome.notices[..], spoil) {
-            ([Notice::Unfinished(end)], Spoil::Work) => end.damage[0].what == LeftoverKind::Junk,
+            ([Notice::Unfinished(end)], Spoil::Work) => {
+                end.reach.damage[0].what == LeftoverKind::Junk
+            }
             ([Notice::NotWhole { height, .. }], _) => height.0 == 21,
             _ => false,
         };
         assert!(is_right, "{:?}", outcome.notices);
-        assert!(!outcome.result.unwrap().chain_end.complete);
+        assert!(!outcome.result.unwrap().chain_end.reach.complete);
         trial.check(&chain);
     }
 }

@@ -16,7 +16,7 @@ use blkdex::verify::muhash::MuHash;
 use blkdex::verify::proof::{Options, Verified, verify};
 use blkdex::verify::serialized::SerializedHash;
 use blkdex::verify::stats::Stats;
-use blkdex::verify::undo::{Records, UndoReport};
+use blkdex::verify::undo::{Records, UndoCounts};
 use common::chain::{Chain, Plan, SUBSIDY_SAT};
 use common::parts::{coinbase, owner, spend_legacy};
 use common::truth::Truth;
@@ -291,7 +291,7 @@ fn a_repeated_coinbase_counts_once_as_in_mainnets_91842() {
     assert_eq!([1, 2, 3, 4, tip - 1, tip].map(coins), [1, 2, 2, 3, 4, 5]);
 }
 
-fn undo(imported: &Imported) -> blkdex::Result<UndoReport> {
+fn undo(imported: &Imported) -> blkdex::Result<UndoCounts> {
     let options = Options {
         undo: true,
         ..options(None)

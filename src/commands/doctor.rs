@@ -11,7 +11,7 @@ use crate::args::DoctorArgs;
 use crate::commands::streams::plain;
 use anyhow::Result;
 use blkdex::datadir::Spot;
-use blkdex::doctor::{ChainFound, Deep, FilesFound, Options, Report, State, examine};
+use blkdex::doctor::{ChainFound, Deep, FilesFound, Findings, Options, State, examine};
 use blkdex::import::events::Watch;
 use blkdex::import::needs::Needs;
 use std::io::{self, Write};
@@ -43,33 +43,33 @@ pub fn run(
     };
     let found = examine(&options, &mut watch);
     reporter.finish();
-    let mut report = found?;
-    for line in report.problems.iter_mut().chain(&mut report.warnings) {
+    let mut findings = found?;
+    for line in findings.problems.iter_mut().chain(&mut findings.warnings) {
         *line = complete(line);
     }
     let told = match json {
-        true => writeln!(out, "{}", serde_json::to_string(&report)?),
-        false => show(&report, out),
+        true => writeln!(out, "{}", serde_json::to_string(&findings)?),
+        false => show(&findings, out),
     };
-    let code = match report.works {
+    let code = match findings.works {
         true => ExitCode::SUCCESS,
         false => ExitCode::FAILURE,
     };
     after(code, told)
 }
 
-fn show(report: &Report, out: &mut impl Write) -> io::Result<()> {
+fn show(findings: &Findings, out: &mut impl Write) -> io::Result<()> {
     let mut fields = Vec::new();
-    fields.extend(report.network.clone().map(|name| ("network", name)));
-    report
+    fields.extend(findings.network.clone().map(|name| ("network", name)));
+    findings
         .files
         .iter()
         .for_each(|files| show_files(files, &mut fields));
-    report
+    findings
         .chain
         .iter()
         .for_each(|chain| show_chain(chain, &mut fields));
-    if let Some(index) = &report.index {
+    if let Some(index) = &findings.index {
         let state = match index.height {
             Some(height) => format!("at height {}", grouped(height.0.into())),
             None if index.exists => "without blocks".into(),
@@ -77,21 +77,24 @@ fn show(report: &Report, out: &mut impl Write) -> io::Result<()> {
         };
         fields.push(("index", format!("{}, {state}", index.path.display())));
     }
-    report
+    findings
         .needs
         .iter()
         .for_each(|needs| show_needs(needs, &mut fields));
-    report
+    findings
         .deep
         .iter()
         .for_each(|deep| fields.push(("deep", deep_line(deep))));
     print_fields(out, &fields)?;
-    for (word, lines) in [("warning", &report.warnings), ("problem", &report.problems)] {
+    for (word, lines) in [
+        ("warning", &findings.warnings),
+        ("problem", &findings.problems),
+    ] {
         for line in lines {
             writeln!(out, "{word}: {}", plain(line))?;
         }
     }
-    match report.works {
+    match findings.works {
         true => writeln!(out, "an import would work"),
         false => writeln!(out, "an import would not work"),
     }
@@ -163,14 +166,14 @@ fn show_chain(chain: &ChainFound, fields: &mut Fields) {
         State::BeingWritten => "still being written",
         State::Gap => "with a gap",
     };
-    let mut range = match chain.height {
+    let mut range = match chain.reach.height {
         Some(height) => format!("0 to {}", grouped(height.0.into())),
         None => "none from 0 on".into(),
     };
-    if chain.orphans > 0 {
+    if chain.reach.orphans > 0 {
         range += &format!(
             ", and {} that lack an ancestor",
-            grouped(chain.orphans.into())
+            grouped(chain.reach.orphans.into())
         );
         if let Some(height) = chain.goes_on_at {
             range += &format!(", the first at {}", grouped(height.0.into()));

@@ -47,7 +47,7 @@ impl Show for Status {
             ),
             ("block files", self.blocks_dir.display().to_string()),
         ];
-        let unfinished = self.chain.iter().filter(|end| !end.complete);
+        let unfinished = self.chain.iter().filter(|end| !end.reach.complete);
         fields.extend(unfinished.map(|end| ("not complete", end.to_string())));
         for block in &self.left_out {
             fields.push(("left out", block.to_string()));

@@ -282,30 +282,31 @@ fn describe_memory(record: &Record, live_before: Option<u64>) -> String {
 }
 
 fn describe_chain(chain: &Chain) -> String {
-    let (counts, report) = (&chain.counts, &chain.report);
+    let (counts, scanned) = (&chain.counts, &chain.scanned);
+    let left = &scanned.leftovers;
     let mut text = format!(
         "best chain ends at height {}; {} files, {} records read",
         grouped(chain.best.0.into()),
-        grouped(report.files),
-        grouped(report.records)
+        grouped(scanned.files),
+        grouped(scanned.records)
     );
     for (count, what) in [
         (u64::from(counts.stale), "stale blocks"),
-        (report.duplicates, "duplicates"),
-        (report.out_of_order, "out of order"),
+        (scanned.duplicates, "duplicates"),
+        (scanned.out_of_order, "out of order"),
         (u64::from(counts.orphans), "without an ancestor"),
         (u64::from(counts.invalid), "marked invalid"),
-        (report.zero_gaps, "gaps of zeros"),
-        (report.junk_bytes, "bytes of junk"),
-        (report.zero_tail_bytes, "bytes allocated ahead"),
-        (report.cut_records, "records cut short"),
-        (report.oversize_records, "records larger than any block"),
+        (left.zero_gaps, "gaps of zeros"),
+        (left.junk_bytes, "bytes of junk"),
+        (left.zero_tail_bytes, "bytes allocated ahead"),
+        (left.cut_records, "records cut short"),
+        (left.oversize_records, "records larger than any block"),
     ] {
         if count > 0 {
             text += &format!(", {} {what}", grouped(count));
         }
     }
-    for place in &report.places {
+    for place in &left.places {
         let fault = match place.what {
             LeftoverKind::Cut => "cut short".to_owned(),
             LeftoverKind::Oversize => oversize(place.bytes),

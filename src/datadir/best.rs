@@ -21,7 +21,7 @@ impl HeaderTree<'_> {
         for id in 0..self.arena.len() {
             self.node_mut(id).bytes_flags &= !DERIVED;
         }
-        self.is_judged = true;
+        self.is_best_known = true;
         let missing = self.is_missing(ROOT) || self.node(ROOT).is(INVALID);
         let best = (!missing).then(|| self.walk(ROOT, CONNECTED));
         if let Some(best) = best {

@@ -3,14 +3,13 @@
 //! Invariant: a block has one node, however often and in whatever order it comes; a node is on the
 //! best chain only if all blocks from the root to it are present and none was marked invalid.
 //!
-//! Memory: the caller's arena, fixed (see `arena`); no heap. What is best is worked out in `best`.
+//! Memory: the caller's arena, fixed (see `arena`); no heap. What is best is worked out in `best`, and
+//! asked for in `chains`.
 //!
 //! Blocks are known by a keyed 64-bit SipHash of their hash, with a fresh key each run, so nobody
 //! can make two blocks collide; by accident it happens to 5 million blocks once in a million runs.
 
-use super::arena::{
-    Arena, BELOW, BEST, CONNECTED, COPY, EXCLUDED, GHOST, INVALID, NONE, Node, ROOT,
-};
+use super::arena::{Arena, COPY, GHOST, INVALID, Node, ROOT};
 use crate::datadir::Fault;
 use crate::primitives::position::{Height, Place};
 
@@ -104,7 +103,7 @@ pub struct HeaderTree<'a> {
     pub(super) root: Root,
     pub(super) counts: Counts,
     /// `best` has run since the last change.
-    pub(super) is_judged: bool,
+    pub(super) is_best_known: bool,
 }
 
 impl<'a> HeaderTree<'a> {
@@ -125,7 +124,7 @@ impl<'a> HeaderTree<'a> {
             arena,
             root,
             counts: Counts::default(),
-            is_judged: false,
+            is_best_known: false,
         }
     }
 
@@ -161,7 +160,7 @@ impl<'a> HeaderTree<'a> {
                 needed_bytes,
             });
         }
-        self.is_judged = false;
+        self.is_best_known = false;
         let id = self.arena.find_or_add(hash);
         if !self.node(id).is(GHOST) {
             self.add_copy(id, place);
@@ -188,7 +187,7 @@ impl<'a> HeaderTree<'a> {
         let found = self.find(hash);
         if let Some(NodeId(id)) = found {
             self.node_mut(id).bytes_flags |= INVALID;
-            self.is_judged = false;
+            self.is_best_known = false;
         }
         found.is_some()
     }
@@ -201,25 +200,6 @@ impl<'a> HeaderTree<'a> {
             .map(NodeId)
     }
 
-    /// The best chain by height: from the genesis block on, or from the block above the anchor.
-    pub fn best_chain(&self) -> impl Iterator<Item = ChainBlock> + '_ {
-        assert!(self.is_judged, "best() was called after the last insertion");
-        let (first, height) = match self.root {
-            Root::Genesis(_) => (ROOT, 0),
-            Root::Anchor { height, .. } => (self.node(ROOT).child, height.0 + 1),
-        };
-        let on_best = |id: u32| (id != NONE && self.node(id).is(BEST)).then_some(id);
-        let ids = std::iter::successors(on_best(first), move |&id| on_best(self.node(id).child));
-        ids.zip(height..).map(|(id, height)| {
-            let (height, place, node) = (Height(height), self.node(id).place(), NodeId(id));
-            ChainBlock {
-                height,
-                place,
-                node,
-            }
-        })
-    }
-
     /// The further places of a block, latest first.
     pub fn copies(&self, node: NodeId) -> impl Iterator<Item = Place> + '_ {
         self.arena
@@ -227,46 +207,6 @@ impl<'a> HeaderTree<'a> {
             .map(|id| self.node(id))
             .filter(|n| n.is(COPY))
             .map(Node::place)
-    }
-
-    /// The blocks that are not on the best chain, in the order they came.
-    pub fn asides(&self) -> impl Iterator<Item = (NodeId, Aside, Place)> + '_ {
-        assert!(self.is_judged, "best() was called after the last insertion");
-        (0..self.arena.len()).filter_map(|id| {
-            let node = self.node(id);
-            if node.is(GHOST | COPY | BEST) {
-                return None;
-            }
-            Some((NodeId(id), self.aside(node), node.place()))
-        })
-    }
-
-    /// The blocks without a child that compete for being the tip, the best among them.
-    pub fn tips(&self) -> impl Iterator<Item = NodeId> + '_ {
-        assert!(self.is_judged, "best() was called after the last insertion");
-        (0..self.arena.len())
-            .filter(|&id| self.is_tip(id))
-            .map(NodeId)
-    }
-
-    /// The blocks that wait for a missing parent, not counting what follows them, in the order they came.
-    pub fn orphan_roots(&self) -> impl Iterator<Item = Place> + '_ {
-        let waits = |(id, aside, _): &(NodeId, Aside, Place)| {
-            let parent = self.node(id.0).parent;
-            *aside == Aside::Orphan && (parent == NONE || self.is_missing(parent))
-        };
-        self.asides().filter(waits).map(|(_, _, place)| place)
-    }
-
-    /// The first of them.
-    pub fn first_orphan(&self) -> Option<Place> {
-        self.orphan_roots().next()
-    }
-
-    /// How many there are of what.
-    pub fn counts(&self) -> Counts {
-        assert!(self.is_judged, "best() was called after the last insertion");
-        self.counts
     }
 
     /// Different blocks so far; needs no [`best`](Self::best).
@@ -283,55 +223,6 @@ impl<'a> HeaderTree<'a> {
     pub fn place(&self, node: NodeId) -> Option<Place> {
         let node = self.node(node.0);
         (!node.is(GHOST)).then(|| node.place())
-    }
-
-    /// Whether the block is on the best chain.
-    pub fn is_on_best(&self, node: NodeId) -> bool {
-        assert!(self.is_judged, "best() was called after the last insertion");
-        self.node(node.0).is(BEST)
-    }
-
-    /// Height of a connected block, by walking down to the root.
-    pub fn height(&self, node: NodeId) -> Option<Height> {
-        assert!(self.is_judged, "best() was called after the last insertion");
-        let mut height = match self.root {
-            Root::Genesis(_) => 0,
-            Root::Anchor { height, .. } => height.0,
-        };
-        let mut id = node.0;
-        if !self.node(id).is(CONNECTED) {
-            return None;
-        }
-        while id != ROOT {
-            id = self.node(id).parent;
-            height += 1;
-        }
-        Some(Height(height))
-    }
-
-    /// Whether the block, or one below it, was marked invalid.
-    pub fn is_excluded(&self, node: NodeId) -> bool {
-        assert!(self.is_judged, "best() was called after the last insertion");
-        self.node(node.0).is(EXCLUDED)
-    }
-
-    /// Height of a block of the best chain; `None` for any other.
-    pub fn height_on_best(&self, node: NodeId) -> Option<Height> {
-        self.is_on_best(node).then(|| self.height(node)).flatten()
-    }
-
-    /// Height of the last block that a connected block's chain shares with the best one.
-    pub fn leaves_best_at(&self, node: NodeId) -> Option<Height> {
-        let mut height = self.height(node)?;
-        let mut id = node.0;
-        while !self.is_on_best(NodeId(id)) {
-            if id == ROOT {
-                return None;
-            }
-            id = self.node(id).parent;
-            height = Height(height.0 - 1);
-        }
-        Some(height)
     }
 
     pub(super) fn node(&self, id: u32) -> &Node {
@@ -359,22 +250,6 @@ impl<'a> HeaderTree<'a> {
         let id = self.arena.push(copy);
         self.arena.hang(id, original);
         self.counts.duplicates += 1;
-    }
-
-    fn aside(&self, node: &Node) -> Aside {
-        match () {
-            () if node.is(BELOW) => Aside::BelowAnchor,
-            // Be it marked invalid or not: what it lacks comes first.
-            () if !node.is(CONNECTED) => Aside::Orphan,
-            () if node.is(EXCLUDED) => Aside::Invalid,
-            () => Aside::Stale,
-        }
-    }
-
-    fn is_tip(&self, id: u32) -> bool {
-        let node = self.node(id);
-        let competes = node.is(CONNECTED) && !node.is(EXCLUDED);
-        competes && self.arena.first_block(node.child) == NONE
     }
 }
 

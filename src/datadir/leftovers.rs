@@ -106,9 +106,9 @@ pub fn leftovers_of(
         reader.open(block_file_path(datadir.blocks_dir(), number), number, 0)?;
         while reader.next_record()?.is_some() {}
         let file_bytes = reader.file_bytes();
+        let end_bytes = reader.end_bytes();
         let Leftovers {
             mut places,
-            end_bytes,
             zero_tail_bytes,
             ..
         } = reader.close();
@@ -127,25 +127,43 @@ pub fn leftovers_of(
     Ok(found)
 }
 
-/// What else than records a file holds, from where its reading began.
+/// What else than records one file holds, or several, as far as they were read.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Leftovers {
-    /// End of the last whole record; reading on from here later misses nothing.
-    pub end_bytes: u64,
     /// Stretches of zeros before a record.
     pub zero_gaps: u64,
     /// Their bytes.
     pub zero_gap_bytes: u64,
-    /// Zeros behind the last record: space that the node has allocated ahead.
+    /// Zeros behind last records: space that the node has allocated ahead.
     pub zero_tail_bytes: u64,
-    /// Bytes of junk.
+    /// Bytes that are neither zero nor part of a record.
     pub junk_bytes: u64,
     /// Records cut short.
     pub cut_records: u64,
-    /// Records longer than any block.
+    /// Records with a length that no block can have.
     pub oversize_records: u64,
-    /// The first few of each kind.
+    /// Where they are: of each kind the first [`PLACES_LISTED_MAX`].
     pub places: Vec<Leftover>,
+}
+
+impl Leftovers {
+    /// Adds those of another file.
+    pub(super) fn add(&mut self, other: Leftovers) {
+        self.zero_gaps += other.zero_gaps;
+        self.zero_gap_bytes += other.zero_gap_bytes;
+        self.zero_tail_bytes += other.zero_tail_bytes;
+        self.junk_bytes += other.junk_bytes;
+        self.cut_records += other.cut_records;
+        self.oversize_records += other.oversize_records;
+        for place in other.places {
+            list(&mut self.places, place);
+        }
+    }
+
+    /// The places of one kind.
+    pub fn places_of(&self, what: LeftoverKind) -> impl Iterator<Item = &Leftover> {
+        self.places.iter().filter(move |place| place.what == what)
+    }
 }
 
 /// A stretch without a whole record, while it is searched.
@@ -233,7 +251,7 @@ impl Stretch {
 }
 
 /// Adds a place, unless there are enough of its kind.
-pub(super) fn list(places: &mut Vec<Leftover>, found: Leftover) {
+fn list(places: &mut Vec<Leftover>, found: Leftover) {
     let of_its_kind = places.iter().filter(|place| place.what == found.what);
     if of_its_kind.count() < PLACES_LISTED_MAX {
         places.push(found);

@@ -5,7 +5,6 @@
 //!
 //! | file | purpose |
 //! | --- | --- |
-//! | `network` | the five networks and their constants |
 //! | `find` | the folder that they lie in |
 //! | `conf` | what `bitcoin.conf` says of that |
 //! | `files` | listing the block files, reading the key |
@@ -16,12 +15,15 @@
 //! | `headers` | the tree of headers |
 //! | `arena` | its memory: nodes and buckets |
 //! | `best` | which of its chains has the most work |
-//! | `end` | where the best chain ends, and why |
+//! | `chains` | what the tree then says of its chains |
+//! | `end` | the end of the best chain, in types and words |
+//! | `judge` | where it ends, and why |
 //! | `claimed` | the height that a block without ancestors claims |
 //! | `scan` | all records of all files into the tree |
+//! | `file_state` | what the next scan knows a file by |
 //! | `reader` | a block's bytes, by map or pread |
 //! | `undo` | the undo files beside them |
-//! | `sigbus` | a failing disk under a map: the last words |
+//! | `fault` | what may be wrong with them |
 
 use std::path::{Path, PathBuf};
 
@@ -34,14 +36,17 @@ use crate::{Error, Result};
 
 mod arena;
 mod best;
+mod chains;
 mod claimed;
 mod conf;
 mod end;
 mod fault;
+mod file_state;
 mod files;
 mod find;
 mod foreign;
 mod headers;
+mod judge;
 mod leftovers;
 mod reader;
 mod records;
@@ -56,14 +61,15 @@ pub use fault::Fault;
 pub use arena::NODE_BYTES;
 pub use claimed::claimed_height;
 pub use conf::Setting;
-pub use end::{ChainEnd, EndState, Spot};
+pub use end::{ChainEnd, EndState, Reach, Spot};
+pub use file_state::FileState;
 pub use files::{BlockFile, block_file_path};
 pub use find::{Found, Wanted, find};
 pub use headers::{Aside, Best, ChainBlock, Counts, HeaderTree, Inserted, NodeId, Root};
 pub use leftovers::{Leftover, LeftoverKind, LeftoversOfFile, leftovers_of};
 pub use reader::BlockReader;
 use records::{Record, RecordReader};
-pub use scan::{FileMemory, ScanProgress, ScanReport, copies_of, scan};
+pub use scan::{ScanProgress, Scanned, copies_of, scan};
 pub use undo::UndoFile;
 pub use xor::XorKey;
 

@@ -58,6 +58,8 @@ struct Open {
     number: u32,
     file_bytes: u64,
     at: u64,
+    /// End of the last whole record.
+    end_bytes: u64,
     buffer_from: u64,
     buffer_bytes: usize,
     left: Leftovers,
@@ -92,10 +94,6 @@ impl RecordReader {
     pub fn open(&mut self, path: PathBuf, number: u32, from: u64) -> Result<()> {
         let file = open_file(&path)?;
         let file_bytes = file.metadata().map_err(io_error("open", &path))?.len();
-        let left = Leftovers {
-            end_bytes: from,
-            ..Leftovers::default()
-        };
         let (buffer_from, buffer_bytes) = (0, 0);
         self.open = Some(Open {
             file,
@@ -103,9 +101,10 @@ impl RecordReader {
             number,
             file_bytes,
             at: from,
+            end_bytes: from,
             buffer_from,
             buffer_bytes,
-            left,
+            left: Leftovers::default(),
         });
         Ok(())
     }
@@ -113,6 +112,12 @@ impl RecordReader {
     /// Length of the open file, as it was when opened.
     pub fn file_bytes(&self) -> u64 {
         self.open.as_ref().map_or(0, |open| open.file_bytes)
+    }
+
+    /// End of the last whole record of the open file, or where its reading began; reading on from here
+    /// later misses nothing.
+    pub fn end_bytes(&self) -> u64 {
+        self.open.as_ref().map_or(0, |open| open.end_bytes)
     }
 
     /// Closes the file and says what else it holds; complete once
@@ -136,8 +141,8 @@ impl RecordReader {
             _ => open.search(buffer, *key, networks)?,
         };
         if let Some(record) = &found {
-            open.at = record.place.offset_bytes + u64::from(record.place.bytes);
-            open.left.end_bytes = open.at;
+            open.at = record.place.end_bytes();
+            open.end_bytes = open.at;
         }
         Ok(found)
     }
@@ -336,8 +341,16 @@ mod tests {
     use super::super::testing::fixture;
     use super::*;
 
+    /// What is read back.
+    struct Reread {
+        records: Vec<Record>,
+        /// End of the last whole record.
+        end_bytes: u64,
+        left: Leftovers,
+    }
+
     /// Writes `bytes` as they are, and reads all records back.
-    fn read_raw(bytes: &[u8], key: XorKey, from: u64) -> (Vec<Record>, Leftovers) {
+    fn read_raw(bytes: &[u8], key: XorKey, from: u64) -> Reread {
         let dir = tempfile::tempdir().expect("temporary folder");
         let path = dir.path().join("blk00000.dat");
         std::fs::write(&path, bytes).expect("write");
@@ -348,10 +361,14 @@ mod tests {
         while let Some(record) = reader.next_record().expect("reads") {
             records.push(record);
         }
-        (records, reader.close())
+        Reread {
+            records,
+            end_bytes: reader.end_bytes(),
+            left: reader.close(),
+        }
     }
 
-    fn read(bytes: &[u8]) -> (Vec<Record>, Leftovers) {
+    fn read(bytes: &[u8]) -> Reread {
         read_raw(bytes, XorKey::default(), 0)
     }
 
@@ -372,11 +389,15 @@ mod tests {
     #[cfg_attr(without_shared, ignore = "needs ../shared")]
     fn a_duplicate_a_gap_and_a_tail_are_survived() {
         let bytes = fixture("odd/duplicate-block-zero-gap-zero-tail.dat");
-        let (records, left) = read(&bytes);
+        let Reread {
+            records,
+            left,
+            end_bytes,
+        } = read(&bytes);
         assert_eq!(records.len(), 301);
         assert_eq!((left.zero_gaps, left.zero_gap_bytes), (1, 1));
         assert_eq!(
-            (left.end_bytes, left.zero_tail_bytes, left.junk_bytes),
+            (end_bytes, left.zero_tail_bytes, left.junk_bytes),
             (70_674, 1022, 0)
         );
     }
@@ -385,7 +406,11 @@ mod tests {
     #[cfg_attr(without_shared, ignore = "needs ../shared")]
     fn junk_before_the_magic_is_passed_byte_by_byte() {
         let bytes = fixture("odd/junk-before-magic.dat");
-        let (records, left) = read(&bytes);
+        let Reread {
+            records,
+            left,
+            end_bytes,
+        } = read(&bytes);
         assert_eq!(records.len(), 1);
         assert_eq!(
             records[0].place,
@@ -395,15 +420,19 @@ mod tests {
                 bytes: 474
             }
         );
-        assert_eq!((left.junk_bytes, left.end_bytes), (6, 488));
+        assert_eq!((left.junk_bytes, end_bytes), (6, 488));
     }
 
     #[test]
     #[cfg_attr(without_shared, ignore = "needs ../shared")]
     fn a_record_cut_short_is_named_and_not_returned() {
         let bytes = fixture("odd/testnet3-cut-mid-record.dat");
-        let (records, left) = read(&bytes);
-        assert_eq!((records.len(), left.end_bytes), (401, 95_027));
+        let Reread {
+            records,
+            left,
+            end_bytes,
+        } = read(&bytes);
+        assert_eq!((records.len(), end_bytes), (401, 95_027));
         let cut = &left.places[0];
         assert_eq!((cut.what, cut.offset_bytes), (LeftoverKind::Cut, 95_027));
         assert_eq!(cut.bytes, bytes.len() as u64 - 95_027);
@@ -414,7 +443,7 @@ mod tests {
     #[cfg_attr(without_shared, ignore = "needs ../shared")]
     fn records_of_two_networks_are_told_apart() {
         let bytes = fixture("odd/two-networks-mixed.dat");
-        let networks: Vec<_> = read(&bytes).0.iter().map(|r| r.network).collect();
+        let networks: Vec<_> = read(&bytes).records.iter().map(|r| r.network).collect();
         assert_eq!(
             networks,
             [NetworkName::Test, NetworkName::Main, NetworkName::Test]
@@ -424,21 +453,25 @@ mod tests {
     #[test]
     fn a_file_cut_anywhere_keeps_all_whole_records_before() {
         let bytes = regtest_bytes();
-        let (all, _) = read(&bytes);
+        let all = read(&bytes).records;
         let (second, third) = (end_of(&all[1]), end_of(&all[2]));
         for cut in second..third {
-            let (records, left) = read(&bytes[..cut]);
+            let Reread {
+                records,
+                left,
+                end_bytes,
+            } = read(&bytes[..cut]);
             assert_eq!(records, all[..2]);
-            assert_eq!(left.end_bytes, second as u64);
+            assert_eq!(end_bytes, second as u64);
             assert_eq!(left.cut_records, u64::from(cut >= second + 4), "{cut}");
         }
-        assert_eq!(read(&bytes[..third]).0, all[..3]);
+        assert_eq!(read(&bytes[..third]).records, all[..3]);
     }
 
     #[test]
     fn zeros_on_disk_are_zeros_under_any_key_and_wherever_they_begin() {
         let bytes = regtest_bytes();
-        let (all, _) = read(&bytes);
+        let all = read(&bytes).records;
         let whole = end_of(&all[2]);
         // The second key holds regtest's magic, and a length that a block could have.
         for key in [XorKey::default(), XorKey([7, 0, 250, 191, 181, 218, 0, 1])] {
@@ -450,7 +483,7 @@ mod tests {
                 key.apply(&mut again, disk.len() as u64);
                 disk.extend(again);
                 disk.resize(disk.len() + 300_000, 0);
-                let (records, left) = read_raw(&disk, key, 0);
+                let Reread { records, left, .. } = read_raw(&disk, key, 0);
                 assert_eq!(records.len(), 4, "{skip}");
                 assert_eq!(left.zero_gap_bytes, skip as u64);
                 assert_eq!((left.zero_tail_bytes, left.junk_bytes), (300_000, 0));
@@ -462,20 +495,20 @@ mod tests {
     #[test]
     fn reading_goes_on_where_it_ended() {
         let bytes = regtest_bytes();
-        let (all, _) = read(&bytes);
-        let (rest, left) = read_raw(&bytes, XorKey::default(), end_of(&all[4]) as u64);
-        assert_eq!(rest, all[5..]);
-        assert_eq!(left.end_bytes as usize, end_of(&all[all.len() - 1]));
+        let all = read(&bytes).records;
+        let rest = read_raw(&bytes, XorKey::default(), end_of(&all[4]) as u64);
+        assert_eq!(rest.records, all[5..]);
+        assert_eq!(rest.end_bytes as usize, end_of(&all[all.len() - 1]));
     }
 
     #[test]
     fn a_length_that_no_block_can_have_is_named_and_the_next_records_are_read() {
         let bytes = regtest_bytes();
-        let (all, _) = read(&bytes);
+        let all = read(&bytes).records;
         for length in [BLOCK_BYTES_MAX + 1, u32::MAX] {
             let mut bad = bytes.clone();
             bad[4..8].copy_from_slice(&length.to_le_bytes());
-            let (records, left) = read(&bad);
+            let Reread { records, left, .. } = read(&bad);
             assert_eq!(records, all[1..]);
             let oversize = Leftover {
                 file: 0,
@@ -487,7 +520,7 @@ mod tests {
             assert_eq!((left.oversize_records, left.junk_bytes), (1, 0));
             // Without a header that meets its own work it is nothing but junk.
             bad[8 + 75] = 0x1d;
-            let (records, left) = read(&bad);
+            let Reread { records, left, .. } = read(&bad);
             assert_eq!(records, all[1..]);
             assert_eq!(left.oversize_records, 0);
             assert_eq!(left.places[0].what, LeftoverKind::Junk);
@@ -497,11 +530,11 @@ mod tests {
     #[test]
     fn a_length_too_small_for_a_block_is_junk() {
         let bytes = regtest_bytes();
-        let (all, _) = read(&bytes);
+        let all = read(&bytes).records;
         for length in [0, BLOCK_BYTES_MIN - 1] {
             let mut bad = bytes.clone();
             bad[4..8].copy_from_slice(&length.to_le_bytes());
-            let (records, left) = read(&bad);
+            let Reread { records, left, .. } = read(&bad);
             assert_eq!(records, all[1..]);
             // The block ends with its lock time, four zeros.
             assert_eq!(
@@ -514,20 +547,20 @@ mod tests {
     #[test]
     fn a_header_without_work_is_junk() {
         let mut bytes = regtest_bytes();
-        let (all, _) = read(&bytes);
+        let all = read(&bytes).records;
         bytes[8 + 75] = 0x1d;
-        assert_eq!(read(&bytes).0, all[1..]);
+        assert_eq!(read(&bytes).records, all[1..]);
         bytes[8 + 75] = 0xff;
-        assert_eq!(read(&bytes).0, all[1..]);
+        assert_eq!(read(&bytes).records, all[1..]);
     }
 
     #[test]
     fn a_length_that_swallows_the_next_records_is_given_up_only_at_the_end() {
         let bytes = regtest_bytes();
-        let (all, _) = read(&bytes);
+        let all = read(&bytes).records;
         let mut bad = bytes.clone();
         bad[4..8].copy_from_slice(&3_999_999u32.to_le_bytes());
-        let (records, left) = read(&bad);
+        let Reread { records, left, .. } = read(&bad);
         assert_eq!(records, all[1..]);
         assert_eq!((left.cut_records, left.places[0].offset_bytes), (1, 0));
     }
@@ -541,7 +574,7 @@ mod tests {
         for pattern in [magic.to_vec(), vec![0], near] {
             let bytes: Vec<u8> = pattern.iter().copied().cycle().take(32 << 20).collect();
             let began = Instant::now();
-            assert!(read(&bytes).0.is_empty());
+            assert!(read(&bytes).records.is_empty());
             assert!(began.elapsed() < Duration::from_secs(20), "{pattern:?}");
         }
     }

@@ -5,7 +5,7 @@
 use super::Options;
 use crate::Result;
 use crate::datadir::{
-    Best, ChainEnd, Datadir, EndState, HeaderTree, Leftover, LeftoverKind, ScanReport, Spot,
+    Best, ChainEnd, Datadir, EndState, HeaderTree, Leftover, LeftoverKind, Reach, Scanned, Spot,
     claimed_height,
 };
 use crate::import::needs::lack::Lack;
@@ -60,13 +60,14 @@ pub struct FilesFound {
 }
 
 impl FilesFound {
-    pub(super) fn new(datadir: &Datadir, scanned: &ScanReport) -> FilesFound {
+    pub(super) fn new(datadir: &Datadir, scanned: &Scanned) -> FilesFound {
         let files = datadir.files();
         let spot = |place: &Leftover| Spot {
             file: place.file,
             offset_bytes: place.offset_bytes,
         };
-        let spots = |what| scanned.places_of(what).map(spot).collect();
+        let left = &scanned.leftovers;
+        let spots = |what| left.places_of(what).map(spot).collect();
         FilesFound {
             dir: datadir.blocks_dir().to_owned(),
             count: files.len() as u64,
@@ -77,14 +78,14 @@ impl FilesFound {
             records: scanned.records,
             duplicates: scanned.duplicates,
             out_of_order: scanned.out_of_order,
-            zero_gaps: scanned.zero_gaps,
-            allocated_ahead_bytes: scanned.zero_tail_bytes,
-            junk_bytes: scanned.junk_bytes,
+            zero_gaps: left.zero_gaps,
+            allocated_ahead_bytes: left.zero_tail_bytes,
+            junk_bytes: left.junk_bytes,
             junk: spots(LeftoverKind::Junk),
-            cut_records: scanned.cut_records,
+            cut_records: left.cut_records,
             cut: spots(LeftoverKind::Cut),
-            oversize_records: scanned.oversize_records,
-            oversize: scanned.places_of(LeftoverKind::Oversize).copied().collect(),
+            oversize_records: left.oversize_records,
+            oversize: left.places_of(LeftoverKind::Oversize).copied().collect(),
         }
     }
 }
@@ -111,8 +112,9 @@ pub enum State {
 pub struct ChainFound {
     /// How much of it is there.
     pub state: State,
-    /// Height up to which all blocks are there; `None` if the genesis block is not.
-    pub height: Option<Height>,
+    /// How far it reaches.
+    #[serde(flatten)]
+    pub reach: Reach,
     /// Hash of the block at that height.
     pub hash: Option<BlockHash>,
     /// Bytes of the blocks up to there.
@@ -123,16 +125,8 @@ pub struct ChainFound {
     pub stale: u32,
     /// Competing ends of chains, the best among them.
     pub tips: u32,
-    /// Blocks that lack an ancestor.
-    pub orphans: u32,
-    /// Height of the first such block, if its coinbase names one (BIP 34).
+    /// Height of the first block that lacks an ancestor, if its coinbase names one (BIP 34).
     pub goes_on_at: Option<Height>,
-    /// Whether nothing that is there lacks anything.
-    pub complete: bool,
-    /// The parent that the first block without an ancestor lacks.
-    pub first_missing_parent: Option<BlockHash>,
-    /// Bytes that are no block where one may be missing; the likeliest place first.
-    pub damage: Vec<Leftover>,
     /// Whether the node has connected the last block; `None` if it has left no undo files.
     pub tip_connected: Option<bool>,
 }
@@ -147,24 +141,20 @@ impl ChainFound {
         let counts = tree.counts();
         let tip = best.and_then(|best| tree.place(best.node));
         let mut blocks = best.into_iter().flat_map(|_| tree.best_chain());
-        let last = blocks.find(|block| Some(block.height) == end.height);
+        let last = blocks.find(|block| Some(block.height) == end.reach.height);
         let hash = last.map(|block| datadir.hash_at(block.place)).transpose()?;
-        let above_genesis = tip.filter(|_| end.height > Some(Height(0)));
+        let above_genesis = tip.filter(|_| end.reach.height > Some(Height(0)));
         let tip_connected = above_genesis.map(|place| is_connected(datadir, place));
         let orphan = tree.first_orphan();
         Ok(ChainFound {
             state: state(datadir, &end),
-            height: end.height,
             hash: hash.map(BlockHash::from_byte_array),
             bytes: best.map_or(0, |_| total_bytes(tree, None).1),
             headers: counts.headers,
             stale: counts.stale,
             tips: counts.tips,
-            orphans: counts.orphans,
             goes_on_at: orphan.and_then(|place| claimed_height(datadir, place)),
-            complete: end.complete,
-            first_missing_parent: end.first_missing_parent,
-            damage: end.damage,
+            reach: end.reach,
             tip_connected: tip_connected.transpose()?.flatten(),
         })
     }
@@ -174,7 +164,7 @@ fn state(datadir: &Datadir, end: &ChainEnd) -> State {
     let starts_at_0 = datadir.files().first().is_some_and(|file| file.number == 0);
     let snapshot = datadir.blocks_dir().parent().map(|dir| dir.join(SNAPSHOT));
     match end.state {
-        _ if !starts_at_0 || (end.height.is_none() && end.orphans > 0) => State::Pruned,
+        _ if !starts_at_0 || (end.reach.height.is_none() && end.reach.orphans > 0) => State::Pruned,
         EndState::Complete => State::Complete,
         EndState::BeingWritten => State::BeingWritten,
         EndState::Damaged if snapshot.is_some_and(|dir| dir.exists()) => State::Assumeutxo,

@@ -19,7 +19,7 @@ pub use found::{ChainFound, FilesFound, IndexFound, State};
 pub use node::Node;
 
 use crate::Result;
-use crate::datadir::{BlockReader, ChainEnd, Datadir, HeaderTree, Root, ScanReport, Source, scan};
+use crate::datadir::{BlockReader, ChainEnd, Datadir, HeaderTree, Root, Scanned, Source, scan};
 use crate::import::chain::{fork, header_arena};
 use crate::import::events::{Event, Watch};
 use crate::import::needs::sample::{Sample, Tally};
@@ -51,7 +51,7 @@ pub struct Options {
 
 /// What was found. Parts that could not be looked at are `None`; a problem says why.
 #[derive(Clone, Default, Debug, serde::Serialize)]
-pub struct Report {
+pub struct Findings {
     /// Whether an import would work.
     pub works: bool,
     /// What would end it.
@@ -108,23 +108,23 @@ pub struct WrongBlock {
 /// Looks at everything. Who watches hears how the scan and the deep look go on.
 ///
 /// # Errors
-/// Only what keeps the doctor itself from working; all else is in the report.
-pub fn examine(options: &Options, watch: &mut Watch<'_>) -> Result<Report> {
+/// Only what keeps the doctor itself from working; all else is in the findings.
+pub fn examine(options: &Options, watch: &mut Watch<'_>) -> Result<Findings> {
     catch_sigbus();
-    let mut report = Report::default();
-    let planned = report.note(plan(options.memory_bytes, None));
-    if let Some((datadir, gap)) = report.note(Datadir::open_with_gaps(&options.source)) {
-        report.problems.extend(gap.map(|gap| gap.to_string()));
+    let mut findings = Findings::default();
+    let planned = findings.note(plan(options.memory_bytes, None));
+    if let Some((datadir, gap)) = findings.note(Datadir::open_with_gaps(&options.source)) {
+        findings.problems.extend(gap.map(|gap| gap.to_string()));
         // With too little memory the rest is looked at all the same.
         let planned = planned.or_else(|| plan(BUDGET_BYTES_MIN, None).ok());
         let arena_bytes = planned.map_or(0, |plan| headers_bytes(&plan));
-        report.look(options, &datadir, arena_bytes, watch)?;
+        findings.look(options, &datadir, arena_bytes, watch)?;
     }
-    report.works = report.problems.is_empty();
-    Ok(report)
+    findings.works = findings.problems.is_empty();
+    Ok(findings)
 }
 
-impl Report {
+impl Findings {
     /// Makes an error a problem.
     fn note<T>(&mut self, result: Result<T>) -> Option<T> {
         match result {
@@ -176,7 +176,7 @@ impl Report {
         &mut self,
         datadir: &Datadir,
         tree: &mut HeaderTree<'_>,
-        scanned: &ScanReport,
+        scanned: &Scanned,
         left_out: &[LeftOut],
     ) -> Result<()> {
         self.files = Some(FilesFound::new(datadir, scanned));
@@ -189,7 +189,7 @@ impl Report {
         )?;
         match end.refusal(datadir) {
             Some(refusal) => self.problems.push(refusal.to_string()),
-            None if !end.complete => self.warnings.push(end.to_string()),
+            None if !end.reach.complete => self.warnings.push(end.to_string()),
             None => {}
         }
         let chain = ChainFound::new(datadir, tree, best, end)?;
@@ -216,7 +216,10 @@ impl Report {
     ) -> Result<()> {
         let tip = tree.best_chain().last();
         if let (Some(index), Some(tip)) = (index, tip) {
-            let complete = self.chain.as_ref().is_some_and(|chain| chain.complete);
+            let complete = self
+                .chain
+                .as_ref()
+                .is_some_and(|chain| chain.reach.complete);
             let best = (tip.height, datadir.hash_at(tip.place)?);
             let forked = fork(index, tree, best, complete);
             self.note(forked);
@@ -244,7 +247,7 @@ impl Report {
                 });
             },
         )?;
-        let end = self.chain.as_ref().and_then(|chain| chain.height);
+        let end = self.chain.as_ref().and_then(|chain| chain.reach.height);
         let is_above_end = |wrong: &WrongBlock| Some(wrong.height) > end;
         for wrong in &deep.wrong {
             let text = format!(
@@ -303,10 +306,10 @@ impl Report {
 fn without_unfinished(
     datadir: &Datadir,
     tree: &HeaderTree<'_>,
-    scanned: &ScanReport,
+    scanned: &Scanned,
     end: ChainEnd,
 ) -> Result<ChainEnd> {
-    let last = end.height.and_then(|_| tree.best_chain().last());
+    let last = end.reach.height.and_then(|_| tree.best_chain().last());
     let Some(last) = last.filter(|block| scanned.is_last_written(block.place)) else {
         return Ok(end);
     };

@@ -1,6 +1,6 @@
-//! From block files to the chain to index: scan, best chain, positions, and where the index leaves it.
+//! From block files to the chain to index: scan, best chain, places of blocks, and where the index leaves it.
 //!
-//! Invariant: positions are only written for a chain that the index may follow: one that shares every
+//! Invariant: places are only written for a chain that the index may follow: one that shares every
 //! settled block with it. What an earlier scan found is a short cut to what all files say, never another
 //! answer: whenever it would end below blocks that are there, or refuse, all files are looked at again.
 //!
@@ -8,13 +8,13 @@
 
 use crate::datadir;
 use crate::datadir::{
-    Aside, Best, ChainEnd, Counts, Datadir, HeaderTree, Root, ScanProgress, ScanReport, scan,
+    Aside, Best, ChainEnd, Counts, Datadir, HeaderTree, Root, ScanProgress, Scanned, scan,
 };
 use crate::import::Fault;
 use crate::index::Index;
 use crate::index::left_out::left_out;
-use crate::index::scan_memory::{ScanMemory, forget, note_chain_end, write_positions};
-use crate::limits::{POSITIONS_PER_WRITE, RECORD_BYTES_TYPICAL_MIN, UNSETTLED_BLOCKS};
+use crate::index::scan_state::{ScanState, forget, note_chain_end, write_places};
+use crate::limits::{PLACES_PER_WRITE, RECORD_BYTES_TYPICAL_MIN, UNSETTLED_BLOCKS};
 use crate::memory::part::Part;
 use crate::memory::region::Region;
 use crate::primitives::position::{Height, Place};
@@ -41,7 +41,7 @@ pub struct Chain {
     /// Whether blocks of the index had moved to other places.
     pub has_moved: bool,
     /// What the scan read.
-    pub report: ScanReport,
+    pub scanned: Scanned,
     /// What it found.
     pub counts: Counts,
     /// Why it ends there.
@@ -55,7 +55,7 @@ impl Chain {
     }
 }
 
-/// Finds the chain, stores the positions of its blocks, and notes why it ends.
+/// Finds the chain, writes down where its blocks are, and notes why it ends.
 ///
 /// # Errors
 /// Those of the scan; [`crate::datadir::Fault::HeaderArenaFull`]; [`crate::datadir::Fault::NoGenesis`],
@@ -82,9 +82,9 @@ pub fn find(
         invalid,
     };
     if !is_news
-        && let Some(memory) = ScanMemory::load(index.store())?
-        && still_holds(index, datadir, &memory)?
-        && let Some(chain) = finder.catch_up(&memory, progress)?
+        && let Some(state) = ScanState::load(index.store())?
+        && still_holds(index, datadir, &state)?
+        && let Some(chain) = finder.catch_up(&state, progress)?
     {
         return Ok(chain);
     }
@@ -92,7 +92,7 @@ pub fn find(
 }
 
 /// Whether the blocks that the last scan led to are where they were.
-fn still_holds(index: &Index, datadir: &Datadir, memory: &ScanMemory) -> Result<bool> {
+fn still_holds(index: &Index, datadir: &Datadir, state: &ScanState) -> Result<bool> {
     if datadir.blocks_dir() != index.meta().blocks_dir {
         return Ok(false);
     }
@@ -105,30 +105,28 @@ fn still_holds(index: &Index, datadir: &Datadir, memory: &ScanMemory) -> Result<
         Some((tip, row)) => is_at(tip, &row.hash),
         None => true,
     };
-    Ok(tip_holds && is_at(memory.anchor.0, &memory.anchor.1))
+    Ok(tip_holds && is_at(state.anchor.0, &state.anchor.1))
 }
 
-/// Memory for a scan: for as many headers as the bytes can hold that no scan has read, and for those that are
-/// remembered, but at most `most_bytes`.
+/// Memory for a scan: for as many headers as the bytes can hold that no scan has read, and for those that
+/// are known, but at most `most_bytes`.
 ///
 /// # Errors
 /// [`crate::memory::Fault::Memory`].
 pub fn header_arena(
     datadir: &Datadir,
-    memory: Option<&ScanMemory>,
+    state: Option<&ScanState>,
     most_bytes: usize,
 ) -> Result<Region<u8>> {
     let bytes: u64 = datadir.files().iter().map(|file| file.bytes).sum();
-    let read = memory.map_or(0, |memory| {
-        memory.files.iter().map(|f| f.scanned_to_bytes).sum()
+    let read = state.map_or(0, |state| {
+        state.files.iter().map(|f| f.scanned_to_bytes).sum()
     });
     let headers = bytes.saturating_sub(read) / RECORD_BYTES_TYPICAL_MIN
         + 4 * u64::from(UNSETTLED_BLOCKS)
         + 1000;
-    let asides = memory.map_or(0, |memory| memory.asides.len() as u64);
-    let known = memory.map_or(0, |memory| {
-        u64::from(memory.chain_end.0 - memory.anchor.0.0)
-    });
+    let asides = state.map_or(0, |state| state.asides.len() as u64);
+    let known = state.map_or(0, |state| u64::from(state.chain_end.0 - state.anchor.0.0));
     let wanted = HeaderTree::bytes_for(headers + asides + known);
     let wanted = usize::try_from(wanted).unwrap_or(usize::MAX);
     Region::new(Part::Headers, wanted.min(most_bytes))
@@ -143,35 +141,35 @@ struct Finder<'a> {
 }
 
 impl Finder<'_> {
-    /// Goes on from what was remembered. `None`: all files have to be looked at.
+    /// Goes on from where the last scan ended. `None`: all files have to be looked at.
     fn catch_up(
         &self,
-        memory: &ScanMemory,
+        state: &ScanState,
         progress: &mut dyn FnMut(&ScanProgress),
     ) -> Result<Option<Chain>> {
-        let mut arena = header_arena(self.datadir, Some(memory), self.arena_bytes)?;
+        let mut arena = header_arena(self.datadir, Some(state), self.arena_bytes)?;
         let root = Root::Anchor {
-            height: memory.anchor.0,
-            hash: memory.anchor.1,
+            height: state.anchor.0,
+            hash: state.anchor.1,
         };
         let mut tree = HeaderTree::new(&mut arena, root);
-        if !self.insert_known(memory, &mut tree)? {
+        if !self.insert_known(state, &mut tree)? {
             return Ok(None);
         }
-        let report = match scan(self.datadir, &memory.files, &mut tree, progress) {
+        let scanned = match scan(self.datadir, &state.files, &mut tree, progress) {
             // Files have changed that were thought to be known.
             Err(error) if is_full(&error) => return Ok(None),
-            scanned => scanned?,
+            found => found?,
         };
         self.leave_out(&mut tree);
         let best = tree.best();
         // What rivals an invalid block may have left the chain far below.
         let counts = tree.counts();
-        if report.rewritten_files > 0 || counts.orphans > 0 || counts.invalid > 0 {
+        if scanned.rewritten_files > 0 || counts.orphans > 0 || counts.invalid > 0 {
             return Ok(None);
         }
-        match self.conclude(&tree, best, report, Some(memory)) {
-            Ok(chain) if chain.is_behind || !chain.end.complete => Ok(None),
+        match self.conclude(&tree, best, scanned, Some(state)) {
+            Ok(chain) if chain.is_behind || !chain.end.reach.complete => Ok(None),
             Err(error) if matches!(error.fault(), Some(Fault::ForkTooDeep { .. })) => Ok(None),
             other => other.map(Some),
         }
@@ -182,10 +180,10 @@ impl Finder<'_> {
         let mut arena = header_arena(self.datadir, None, self.arena_bytes)?;
         let root = Root::Genesis(self.datadir.network().genesis_hash);
         let mut tree = HeaderTree::new(&mut arena, root);
-        let report = scan(self.datadir, &[], &mut tree, progress)?;
+        let scanned = scan(self.datadir, &[], &mut tree, progress)?;
         self.leave_out(&mut tree);
         let best = tree.best();
-        self.conclude(&tree, best, report, None)
+        self.conclude(&tree, best, scanned, None)
     }
 
     fn leave_out(&self, tree: &mut HeaderTree<'_>) {
@@ -194,15 +192,15 @@ impl Finder<'_> {
         }
     }
 
-    /// The chain, its positions stored.
+    /// The chain, when it is written down where its blocks are.
     fn conclude(
         &self,
         tree: &HeaderTree<'_>,
         best: Option<Best>,
-        report: ScanReport,
-        memory: Option<&ScanMemory>,
+        scanned: Scanned,
+        state: Option<&ScanState>,
     ) -> Result<Chain> {
-        let end = ChainEnd::judge(self.datadir, tree, best, &report)?;
+        let end = ChainEnd::judge(self.datadir, tree, best, &scanned)?;
         note_chain_end(self.index.store(), &end)?;
         let Some(best) = best else {
             return Err(end.refusal(self.datadir).expect("there is no chain").into());
@@ -211,8 +209,12 @@ impl Finder<'_> {
             (Some(place), _) => self.datadir.hash_at(place)?,
             (None, Root::Genesis(hash) | Root::Anchor { hash, .. }) => hash,
         };
-        let Fork { fork, is_behind } =
-            fork(self.index, tree, (best.height, best_hash), end.complete)?;
+        let Fork { fork, is_behind } = fork(
+            self.index,
+            tree,
+            (best.height, best_hash),
+            end.reach.complete,
+        )?;
         let first = fork.map_or(Height(0), Height::next);
         let above = tree.best_chain().filter(|block| block.height >= first);
         let bytes = above.map(|block| u64::from(block.place.bytes)).sum();
@@ -222,28 +224,28 @@ impl Finder<'_> {
             fork,
             is_behind,
             bytes,
-            is_catch_up: memory.is_some(),
+            is_catch_up: state.is_some(),
             has_moved: false,
-            report,
+            scanned,
             counts: tree.counts(),
             end,
         };
         if !chain.is_behind {
-            chain.has_moved = self.store(tree, &chain)?;
+            chain.has_moved = self.keep(tree, &chain)?;
         }
         Ok(chain)
     }
 
     /// Inserts the headers above the anchor that earlier scans found. `false`: one has moved.
-    fn insert_known(&self, memory: &ScanMemory, tree: &mut HeaderTree<'_>) -> Result<bool> {
+    fn insert_known(&self, state: &ScanState, tree: &mut HeaderTree<'_>) -> Result<bool> {
         let snapshot = self.index.snapshot()?;
-        let mut parent = Some(memory.anchor.1);
-        for height in memory.anchor.0.0 + 1..=memory.chain_end.0 {
+        let mut parent = Some(state.anchor.1);
+        for height in state.anchor.0.0 + 1..=state.chain_end.0 {
             if !self.insert_at(snapshot.place(Height(height))?, tree, &mut parent)? {
                 return Ok(false);
             }
         }
-        for place in &memory.asides {
+        for place in &state.asides {
             if !self.insert_at(*place, tree, &mut None)? {
                 return Ok(false);
             }
@@ -272,8 +274,8 @@ impl Finder<'_> {
         Ok(true)
     }
 
-    /// Stores positions and what to remember. Says whether blocks of the index had moved.
-    fn store(&self, tree: &HeaderTree<'_>, chain: &Chain) -> Result<bool> {
+    /// Writes down where the blocks are, and the scan state. Says whether blocks of the index had moved.
+    fn keep(&self, tree: &HeaderTree<'_>, chain: &Chain) -> Result<bool> {
         let store = self.index.store();
         let mut has_moved = false;
         let mut blocks = tree.best_chain().peekable();
@@ -281,7 +283,7 @@ impl Finder<'_> {
         let tip = self.index.tip().map(|(tip, _)| tip);
         while blocks.peek().is_some() {
             let mut part = Vec::new();
-            for block in blocks.by_ref().take(POSITIONS_PER_WRITE) {
+            for block in blocks.by_ref().take(PLACES_PER_WRITE) {
                 let is_indexed = chain.fork.is_some_and(|fork| block.height <= fork)
                     && Some(block.height) <= tip;
                 let old = is_indexed
@@ -293,21 +295,21 @@ impl Finder<'_> {
                 has_moved |= old.is_some_and(|old| old != place);
                 part.push((block.height, place));
             }
-            write_positions(store, part.into_iter())?;
+            write_places(store, part.into_iter())?;
         }
-        if !chain.end.complete {
+        if !chain.end.reach.complete {
             store.volatile(forget)?;
             return Ok(has_moved);
         }
         let anchor_height = chain.settled();
         let anchor_place = self.index.snapshot()?.place(anchor_height)?;
-        let memory = ScanMemory {
-            files: chain.report.memory.clone(),
+        let state = ScanState {
+            files: chain.scanned.file_states.clone(),
             asides: asides(tree, anchor_height),
             anchor: (anchor_height, self.datadir.hash_at(anchor_place)?),
             chain_end: chain.best,
         };
-        store.volatile(|transaction| memory.save(transaction))?;
+        store.volatile(|transaction| state.save(transaction))?;
         Ok(has_moved)
     }
 }

@@ -20,7 +20,7 @@ use crate::datadir::{BlockReader, ChainEnd, Datadir, Source, copies_of};
 use crate::index::Index;
 use crate::index::left_out::{LeftOut, exclude, leave_out, left_out};
 use crate::index::meta::Meta;
-use crate::index::scan_memory::{chain_end, note_chain_end, write_positions};
+use crate::index::scan_state::{chain_end, note_chain_end, write_places};
 use crate::ledger::record::Moment;
 use crate::limits::{BULK_BLOCKS_MIN, PLACES_PER_READ};
 use crate::memory::plan::Plan;
@@ -239,8 +239,8 @@ fn refuse_gap(
     datadir: &Datadir,
     until: Option<Height>,
 ) -> std::result::Result<bool, datadir::Fault> {
-    let is_asked_for = until.is_some_and(|until| Some(until) <= end.height);
-    let has_more = index.tip().map(|(tip, _)| tip) > end.height;
+    let is_asked_for = until.is_some_and(|until| Some(until) <= end.reach.height);
+    let has_more = index.tip().map(|(tip, _)| tip) > end.reach.height;
     match end.refusal(datadir) {
         Some(datadir::Fault::Gap { end, .. }) if !is_asked_for && has_more => {
             Err(datadir::Fault::Gap { end, until: None })
@@ -301,7 +301,7 @@ fn say_what_lacks(
     summary: &mut Summary,
     watch: &mut Watch<'_>,
 ) -> Result<()> {
-    if !chain.end.complete && summary.chain_end != chain.end {
+    if !chain.end.reach.complete && summary.chain_end != chain.end {
         watch.tell(Event::Notice(Notice::Unfinished(chain.end.clone())));
     }
     summary.chain_end = chain.end.clone();
@@ -547,7 +547,7 @@ impl Import<'_, '_> {
         for copy in copies_of(self.datadir, &hash)? {
             let is_new = !self.bad_copies.contains(&copy);
             if is_new && wire::check_block(reader.read(copy)?).is_ok() {
-                write_positions(self.index.store(), std::iter::once((height, copy)))?;
+                write_places(self.index.store(), std::iter::once((height, copy)))?;
                 self.watch.tell(Event::Notice(Notice::OtherCopy {
                     height,
                     place,
@@ -560,7 +560,9 @@ impl Import<'_, '_> {
         if let Some(again) = self.commit(reader, settled)? {
             return Ok(Some(again));
         }
-        if height == self.chain.best && height > settled && self.chain.report.is_last_written(place)
+        if height == self.chain.best
+            && height > settled
+            && self.chain.scanned.is_last_written(place)
         {
             self.watch.tell(Event::Notice(Notice::NotWhole {
                 height,

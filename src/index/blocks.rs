@@ -35,7 +35,7 @@ pub const OFFSETS: TableDefinition<'static, u32, &[u8]> = TableDefinition::new("
 /// Block hash → height.
 pub const HASHES: TableDefinition<'static, &[u8; 32], u32> = TableDefinition::new("hashes");
 /// Height → [`Place`].
-pub const POSITIONS: TableDefinition<'static, u32, &[u8]> = TableDefinition::new("positions");
+pub const PLACES: TableDefinition<'static, u32, &[u8]> = TableDefinition::new("positions");
 
 /// Bytes of a [`BlockRow`].
 pub const BLOCK_ROW_BYTES: usize = 152;

@@ -10,7 +10,8 @@
 //! | `blocks.rs` | the rows of the tables that go by height |
 //! | `remembered.rs` | where its blocks are from, for a rebuild |
 //! | `roll_back.rs` | dropping the newest blocks |
-//! | `scan_memory.rs` | what the scan of the block files left to remember |
+//! | `scan_state.rs` | what the scan of the block files left to remember |
+//! | `sealed.rs` | checksums of rows |
 //! | `snapshot.rs` | reading: blocks, positions, rows of runs |
 
 pub mod blocks;
@@ -19,7 +20,7 @@ pub mod left_out;
 pub mod meta;
 pub mod remembered;
 mod roll_back;
-pub mod scan_memory;
+pub mod scan_state;
 pub mod snapshot;
 
 pub use fault::Fault;
@@ -31,7 +32,7 @@ use crate::runs::row::Relation;
 use crate::store;
 use crate::store::{Store, sealed};
 use crate::{Error, Result};
-use blocks::{BLOCKS, BlockRow, HASHES, OFFSETS, POSITIONS, encode_place};
+use blocks::{BLOCKS, BlockRow, HASHES, OFFSETS, PLACES, encode_place};
 use meta::Meta;
 use snapshot::Snapshot;
 use std::path::Path;
@@ -230,13 +231,13 @@ impl Index {
             let mut blocks = transaction.open_table(BLOCKS)?;
             let mut offsets = transaction.open_table(OFFSETS)?;
             let mut hashes = transaction.open_table(HASHES)?;
-            let mut positions = transaction.open_table(POSITIONS)?;
+            let mut places = transaction.open_table(PLACES)?;
             for block in new {
                 let height = block.height.0;
                 blocks.insert(height, &block.row.seal(height)[..])?;
                 offsets.insert(height, &sealed::seal(height.into(), block.marks)[..])?;
                 hashes.insert(&block.row.hash, height)?;
-                positions.insert(height, &encode_place(&block.place)[..])?;
+                places.insert(height, &encode_place(&block.place)[..])?;
             }
             Ok(())
         })

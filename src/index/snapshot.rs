@@ -3,9 +3,7 @@
 //! Invariant: nothing above the tip is ever handed out.
 
 use super::Index;
-use super::blocks::{
-    BLOCKS, BlockRow, HASHES, Mark, OFFSETS, POSITIONS, decode_place, marks_around,
-};
+use super::blocks::{BLOCKS, BlockRow, HASHES, Mark, OFFSETS, PLACES, decode_place, marks_around};
 use crate::limits::{BLOCK_TXS_MAX, HEADER_BYTES};
 use crate::primitives::position::{Height, Place, TxNum, Txo};
 use crate::primitives::wire::Hash32;
@@ -81,7 +79,7 @@ impl<'i> Snapshot<'i> {
     /// # Errors
     /// [`crate::store::Fault::DamagedIndex`] if that was not stored, [`crate::store::Fault::Store`].
     pub fn place(&self, height: Height) -> Result<Place> {
-        let stored = self.transaction.get(POSITIONS, height.0)?;
+        let stored = self.transaction.get(PLACES, height.0)?;
         stored
             .and_then(|bytes| decode_place(bytes.value()))
             .ok_or_else(|| self.unreadable("a block's position is missing or cannot be read"))
@@ -92,8 +90,8 @@ impl<'i> Snapshot<'i> {
     /// # Errors
     /// [`crate::store::Fault::DamagedIndex`], [`crate::store::Fault::Store`].
     pub fn places(&self, first: Height, count: u32) -> Result<Vec<Place>> {
-        let positions = self.transaction.open_table(POSITIONS)?;
-        let range = positions.range(first.0..first.0.saturating_add(count))?;
+        let table = self.transaction.open_table(PLACES)?;
+        let range = table.range(first.0..first.0.saturating_add(count))?;
         let mut places = Vec::with_capacity(count as usize);
         for entry in range {
             let (_, bytes) = entry?;

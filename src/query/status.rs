@@ -6,7 +6,7 @@ use super::View;
 use super::answers::{RunCounts, Status};
 use crate::Result;
 use crate::index::left_out::left_out;
-use crate::index::scan_memory::chain_end;
+use crate::index::scan_state::chain_end;
 use crate::primitives::wire::time_of;
 use crate::runs::row::Relation;
 use bitcoin::BlockHash;

@@ -170,7 +170,7 @@ fn look_ahead(options: &import::Options, old: &Old, watch: &mut Watch<'_>) -> Re
         },
         watch,
     )?;
-    let best = examined.chain.and_then(|chain| chain.height);
+    let best = examined.chain.and_then(|chain| chain.reach.height);
     let end = best.map(|best| options.until.map_or(best, |until| until.min(best)));
     old.refuse_loss(examined.network.as_deref(), end)
 }

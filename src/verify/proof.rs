@@ -8,7 +8,7 @@ use super::assumeutxo::{self, Known};
 use super::expect::Expected;
 use super::recompute::{Hashes, recompute};
 use super::stats::Stats;
-use super::undo::{UndoReport, check_undo};
+use super::undo::{UndoCounts, check_undo};
 use crate::Result;
 use crate::datadir::Location;
 use crate::index::Index;
@@ -51,7 +51,7 @@ pub struct Verified {
     /// Whether it equals what `gettxoutsetinfo` said.
     pub equals_expected: bool,
     /// What was compared with the undo files, if that was asked for.
-    pub undo: Option<UndoReport>,
+    pub undo: Option<UndoCounts>,
     /// Seconds from start to end.
     pub seconds: f64,
 }

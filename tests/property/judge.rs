@@ -10,7 +10,7 @@ use std::sync::atomic::AtomicBool;
 use bitcoin::BlockHash;
 use bitcoin::hashes::Hash;
 use blkdex::datadir::EndState;
-use blkdex::doctor::{self, Report, State};
+use blkdex::doctor::{self, Findings, State};
 use blkdex::error::unwatched;
 use blkdex::import::events::{Event, Notice, Watch};
 use blkdex::import::{Options, import};
@@ -240,7 +240,7 @@ fn wanted(tree: &Tree, before: Option<Before>, new: &Said) -> Said {
 }
 
 /// What the doctor says before an import.
-pub fn diagnose(index: &Options, is_deep: bool) -> Report {
+pub fn diagnose(index: &Options, is_deep: bool) -> Findings {
     let asked = doctor::Options {
         source: index.source.clone(),
         index: index.index.clone(),
@@ -253,18 +253,18 @@ pub fn diagnose(index: &Options, is_deep: bool) -> Report {
 
 /// Whether the doctor, asked before the import, foresaw what it said. That a block breaks the rules of
 /// spending no doctor sees.
-pub fn judge_doctor(report: &Report, said: &Said) -> Result<(), String> {
-    let state = report.chain.as_ref().map(|chain| chain.state);
+pub fn judge_doctor(findings: &Findings, said: &Said) -> Result<(), String> {
+    let state = findings.chain.as_ref().map(|chain| chain.state);
     let is_complete = state == Some(State::Complete);
     let agrees = match said {
-        Said::Refused { kind, .. } => !report.works || kind == "InvalidSettledBlock",
-        Said::Tip { end, .. } => report.works && is_complete == (*end == EndState::Complete),
+        Said::Refused { kind, .. } => !findings.works || kind == "InvalidSettledBlock",
+        Said::Tip { end, .. } => findings.works && is_complete == (*end == EndState::Complete),
     };
     match agrees {
         true => Ok(()),
         false => Err(format!(
             "the doctor: works {}, {state:?}, problems {:?}, warnings {:?}\n  the import: {said:?}",
-            report.works, report.problems, report.warnings
+            findings.works, findings.problems, findings.warnings
         )),
     }
 }

@@ -29,7 +29,7 @@ fn three_hundred_imports_of_a_block_each_stay_bounded() {
         let outcome = trial.import();
         if chain.height(*hash) > 1 {
             assert!(outcome.chains[0].is_catch_up);
-            assert_eq!(outcome.chains[0].report.records, 1, "only the new is read");
+            assert_eq!(outcome.chains[0].scanned.records, 1, "only the new is read");
         }
         sizes.push(outcome.quietly().index_bytes);
         if chain.height(*hash).is_multiple_of(50) {

@@ -29,7 +29,7 @@ use std::ops::Range;
 
 /// What was compared.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
-pub struct UndoReport {
+pub struct UndoCounts {
     /// Blocks whose record says the same as the index.
     pub blocks: u64,
     /// Inputs in them.
@@ -72,7 +72,7 @@ struct Check<'c, 'i> {
     by_file: Region<u64>,
     states: Region<u8>,
     undo: Region<u8>,
-    report: UndoReport,
+    counts: UndoCounts,
 }
 
 /// Compares every block up to the set's height.
@@ -85,7 +85,7 @@ pub fn check_undo(
     set: &mut UtxoSet<'_>,
     memory_bytes: usize,
     watch: &mut Watch<'_>,
-) -> Result<UndoReport> {
+) -> Result<UndoCounts> {
     let blocks = set.height().0 as usize + 1;
     let rows = spent_rows(set.snapshot(), set.height());
     let mut by_file = Region::new(Part::UndoFiles, blocks)?;
@@ -113,7 +113,7 @@ pub fn check_undo(
         by_file,
         states: Region::new(Part::UndoFiles, blocks)?,
         undo: Region::new(Part::UndoFiles, largest as usize)?,
-        report: UndoReport::default(),
+        counts: UndoCounts::default(),
     };
     let mut buffer = Region::new(Part::SpentOutputs, rows)?;
     check.add_spent(&mut buffer, watch)?;
@@ -290,8 +290,8 @@ impl Check<'_, '_> {
         match fits && sum == self.sums[height.0 as usize] {
             true => {
                 *state = EQUAL;
-                self.report.blocks += 1;
-                self.report.inputs += inputs;
+                self.counts.blocks += 1;
+                self.counts.inputs += inputs;
             }
             // A stale sibling's record may have the same checksum: another one may still come.
             false => *state = DIFFERENT,
@@ -300,7 +300,7 @@ impl Check<'_, '_> {
     }
 
     /// The first block that differs, or that lacks a record though a later one has one.
-    fn conclude(mut self, buffer: &mut [SpendingRow]) -> Result<UndoReport> {
+    fn conclude(mut self, buffer: &mut [SpendingRow]) -> Result<UndoCounts> {
         let seen = self.states.iter().rposition(|state| *state != UNSEEN);
         for height in 1..self.states.len() {
             let at = Height(height as u32);
@@ -314,11 +314,11 @@ impl Check<'_, '_> {
                         let path = self.set.reader().undo_path(file);
                         return Err(Fault::UndoMissing { path, height: at }.into());
                     }
-                    self.report.without += 1;
+                    self.counts.without += 1;
                 }
             }
         }
-        Ok(self.report)
+        Ok(self.counts)
     }
 
     fn difference(&mut self, height: Height, buffer: &mut [SpendingRow]) -> Result<Error> {

@@ -20,7 +20,7 @@ mod coins;
 mod connected;
 mod difference;
 
-pub use check::{UndoReport, check_undo};
+pub use check::{UndoCounts, check_undo};
 pub use coins::{SpentCoin, SpentCoins};
 pub use connected::is_connected;
 

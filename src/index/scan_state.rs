@@ -1,16 +1,16 @@
-//! What the scan of the block files left to remember, so that catching up reads only what was added.
+//! The scan state: what a scan of the block files leaves to the next, which reads only what was added.
 //!
 //! Invariant: it is kept only of a scan that found the chain complete, and believed only if the anchor's
 //! header is still where it was.
 //!
 //! `scanned`, file (u32) → its length (u64), time of its last change (i64), bytes scanned (u64), checksum
-//! of its records (u64). `asides`, position (16 bytes) of a block off the best chain, above the anchor →
+//! of its records (u64). `asides`, place (16 bytes) of a block off the best chain, above the anchor →
 //! nothing. `anchor`, 0 → height (u32) and hash of a settled block, height of the chain's end (u32).
 //! `chain_end`, 0 → [`ChainEnd`] as JSON.
 
-use super::blocks::{POSITIONS, decode_place, encode_place};
+use super::blocks::{PLACES, decode_place, encode_place};
 use crate::Result;
-use crate::datadir::{ChainEnd, FileMemory};
+use crate::datadir::{ChainEnd, FileState};
 use crate::primitives::position::{Height, Place};
 use crate::primitives::wire::Hash32;
 use crate::store::writing::Writing;
@@ -29,23 +29,23 @@ const _: () = assert!(4 + 32 + 4 == ANCHOR_BYTES);
 
 /// See the module documentation.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct ScanMemory {
+pub struct ScanState {
     /// How far each file was read.
-    pub files: Vec<FileMemory>,
+    pub files: Vec<FileState>,
     /// Places of blocks above the anchor that are not on the best chain.
     pub asides: Vec<Place>,
     /// A settled block of the best chain, from which the next scan goes on.
     pub anchor: (Height, Hash32),
-    /// Height up to which the positions are known.
+    /// Height up to which the places are known.
     pub chain_end: Height,
 }
 
-impl ScanMemory {
+impl ScanState {
     /// Reads it; `None` if there is none, or it cannot be read and a full scan has to do.
     ///
     /// # Errors
     /// [`crate::store::Fault::Store`].
-    pub fn load(store: &Store) -> Result<Option<ScanMemory>> {
+    pub fn load(store: &Store) -> Result<Option<ScanState>> {
         let snapshot = store.read()?;
         let Some(anchor) = snapshot.get(ANCHOR, 0)? else {
             return Ok(None);
@@ -54,7 +54,7 @@ impl ScanMemory {
         if anchor.len() != ANCHOR_BYTES {
             return Ok(None);
         }
-        let mut memory = ScanMemory {
+        let mut state = ScanState {
             files: Vec::new(),
             asides: Vec::new(),
             anchor: (
@@ -65,17 +65,15 @@ impl ScanMemory {
         };
         for entry in snapshot.open_table(SCANNED)?.range::<u32>(..)? {
             let (file, bytes) = entry?;
-            memory
-                .files
-                .extend(decode_file(file.value(), bytes.value()));
+            state.files.extend(decode_file(file.value(), bytes.value()));
         }
         for entry in snapshot.open_table(ASIDES)?.range::<&[u8]>(..)? {
-            memory.asides.extend(decode_place(entry?.0.value()));
+            state.asides.extend(decode_place(entry?.0.value()));
         }
-        Ok(Some(memory))
+        Ok(Some(state))
     }
 
-    /// Replaces what was remembered.
+    /// Replaces the state that was kept.
     ///
     /// # Errors
     /// [`crate::store::Fault::Store`].
@@ -99,7 +97,7 @@ impl ScanMemory {
     }
 }
 
-fn encode_file(file: &FileMemory) -> [u8; FILE_BYTES] {
+fn encode_file(file: &FileState) -> [u8; FILE_BYTES] {
     let mut bytes = [0; FILE_BYTES];
     LittleEndian::write_u64(&mut bytes, file.bytes);
     LittleEndian::write_i64(&mut bytes[8..], file.changed_ns);
@@ -108,8 +106,8 @@ fn encode_file(file: &FileMemory) -> [u8; FILE_BYTES] {
     bytes
 }
 
-fn decode_file(file: u32, bytes: &[u8]) -> Option<FileMemory> {
-    (bytes.len() == FILE_BYTES).then(|| FileMemory {
+fn decode_file(file: u32, bytes: &[u8]) -> Option<FileState> {
+    (bytes.len() == FILE_BYTES).then(|| FileState {
         file,
         bytes: LittleEndian::read_u64(bytes),
         changed_ns: LittleEndian::read_i64(&bytes[8..]),
@@ -144,25 +142,25 @@ pub fn note_chain_end(store: &Store, end: &ChainEnd) -> Result<()> {
     })
 }
 
-/// Writes positions of the best chain.
+/// Writes where the blocks of the best chain are.
 ///
 /// # Errors
 /// [`crate::store::Fault::Store`].
-pub fn write_positions(
+pub fn write_places(
     store: &Store,
     mut places: impl Iterator<Item = (Height, Place)>,
 ) -> Result<()> {
     store.volatile(|transaction| {
-        let mut positions = transaction.open_table(POSITIONS)?;
+        let mut table = transaction.open_table(PLACES)?;
         // Borrowed: what it holds is not redb's, and so not freed in here.
         for (height, place) in places.by_ref() {
-            positions.insert(height.0, &encode_place(&place)[..])?;
+            table.insert(height.0, &encode_place(&place)[..])?;
         }
         Ok(())
     })
 }
 
-/// Forgets what the scan left, so that the next looks at all files.
+/// Forgets the scan state, so that the next scan looks at all files.
 ///
 /// # Errors
 /// [`crate::store::Fault::Store`].
