@@ -39,7 +39,7 @@ pub const BATCH_BLOCKS_MAX: u32 = 16_384;
 /// more than a few dozen; it keeps undo data of 288 for pruning (`MIN_BLOCKS_TO_KEEP`).
 pub const UNSETTLED_BLOCKS: u32 = 100;
 
-/// Every 16th transaction's byte offset is stored: the others are found by walking from there.
+/// Every 16th transaction's byte offset is kept: the others are found by walking from there.
 pub const OFFSET_EVERY_TXS: usize = 16;
 
 /// The table is full at this load. Sorted clusters stay short up to about here.
@@ -206,7 +206,7 @@ pub const PREFETCH_AHEAD: usize = 24;
 /// Parts into which positions are counted to find how many of the newest coins fit a table.
 pub const WARM_PARTS: usize = 4096;
 
-/// Positions of blocks written in one transaction.
+/// Places of blocks written in one transaction.
 pub const PLACES_PER_WRITE: usize = 1 << 16;
 
 /// Hardly a record is smaller than this: magic, length, header, count, the smallest coinbase.
@@ -216,7 +216,7 @@ pub const RECORD_BYTES_TYPICAL_MIN: u64 = 140;
 /// the end, and the scan is repeated after it.
 pub const BULK_BLOCKS_MIN: u32 = 1000;
 
-/// Positions of blocks read from the index at once.
+/// Places of blocks read from the index at once.
 pub const PLACES_PER_READ: u32 = 256;
 
 /// A commit at the tip merges at most this many bytes of a relation.
@@ -235,5 +235,5 @@ pub const SORTER_BYTES_MIN: usize = 4 << 20;
 const _: () = assert!(2 + SORTED_BYTES_MAX <= SORTED_READ_BYTES);
 const _: () = assert!(SORTED_BYTES_MAX <= u16::MAX as usize);
 
-/// Places up to which `export balances --top` drops what cannot be among the richest at once.
+/// Ranks up to which `export balances --top` drops what cannot be among the richest at once.
 pub const RANKED_MAX: usize = 100_000;

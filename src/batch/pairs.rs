@@ -17,13 +17,13 @@ use bytemuck::Zeroable;
 
 /// Bits of a slot that say where in the block's list the coin is made, plus one; the others are a part of
 /// its fingerprint.
-const PLACE_BITS: u32 = 17;
-const PLACE_MASK: u32 = (1 << PLACE_BITS) - 1;
+const INDEX_BITS: u32 = 17;
+const INDEX_MASK: u32 = (1 << INDEX_BITS) - 1;
 
 /// A change's slot is chosen by the upper bits of its fingerprint.
 const HASH_FROM_BIT: u32 = OUTPOINT_BITS - 64;
 
-const _: () = assert!(BLOCK_OUTPUTS_MAX < 1 << PLACE_BITS);
+const _: () = assert!(BLOCK_OUTPUTS_MAX < 1 << INDEX_BITS);
 
 /// See the module documentation.
 pub struct Pairs {
@@ -64,12 +64,12 @@ impl Pairs {
         for at in 0..changes.len() {
             let change = changes[at];
             let hash = (change.fingerprint() >> HASH_FROM_BIT) as u64;
-            let tag = (hash >> 32) as u32 & !PLACE_MASK;
+            let tag = (hash >> 32) as u32 & !INDEX_MASK;
             let mut slot = hash as usize & mask;
             if change.is_take() {
                 while slots[slot] != 0 {
-                    if slots[slot] & !PLACE_MASK == tag {
-                        let made_at = (slots[slot] & PLACE_MASK) as usize - 1;
+                    if slots[slot] & !INDEX_MASK == tag {
+                        let made_at = (slots[slot] & INDEX_MASK) as usize - 1;
                         let made = changes[made_at].made();
                         if made.fingerprint() == change.fingerprint() {
                             spent(made.txo(), change.spender());

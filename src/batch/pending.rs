@@ -139,7 +139,7 @@ impl Pending {
     ) -> crate::Result<()> {
         let spilled: u64 = self.spills.iter().map(|run| run.rows).sum();
         let is_worth_it = (spilled + self.rows.len() as u64) * COINS_A_SPEND >= coins;
-        // One place is for what is left at the commit.
+        // One is for what is left at the commit.
         if !self.is_full() || is_worth_it || self.spills.len() + 1 >= PENDING_SPILLS_MAX {
             return Ok(());
         }

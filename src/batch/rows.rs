@@ -51,7 +51,7 @@ pub struct RowBuffers {
 pub struct Counts {
     /// Rows of `funding`.
     pub funding: usize,
-    /// Outputs whose spender has a place in `spending`.
+    /// Outputs whose spender has its slot in `spending`.
     pub recent: usize,
     /// Rows of `spending`.
     pub spending: usize,
@@ -109,7 +109,7 @@ impl Spends<'_> {
         self.older.room()
     }
 
-    /// Makes place for the spenders of the next `outputs` outputs; there must be room.
+    /// Makes room for the spenders of the next `outputs` outputs; there must be room.
     pub fn add_outputs(&mut self, outputs: u64) {
         let start = *self.recent.count;
         *self.recent.count += outputs as usize;

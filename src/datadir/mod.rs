@@ -250,7 +250,7 @@ impl BlockReader {
         BlockReader::of_folder(blocks_dir, xor_key, None)
     }
 
-    /// A reader of all blocks, in roughly the order they are stored.
+    /// A reader of all blocks, in roughly the order in which they lie.
     ///
     /// # Errors
     /// No block files of `network` there, or one is missing; a bad `xor.dat`.

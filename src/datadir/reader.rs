@@ -33,7 +33,7 @@ use crate::primitives::position::Place;
 /// What one jump within a map may make resident around the block (the kernel's fault-around).
 const AROUND_BYTES: usize = 128 << 10;
 
-/// Reads blocks; meant to be asked in roughly the order they are stored.
+/// Reads blocks; meant to be asked in roughly the order in which they lie.
 pub struct BlockReader {
     blocks_dir: PathBuf,
     key: XorKey,

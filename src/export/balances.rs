@@ -72,7 +72,7 @@ const COIN_FINGERPRINT_BYTES: usize = SCRIPT_BITS as usize / 8;
 const UNUSED_BITS: u32 = 128 - SCRIPT_BITS;
 const _: () = assert!(COIN_FINGERPRINT_BYTES + 8 == COIN_KEY_BYTES);
 
-/// A receipt: txo (8 bytes, big-endian), then the place of its script.
+/// A receipt: txo (8 bytes, big-endian), then the rank of its script.
 const RECEIPT_KEY_BYTES: usize = 8;
 
 /// Writes balances.
@@ -198,18 +198,18 @@ impl Adding<'_, '_> {
     /// All coins of the owner are added up.
     fn close(&mut self, owner: &Owner) -> Result<()> {
         let first = self.received.first_of(owner.fingerprint)?;
-        if !self.ranking.may_have_place(owner.balance_sat, first) {
+        if !self.ranking.may_be_ranked(owner.balance_sat, first) {
             return Ok(());
         }
-        let place = self.entries.place(owner.balance_sat, first);
+        let rank = self.entries.rank(owner.balance_sat, first);
         let mut last = first;
         let mut next = Some(first);
         while let Some(txo) = next {
             last = txo;
-            self.receipts.push(&[&txo.0.to_be_bytes(), place.bytes()])?;
+            self.receipts.push(&[&txo.0.to_be_bytes(), rank.bytes()])?;
             next = self.received.next_of(owner.fingerprint)?;
         }
-        self.entries.push_owner(&place, owner, last)
+        self.entries.push_owner(&rank, owner, last)
     }
 }
 
@@ -224,13 +224,13 @@ fn add_spends(
     let mut next = spent.next_gone()?;
     let mut done = 0u64;
     while let Some(record) = receipts.next_record()? {
-        let (txo, place) = record.split_at(RECEIPT_KEY_BYTES);
+        let (txo, rank) = record.split_at(RECEIPT_KEY_BYTES);
         let txo = Txo(BigEndian::read_u64(txo));
         while next.is_some_and(|(gone, _)| gone < txo) {
             next = spent.next_gone()?;
         }
         if let Some((_, spender)) = next.filter(|(gone, _)| *gone == txo) {
-            entries.push_spend(place, spender)?;
+            entries.push_spend(rank, spender)?;
         }
         done += 1;
         if done.is_multiple_of(4096) {

@@ -1,12 +1,12 @@
 //! The lines of `export balances` on their way through the sorter: what a script owns, and when it spent.
 //!
-//! Invariant: entries come back in the order of their places, each with the last event of its script.
+//! Invariant: entries come back in the order of their ranks, each with the last event of its script.
 //!
 //! Memory: a sorter's.
 //!
-//! A record: place, event (8 bytes, big-endian). The event is the transaction that spent something, or,
+//! A record: rank, event (8 bytes, big-endian). The event is the transaction that spent something, or,
 //! behind all of these, [`OWNER`]; then follow balance (16 bytes), unspent, txo of the last receipt (8
-//! each, little-endian), script. A place: the complement of the balance (16 bytes), so that the richest
+//! each, little-endian), script. A rank: the complement of the balance (16 bytes), so that the richest
 //! come first, and the txo of the first receipt (8; both big-endian); without the balance where all
 //! scripts are wanted.
 
@@ -20,7 +20,7 @@ use std::path::Path;
 const OWNER: u64 = u64::MAX;
 
 const WEALTH_BYTES: usize = 16;
-const PLACE_BYTES_MAX: usize = WEALTH_BYTES + 8;
+const RANK_BYTES_MAX: usize = WEALTH_BYTES + 8;
 const NUMBERS_BYTES: usize = 32;
 
 /// What a script owns.
@@ -33,12 +33,12 @@ pub(super) struct Owner {
 }
 
 /// Where an entry stands among all.
-pub(super) struct Place {
-    bytes: [u8; PLACE_BYTES_MAX],
+pub(super) struct Rank {
+    bytes: [u8; RANK_BYTES_MAX],
     from: usize,
 }
 
-impl Place {
+impl Rank {
     /// As it is sorted.
     pub fn bytes(&self) -> &[u8] {
         &self.bytes[self.from..]
@@ -57,39 +57,38 @@ impl Entries {
     /// # Errors
     /// [`crate::memory::Fault::Memory`].
     pub fn new(by_wealth: bool, bytes: usize, dir: &Path) -> Result<Entries> {
-        let sorter = Sorter::new(place_bytes(by_wealth) + 8, bytes, dir)?;
+        let sorter = Sorter::new(rank_bytes(by_wealth) + 8, bytes, dir)?;
         Ok(Entries { sorter, by_wealth })
     }
 
-    /// The place of a script.
-    pub fn place(&self, balance_sat: u128, first: Txo) -> Place {
-        let mut bytes = [0; PLACE_BYTES_MAX];
+    /// The rank of a script.
+    pub fn rank(&self, balance_sat: u128, first: Txo) -> Rank {
+        let mut bytes = [0; RANK_BYTES_MAX];
         BigEndian::write_u128(&mut bytes, !balance_sat);
         BigEndian::write_u64(&mut bytes[WEALTH_BYTES..], first.0);
-        let from = PLACE_BYTES_MAX - place_bytes(self.by_wealth);
-        Place { bytes, from }
+        let from = RANK_BYTES_MAX - rank_bytes(self.by_wealth);
+        Rank { bytes, from }
     }
 
     /// Takes what a script owns, which received something last in `last`.
-    pub fn push_owner(&mut self, place: &Place, owner: &Owner, last: Txo) -> Result<()> {
+    pub fn push_owner(&mut self, rank: &Rank, owner: &Owner, last: Txo) -> Result<()> {
         let mut numbers = [0; NUMBERS_BYTES];
         LittleEndian::write_u128(&mut numbers, owner.balance_sat);
         LittleEndian::write_u64(&mut numbers[16..], owner.unspent);
         LittleEndian::write_u64(&mut numbers[24..], last.0);
-        self.push(place.bytes(), OWNER, &[&numbers, &owner.script])
+        self.push(rank.bytes(), OWNER, &[&numbers, &owner.script])
     }
 
-    /// Takes that the script at this place spent something.
-    pub fn push_spend(&mut self, place: &[u8], spender: TxNum) -> Result<()> {
-        self.push(place, spender.first_output().0, &[&[], &[]])
+    /// Takes that the script at this rank spent something.
+    pub fn push_spend(&mut self, rank: &[u8], spender: TxNum) -> Result<()> {
+        self.push(rank, spender.first_output().0, &[&[], &[]])
     }
 
-    fn push(&mut self, place: &[u8], event: u64, [numbers, script]: &[&[u8]; 2]) -> Result<()> {
-        let mut key = [0; PLACE_BYTES_MAX + 8];
-        key[..place.len()].copy_from_slice(place);
-        BigEndian::write_u64(&mut key[place.len()..], event);
-        self.sorter
-            .push(&[&key[..place.len() + 8], numbers, script])
+    fn push(&mut self, rank: &[u8], event: u64, [numbers, script]: &[&[u8]; 2]) -> Result<()> {
+        let mut key = [0; RANK_BYTES_MAX + 8];
+        key[..rank.len()].copy_from_slice(rank);
+        BigEndian::write_u64(&mut key[rank.len()..], event);
+        self.sorter.push(&[&key[..rank.len() + 8], numbers, script])
     }
 
     /// All entries in order.
@@ -99,14 +98,14 @@ impl Entries {
     pub fn finish(self) -> Result<InOrder> {
         Ok(InOrder {
             sorted: self.sorter.finish()?,
-            place_bytes: place_bytes(self.by_wealth),
+            rank_bytes: rank_bytes(self.by_wealth),
             record: Vec::new(),
         })
     }
 }
 
-fn place_bytes(by_wealth: bool) -> usize {
-    if by_wealth { PLACE_BYTES_MAX } else { 8 }
+fn rank_bytes(by_wealth: bool) -> usize {
+    if by_wealth { RANK_BYTES_MAX } else { 8 }
 }
 
 /// What a script owns.
@@ -124,7 +123,7 @@ pub(super) struct Entry<'a> {
 /// Gives entries back in order.
 pub(super) struct InOrder {
     sorted: Sorted,
-    place_bytes: usize,
+    rank_bytes: usize,
     record: Vec<u8>,
 }
 
@@ -134,10 +133,10 @@ impl InOrder {
     /// # Errors
     /// Those of [`Sorted::next_record`].
     pub fn next_entry(&mut self) -> Result<Option<Entry<'_>>> {
-        let key_bytes = self.place_bytes + 8;
+        let key_bytes = self.rank_bytes + 8;
         let mut last_spend = TxNum::default();
         while let Some(record) = self.sorted.next_record()? {
-            let event = BigEndian::read_u64(&record[self.place_bytes..]);
+            let event = BigEndian::read_u64(&record[self.rank_bytes..]);
             if event != OWNER {
                 last_spend = TxNum::of_first(Txo(event));
                 continue;
@@ -150,7 +149,7 @@ impl InOrder {
             return Ok(Some(Entry {
                 balance_sat: LittleEndian::read_u128(numbers),
                 unspent: LittleEndian::read_u64(&numbers[16..]),
-                first: Txo(BigEndian::read_u64(&key[self.place_bytes - 8..])),
+                first: Txo(BigEndian::read_u64(&key[self.rank_bytes - 8..])),
                 last: last_receipt.max(last_spend.first_output()),
                 script,
             }));

@@ -2,7 +2,7 @@
 //!
 //! Invariant: never drops one of the N richest; among equals the one that received first is richer.
 //!
-//! Memory: 32 bytes for each of up to [`RANKED_MAX`] places; with more, nothing is dropped.
+//! Memory: 32 bytes for each of up to [`RANKED_MAX`] ranks; with more, nothing is dropped.
 
 use crate::limits::RANKED_MAX;
 use crate::primitives::position::Txo;
@@ -11,28 +11,28 @@ use std::collections::BinaryHeap;
 
 /// See the module documentation.
 pub(super) struct Ranking {
-    places: usize,
+    ranks: usize,
     /// The poorest of the richest on top.
     richest: BinaryHeap<Reverse<(u128, Reverse<Txo>)>>,
 }
 
 impl Ranking {
-    /// Of so many places; `None`: everybody has one.
+    /// Of so many ranks; `None`: everybody has one.
     pub fn new(top: Option<u64>) -> Ranking {
-        let places = top.map_or(usize::MAX, |top| usize::try_from(top).unwrap_or(usize::MAX));
+        let ranks = top.map_or(usize::MAX, |top| usize::try_from(top).unwrap_or(usize::MAX));
         Ranking {
-            places,
+            ranks,
             richest: BinaryHeap::new(),
         }
     }
 
     /// Whether this one may be among the richest, as far as is known.
-    pub fn may_have_place(&mut self, balance_sat: u128, first: Txo) -> bool {
-        if self.places > RANKED_MAX {
+    pub fn may_be_ranked(&mut self, balance_sat: u128, first: Txo) -> bool {
+        if self.ranks > RANKED_MAX {
             return true;
         }
         let new = Reverse((balance_sat, Reverse(first)));
-        if self.richest.len() < self.places {
+        if self.richest.len() < self.ranks {
             self.richest.push(new);
             return true;
         }
@@ -51,7 +51,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_richest_always_have_a_place_and_ties_go_to_the_first() {
+    fn the_richest_are_always_ranked_and_ties_go_to_the_first() {
         let mut ranking = Ranking::new(Some(2));
         let may = [
             (5, 1),
@@ -63,9 +63,9 @@ mod tests {
             (7, 6),
             (7, 1),
         ]
-        .map(|(sat, txo)| ranking.may_have_place(sat, Txo(txo)));
+        .map(|(sat, txo)| ranking.may_be_ranked(sat, Txo(txo)));
         assert_eq!(may, [true, true, true, false, false, true, false, true]);
-        assert!(!Ranking::new(Some(0)).may_have_place(1, Txo(1)));
-        assert!(Ranking::new(None).may_have_place(0, Txo(1)));
+        assert!(!Ranking::new(Some(0)).may_be_ranked(1, Txo(1)));
+        assert!(Ranking::new(None).may_be_ranked(0, Txo(1)));
     }
 }

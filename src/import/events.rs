@@ -86,7 +86,7 @@ pub enum Notice {
         /// Tip of the index.
         tip: Height,
     },
-    /// Blocks of the index were found at other places; the positions were made anew.
+    /// Blocks of the index were found at other places, which were noted anew.
     Moved,
     /// A block breaks the rules; it and what follows it is left out.
     Invalid {

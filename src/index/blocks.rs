@@ -41,7 +41,7 @@ pub const PLACES: TableDefinition<'static, u32, &[u8]> = TableDefinition::new("p
 pub const BLOCK_ROW_BYTES: usize = 152;
 const _: () = assert!(HEADER_BYTES + 32 + 5 * 8 == BLOCK_ROW_BYTES);
 
-/// Bytes of a stored [`Place`].
+/// Bytes of a [`Place`] in the index.
 pub const PLACE_BYTES: usize = 16;
 const _: () = assert!(4 + 8 + 4 == PLACE_BYTES);
 
@@ -70,12 +70,12 @@ impl BlockRow {
         TxNum::of_first(self.first_txo)
     }
 
-    /// The row as it is stored.
+    /// The row as it is kept.
     pub fn seal(&self, height: u32) -> Vec<u8> {
         sealed::seal(height.into(), &self.encode())
     }
 
-    /// The row that was stored so at that height.
+    /// The row that was kept so at that height.
     pub fn open(height: u32, stored: &[u8]) -> Option<BlockRow> {
         sealed::open(height.into(), stored).and_then(BlockRow::decode)
     }
@@ -115,7 +115,7 @@ impl BlockRow {
     }
 }
 
-/// The stored form of a place.
+/// How the index keeps a place.
 pub fn encode_place(place: &Place) -> [u8; PLACE_BYTES] {
     let mut bytes = [0; PLACE_BYTES];
     LittleEndian::write_u32(&mut bytes, place.file);
@@ -171,7 +171,7 @@ impl TxMarks {
         self.txs += 1;
     }
 
-    /// The stored form.
+    /// As the index keeps them.
     pub fn bytes(&self) -> &[u8] {
         &self.bytes
     }

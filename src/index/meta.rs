@@ -116,7 +116,7 @@ impl Meta {
         }
     }
 
-    /// Of all fields, in the order and form in which they are stored; no height counts as its
+    /// Of all fields, in the order and form in which they are kept; no height counts as its
     /// absence.
     fn checksum(&self) -> [u8; 8] {
         let mut hasher = XxHash3_64::with_seed(u64::from(FORMAT));

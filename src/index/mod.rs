@@ -12,7 +12,7 @@
 //! | `roll_back.rs` | dropping the newest blocks |
 //! | `scan_state.rs` | what the scan of the block files left to remember |
 //! | `sealed.rs` | checksums of rows |
-//! | `snapshot.rs` | reading: blocks, positions, rows of runs |
+//! | `snapshot.rs` | reading: blocks, their places, rows of runs |
 
 pub mod blocks;
 mod fault;

@@ -32,7 +32,7 @@ impl crate::error::Fault for Fault {
     }
 }
 
-/// How stored rows can be seen to be damaged.
+/// How rows can be seen to be damaged.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum Damage {
     /// A page has a length that no page has.

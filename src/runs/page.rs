@@ -17,7 +17,7 @@
 //!
 //! A row is one control byte, then the key, then the value, both without leading zeros. The low four
 //! bits of the control byte count the bytes of the key (15 means 16), the high four those of the value.
-//! The key, squeezed (its position cut to the bits of offset 50), is stored as the difference to the
+//! The key, squeezed (its position cut to the bits of offset 50), is kept as the difference to the
 //! row before, less one; the first row's as 0.
 
 use super::page_rows_max;
@@ -109,7 +109,7 @@ impl PageWriter {
         self.rows > 0
     }
 
-    /// Completes the page and begins the next. Returns the key under which the page is stored.
+    /// Completes the page and begins the next. Returns the key under which the page is kept.
     pub fn finish(&mut self, page: &mut [u8], next_key: u128) -> u128 {
         assert!(self.rows > 0, "an empty page is never written");
         page[self.at..].fill(0);
@@ -156,14 +156,14 @@ pub struct PageHead {
     pub next_key: u128,
     /// Ordinal of the page in its run.
     pub ordinal: u32,
-    /// Key of the first row, under which the page is stored.
+    /// Key of the first row, under which the page is kept.
     pub first_key: u128,
     rows: u16,
     position_bits: u32,
 }
 
 impl PageHead {
-    /// Checks the page that is stored under `key` in `run`.
+    /// Checks the page that is kept under `key` in `run`.
     ///
     /// # Errors
     /// [`Damage`] that says which check failed.

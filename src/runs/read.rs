@@ -57,7 +57,7 @@ impl RunPages {
         damaged(self.path.clone(), &self.run, key, damage)
     }
 
-    /// The page stored under `key`.
+    /// The page kept under `key`.
     ///
     /// # Errors
     /// [`crate::runs::Fault::Damaged`], [`crate::store::Fault::Store`].

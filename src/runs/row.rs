@@ -31,7 +31,7 @@ pub trait Row: Pod + Send + std::fmt::Debug + PartialEq {
     /// What the key leads to; 0 where a row is only a key.
     fn value(self) -> u64;
 
-    /// The row of a key and a value that were stored.
+    /// The row of a key and a value that were kept.
     fn from_parts(key: u128, value: u64) -> Self;
 
     /// The largest key at or below `key` at which sorted rows may be cut: rows that

@@ -72,7 +72,7 @@ pub enum Fault {
         height: Height,
         /// The spending transaction.
         txid: bitcoin::Txid,
-        /// Position of the input in it.
+        /// Index of the input in it.
         input: u32,
         /// What differs.
         field: &'static str,
@@ -93,7 +93,7 @@ pub enum Fault {
         height: Height,
         /// The spending transaction.
         txid: bitcoin::Txid,
-        /// Position of the input in it.
+        /// Index of the input in it.
         input: u32,
         /// Number of the file.
         file: u32,

@@ -16,9 +16,9 @@ use crate::verify::cursor::Cursor;
 /// A coin that a block spent.
 #[derive(Clone, Debug)]
 pub struct SpentCoin<'a> {
-    /// Position of the spending transaction in its block; the coinbase, which spends nothing, is 0.
+    /// Index of the spending transaction in its block; the coinbase, which spends nothing, is 0.
     pub tx_index: u32,
-    /// Position of the input in that transaction.
+    /// Index of the input in that transaction.
     pub input_index: u32,
     /// Height of the block that made the coin.
     pub height: u32,
