@@ -11,10 +11,10 @@ use crate::index::blocks::TxMarks;
 use crate::limits::{BLOCK_TXS_MAX, COIN_CHANGES_MAX};
 use crate::memory::part::Part;
 use crate::memory::region::{Buffer, Region};
+use crate::primitives::coin::makes_coin;
 use crate::primitives::fingerprint::lanes::Lanes;
 use crate::primitives::fingerprint::{Fingerprints, outpoint_of_hash, script_of_hash};
 use crate::primitives::position::{Height, TxNum, Txo};
-use crate::primitives::script::is_unspendable;
 use crate::primitives::wire::{Block, BlockFault, Hash32, check_merkle_root, check_witnesses};
 use crate::runs::row::{FundingRow, TxidRow};
 
@@ -80,8 +80,7 @@ impl Digest {
         self.marks.bytes()
     }
 
-    /// Digests the block at `height`, whose first output is `first_txo`, and appends its rows. The outputs of the
-    /// genesis block (`first_txo` 0) are no coins (Bitcoin Core, `validation.cpp`: `ConnectBlock`).
+    /// Digests the block at `height`, whose first output is `first_txo`, and appends its rows.
     ///
     /// # Errors
     /// A [`BlockFault`]; then the caller takes the appended rows back.
@@ -116,7 +115,7 @@ impl Digest {
             outpoint[..32].copy_from_slice(&txid);
             for (vout, output) in (0u32..).zip(tx.outputs()) {
                 let txo = number.output(vout);
-                if is_unspendable(output.script) || first_txo.0 == 0 {
+                if !makes_coin(height, output.script) {
                     continue;
                 }
                 outpoint[32..].copy_from_slice(&vout.to_le_bytes());

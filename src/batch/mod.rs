@@ -53,8 +53,8 @@ use crate::limits::{
 use crate::memory::part::Part;
 use crate::memory::plan::Plan;
 use crate::memory::region::Buffer;
+use crate::primitives::header;
 use crate::primitives::position::{Height, Place, TxNum, Txo};
-use crate::primitives::wire;
 use crate::runs::catalogue::Run;
 use crate::runs::row::{CoinRow, Relation, Row};
 use crate::runs::sort::SortArea;
@@ -357,7 +357,7 @@ impl Batch {
         let header = *bytes.first_chunk().expect("digested above");
         let row = BlockRow {
             header,
-            hash: wire::hash_of(&header),
+            hash: header::hash_of(&header),
             first_txo: Txo(sum(|row| row.outputs)),
             txs: sum(|row| row.txs) + counts.txs,
             inputs: sum(|row| row.inputs) + counts.inputs,

@@ -245,14 +245,7 @@ pub(super) mod tests {
                 spends.push(row.txo(), row.spender());
             }
             let clock = &mut Clock::default();
-            let runs = write_spends(
-                &mut index,
-                &mut staging,
-                &mut area,
-                &mut spends,
-                end,
-                clock,
-            );
+            let runs = write_spends(&mut index, &mut staging, &mut area, &mut spends, end, clock);
             let runs: Vec<Run> = runs.unwrap().collect();
             let found: Vec<_> = runs
                 .iter()

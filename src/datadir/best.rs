@@ -3,12 +3,10 @@
 //! Invariant: one pass over the nodes decides, whatever the shape of the tree and the order in which
 //! blocks came; no recursion, no stack.
 
-use bitcoin::{Target, Work};
-
 use super::arena::{BELOW, BEST, CONNECTED, DERIVED, EXCLUDED, GHOST, INVALID, NONE, ROOT};
 use super::headers::{Aside, Best, Counts, HeaderTree, NodeId, Root};
-use super::records::target_of;
 use crate::primitives::position::Height;
+use crate::primitives::pow::work_of;
 
 impl HeaderTree<'_> {
     /// Finds the chain with the most work among those whose blocks are all present from the root on;
@@ -142,21 +140,6 @@ impl WorkMemo {
             *slot = (bits, work_of(bits));
         }
         slot.1
-    }
-}
-
-/// Expected hashes to find a block with that target (Bitcoin Core, `chain.cpp`: `GetBlockProof`), at
-/// most 2^95; none for a target that no header may have.
-fn work_of(bits: u32) -> u128 {
-    let work = target_of(bits).map_or([0; 32], |target: Target| {
-        Work::to_be_bytes(target.to_work())
-    });
-    let (high, low) = work.split_at(16);
-    let low = u128::from_be_bytes(low.try_into().expect("half of 32 bytes"));
-    if high.iter().any(|&byte| byte != 0) {
-        1 << 95
-    } else {
-        low.min(1 << 95)
     }
 }
 

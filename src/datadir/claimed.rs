@@ -4,6 +4,7 @@
 //! last block claims the height that it has: regtest's need not.
 
 use crate::datadir::{BlockReader, Datadir};
+use crate::primitives::header;
 use crate::primitives::network::{Network, NetworkName};
 use crate::primitives::position::{Height, Place};
 use crate::primitives::wire::Block;
@@ -32,8 +33,9 @@ pub fn claimed_height_beside(
 fn claim(datadir: &Datadir, place: Place) -> Option<(i32, Height)> {
     let mut reader = BlockReader::new(datadir).ok()?;
     let bytes = reader.read(place).ok()?;
-    let version = i32::from_le_bytes(*bytes.first_chunk()?);
-    let coinbase = Block::read(bytes).ok()?.next_tx().ok()??;
+    let mut block = Block::read(bytes).ok()?;
+    let version = header::version_of(block.header);
+    let coinbase = block.next_tx().ok()??;
     let height = pushed_height(coinbase.inputs().next()?.script_sig)?;
     Some((version, height))
 }

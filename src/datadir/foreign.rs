@@ -4,11 +4,12 @@
 //! magic is told by its genesis block.
 
 use super::files::read_at;
-use super::records::{FRAME_BYTES, Record, hash_of};
+use super::records::{FRAME_BYTES, Record};
 use crate::datadir::{BlockFile, Fault, XorKey, block_file_path};
 use crate::limits::NETWORK_FILES_MAX;
 use crate::os::io_error;
 use crate::os::opening::open_file;
+use crate::primitives::header;
 use crate::primitives::network::Network;
 use crate::{Error, Result};
 use bitcoin::BlockHash;
@@ -59,8 +60,8 @@ pub(super) fn other_coin(dir: &Path, files: &[BlockFile], key: XorKey) -> Result
 
 /// Refuses a genesis block that is not the network's: a record without a parent.
 pub(super) fn expect_genesis(record: &Record, network: &Network) -> Result<()> {
-    let has_parent = record.header[4..36] != [0; 32];
-    let found = hash_of(&record.header);
+    let has_parent = header::prev_hash_of(&record.header) != [0; 32];
+    let found = record.hash;
     if has_parent || found == network.genesis_hash {
         return Ok(());
     }

@@ -21,6 +21,7 @@ use super::{
 };
 use crate::Result;
 use crate::limits::{BEING_WRITTEN_AGE_MAX, ORPHANS_QUIET_MAX};
+use crate::primitives::header;
 use crate::primitives::position::{Height, Place};
 use crate::primitives::wire;
 use bitcoin::BlockHash;
@@ -89,7 +90,7 @@ impl ChainEnd {
         best: Option<Best>,
         orphan: Place,
     ) -> Result<ChainEnd> {
-        let prev_hash = wire::prev_hash_of(&datadir.header_at(orphan)?);
+        let prev_hash = header::prev_hash_of(&datadir.header_at(orphan)?);
         self.reach.first_missing_parent = Some(BlockHash::from_byte_array(prev_hash));
         self.first_orphan = Some(Spot {
             file: orphan.file,
@@ -395,7 +396,7 @@ mod tests {
         for end in [young, old] {
             assert!(!end.reach.complete);
             assert_eq!(end.reach.damage, []);
-            let hash = wire::hash_of(missing[FRAME_BYTES..88].try_into().expect("80 bytes"));
+            let hash = header::hash_of(missing[FRAME_BYTES..88].try_into().expect("80 bytes"));
             assert_eq!(
                 end.reach.first_missing_parent,
                 Some(BlockHash::from_byte_array(hash))
@@ -452,7 +453,7 @@ mod tests {
         let parents: Vec<_> = stale.iter().map(|record| prev_of(record)).collect();
         let is_parent = |record: &&Vec<u8>| {
             let header = record[FRAME_BYTES..88].try_into().expect("80 bytes");
-            parents.contains(&wire::hash_of(header))
+            parents.contains(&header::hash_of(header))
         };
         let parent = stale
             .iter()
@@ -461,7 +462,7 @@ mod tests {
         let header = parent[FRAME_BYTES..88].try_into().expect("80 bytes");
         let child = stale
             .iter()
-            .find(|record| prev_of(record) == wire::hash_of(header));
+            .find(|record| prev_of(record) == header::hash_of(header));
         let child = child.expect("found above").clone();
         for end in judge_young_and_old(&[[records.concat(), child.clone()].concat()]) {
             assert!(end.reach.complete, "{end:?}");
@@ -469,7 +470,7 @@ mod tests {
         }
         // As high as the tip it may be the one that was seen first.
         let hash_of =
-            |record: &[u8]| wire::hash_of(record[FRAME_BYTES..88].try_into().expect("80 bytes"));
+            |record: &[u8]| header::hash_of(record[FRAME_BYTES..88].try_into().expect("80 bytes"));
         let below = records
             .iter()
             .position(|record| hash_of(record) == prev_of(parent));

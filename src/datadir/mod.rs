@@ -30,6 +30,7 @@ use std::path::{Path, PathBuf};
 use crate::limits::{HEADER_BYTES, NETWORK_FILES_MAX};
 use crate::os::io_error;
 use crate::os::opening::open_file;
+use crate::primitives::header;
 use crate::primitives::network::{Network, NetworkName};
 use crate::primitives::position::Place;
 use crate::{Error, Result};
@@ -229,7 +230,7 @@ impl Datadir {
 
     /// Hash of the block at `place`, in internal byte order, from its header.
     pub fn hash_at(&self, place: Place) -> Result<[u8; 32]> {
-        Ok(records::hash_of(&self.header_at(place)?))
+        Ok(header::hash_of(&self.header_at(place)?))
     }
 
     /// A reader of records that knows all networks, so that a foreign block is recognized.

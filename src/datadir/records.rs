@@ -10,9 +10,6 @@
 use std::fs::File;
 use std::path::PathBuf;
 
-use bitcoin::CompactTarget;
-use bitcoin::Target;
-use bitcoin::hashes::{Hash, sha256d};
 use byteorder::{ByteOrder, LE};
 
 use super::files::read_at;
@@ -26,6 +23,7 @@ use crate::os::io_error;
 use crate::os::opening::open_file;
 use crate::primitives::network::{Network, NetworkName};
 use crate::primitives::position::Place;
+use crate::primitives::pow::proven_hash;
 
 /// Bytes before a block: magic and length.
 pub const FRAME_BYTES: usize = 8;
@@ -300,39 +298,6 @@ fn last_solid(bytes: &[u8], key: [u8; 8]) -> Option<usize> {
     Some(word * 8 + byte)
 }
 
-/// Hash of a header, in internal byte order.
-pub(super) fn hash_of(header: &[u8; HEADER_BYTES]) -> [u8; 32] {
-    sha256d::Hash::hash(header).to_byte_array()
-}
-
-/// Hash of a header if it meets the target that the header claims, and that target is one a network
-/// with this limit could ask for (Bitcoin Core, `pow.cpp`: `CheckProofOfWork`).
-fn proven_hash(header: &[u8; HEADER_BYTES], limit: Target) -> Option<[u8; 32]> {
-    let target = target_of(bits_of(header))?;
-    if target > limit {
-        return None;
-    }
-    let hash = hash_of(header);
-    (Target::from_le_bytes(hash) <= target).then_some(hash)
-}
-
-/// The target as the header claims it, in compact form.
-pub(super) fn bits_of(header: &[u8; HEADER_BYTES]) -> u32 {
-    LE::read_u32(&header[72..76])
-}
-
-/// The target in `bits`, if it is positive and written as Bitcoin Core writes it
-/// (`arith_uint256.cpp`: `GetCompact`; every valid header equals what that computes).
-pub(super) fn target_of(bits: u32) -> Option<Target> {
-    // 32 is the exponent of the easiest target anywhere (regtest); above, shifts would overflow.
-    if bits >> 24 > 32 {
-        return None;
-    }
-    let target = Target::from_compact(CompactTarget::from_consensus(bits));
-    let canonical = target != Target::ZERO && target.to_compact_lossy().to_consensus() == bits;
-    canonical.then_some(target)
-}
-
 #[cfg(test)]
 mod tests {
     use std::time::{Duration, Instant};
@@ -576,22 +541,6 @@ mod tests {
             let began = Instant::now();
             assert!(read(&bytes).records.is_empty());
             assert!(began.elapsed() < Duration::from_secs(20), "{pattern:?}");
-        }
-    }
-
-    #[test]
-    fn targets_are_those_that_bitcoin_core_would_write() {
-        assert!(target_of(0x1d00_ffff).is_some());
-        assert!(target_of(0x207f_ffff).is_some());
-        for bits in [
-            0,
-            0x0100_0000,
-            0x1d80_ffff,
-            0xff00_ffff,
-            0x1e00_00ff,
-            0x2100_ffff,
-        ] {
-            assert!(target_of(bits).is_none(), "{bits:x}");
         }
     }
 }

@@ -6,10 +6,11 @@
 use super::file_state::{FileState, RecordsRead};
 use super::headers::{HeaderTree, Inserted};
 use super::leftovers::Leftovers;
-use super::records::{FRAME_BYTES, Record, RecordReader, bits_of};
+use super::records::{FRAME_BYTES, Record, RecordReader};
 use super::{BlockFile, Datadir, block_file_path};
 use crate::Result;
 use crate::datadir::Fault;
+use crate::primitives::header;
 use crate::primitives::network::NetworkName;
 use crate::primitives::position::Place;
 /// RecordsRead between two reports of progress within a file.
@@ -206,13 +207,10 @@ impl Scan<'_, '_> {
         if self.full.is_some() {
             return Ok(());
         }
-        let (_, prev_hash) = record.header[..36]
-            .split_last_chunk()
-            .expect("36 bytes hold 32");
         match self.tree.insert(
             &record.hash,
-            prev_hash,
-            bits_of(&record.header),
+            &header::prev_hash_of(&record.header),
+            header::bits_of(&record.header),
             record.place,
         ) {
             Ok(Inserted::New) => {}
@@ -475,9 +473,9 @@ mod tests {
         for block in tree.best_chain().skip(201) {
             let header = datadir.header_at(block.place).expect("reads");
             let hash = datadir.hash_at(block.place).expect("reads");
-            let prev: [u8; 32] = header[4..36].try_into().expect("32 bytes");
+            let prev = header::prev_hash_of(&header);
             again
-                .insert(&hash, &prev, bits_of(&header), block.place)
+                .insert(&hash, &prev, header::bits_of(&header), block.place)
                 .expect("room");
         }
         let second = scan(&datadir, &first.file_states, &mut again, &mut |_| {}).expect("scans");

@@ -17,8 +17,8 @@ use crate::index::scan_state::{ScanState, forget, note_chain_end, write_places};
 use crate::limits::{PLACES_PER_WRITE, RECORD_BYTES_TYPICAL_MIN, UNSETTLED_BLOCKS};
 use crate::memory::part::Part;
 use crate::memory::region::Region;
+use crate::primitives::header;
 use crate::primitives::position::{Height, Place};
-use crate::primitives::wire;
 use crate::primitives::wire::Hash32;
 use crate::{Error, Result};
 use bitcoin::hashes::Hash;
@@ -263,14 +263,14 @@ impl Finder<'_> {
         let Ok(header) = self.datadir.header_at(place) else {
             return Ok(false);
         };
-        let (hash, prev) = (wire::hash_of(&header), wire::prev_hash_of(&header));
+        let (hash, prev) = (header::hash_of(&header), header::prev_hash_of(&header));
         if parent.is_some_and(|parent| parent != prev) {
             return Ok(false);
         }
         if parent.is_some() {
             *parent = Some(hash);
         }
-        tree.insert(&hash, &prev, wire::bits_of(&header), place)?;
+        tree.insert(&hash, &prev, header::bits_of(&header), place)?;
         Ok(true)
     }
 

@@ -17,8 +17,9 @@ use crate::ledger::record::Record;
 use crate::memory::account::Account;
 use crate::memory::plan::{Plan, Planned};
 use crate::os::process::Resident;
+use crate::primitives::header;
 use crate::primitives::position::{Height, Place};
-use crate::primitives::wire::{self, BlockFault, Hash32};
+use crate::primitives::wire::{BlockFault, Hash32};
 use crate::runs::catalogue::Run;
 use crate::utxo;
 use std::path::PathBuf;
@@ -194,7 +195,7 @@ impl Progress {
     /// One block on.
     pub fn add(&mut self, height: Height, bytes: &[u8], batch: &Batch) {
         self.height = height;
-        self.time = bytes.first_chunk().map_or(0, wire::time_of);
+        self.time = bytes.first_chunk().map_or(0, header::time_of);
         self.blocks_done += 1;
         self.bytes_done += bytes.len() as u64;
         self.table = batch.table_counts();

@@ -5,6 +5,7 @@
 use super::Index;
 use super::blocks::{BLOCKS, BlockRow, HASHES, Mark, OFFSETS, PLACES, decode_place, marks_around};
 use crate::limits::{BLOCK_TXS_MAX, HEADER_BYTES};
+use crate::primitives::compact_size;
 use crate::primitives::position::{Height, Place, TxNum, Txo};
 use crate::primitives::wire::Hash32;
 use crate::runs::catalogue::Run;
@@ -180,11 +181,7 @@ impl<'i> Snapshot<'i> {
         let offsets = self.offsets.as_ref().ok_or_else(missing)?;
         let stored = offsets.get(height.0)?;
         let stored = stored.ok_or_else(missing)?;
-        let count_bytes = if self.txs_in(height, block)? < 0xfd {
-            1
-        } else {
-            3
-        };
+        let count_bytes = compact_size::bytes_of(self.txs_in(height, block)?);
         const _: () = assert!(BLOCK_TXS_MAX <= u16::MAX as u32);
         let first = Mark {
             tx_index: 0,

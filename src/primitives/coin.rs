@@ -14,6 +14,9 @@
 //!
 //! Numbers are little-endian.
 
+use super::compact_size;
+use super::position::Height;
+use super::script::is_unspendable;
 use bitcoin::hashes::{HashEngine, sha256};
 use byteorder::{ByteOrder, LittleEndian};
 
@@ -52,7 +55,8 @@ pub struct Coin<'a> {
 }
 
 impl Coin<'_> {
-    /// Height and coinbase flag in one number, as Core keeps them everywhere.
+    /// Height and coinbase flag in one number, as Core keeps them everywhere; [`height_and_flag`] takes them
+    /// apart.
     pub fn code(&self) -> u32 {
         debug_assert!(self.height <= HEIGHT_MAX);
         self.height << 1 | u32::from(self.coinbase)
@@ -66,35 +70,33 @@ impl Coin<'_> {
     /// Gives the coin's bytes to a hash that is being computed. Does not allocate.
     pub fn hash_into(&self, engine: &mut sha256::HashEngine) {
         let mut head = [0; HEAD_BYTES_MAX];
+        head[..LENGTH_AT].copy_from_slice(&self.head());
+        let length_bytes = compact_size::write(&mut head[LENGTH_AT..], self.script.len());
+        engine.input(&head[..LENGTH_AT + length_bytes]);
+        engine.input(self.script);
+    }
+
+    /// All but the script, in the bytes that are hashed.
+    pub fn head(&self) -> [u8; LENGTH_AT] {
+        let mut head = [0; LENGTH_AT];
         head[..VOUT_AT].copy_from_slice(&self.txid);
         LittleEndian::write_u32(&mut head[VOUT_AT..], self.vout);
         LittleEndian::write_u32(&mut head[CODE_AT..], self.code());
         LittleEndian::write_u64(&mut head[AMOUNT_AT..], self.amount_sat);
-        let length_bytes = write_compact_size(&mut head[LENGTH_AT..], self.script.len());
-        engine.input(&head[..LENGTH_AT + length_bytes]);
-        engine.input(self.script);
+        head
     }
 }
 
-/// Writes a length as a compact size and returns how many bytes that took, at most five.
-pub fn write_compact_size(out: &mut [u8], length: usize) -> usize {
-    match length {
-        0..=0xfc => {
-            out[0] = length as u8;
-            1
-        }
-        0xfd..=0xffff => {
-            out[0] = 0xfd;
-            LittleEndian::write_u16(&mut out[1..], length as u16);
-            3
-        }
-        _ => {
-            assert!(length <= u32::MAX as usize);
-            out[0] = 0xfe;
-            LittleEndian::write_u32(&mut out[1..], length as u32);
-            5
-        }
-    }
+/// Whether an output with this script, made at this height, is ever a coin. Those of the genesis block are not
+/// (Bitcoin Core, `validation.cpp`: `ConnectBlock`), nor those that can never be spent.
+#[inline(always)]
+pub fn makes_coin(height: Height, script: &[u8]) -> bool {
+    height > Height(0) && !is_unspendable(script)
+}
+
+/// Height and coinbase flag of a [`Coin::code`].
+pub fn height_and_flag(code: u32) -> (u32, bool) {
+    (code >> 1, code & 1 == 1)
 }
 
 #[cfg(test)]
@@ -124,15 +126,5 @@ mod tests {
         ]);
         assert_eq!(hashed(&coin), sha256::Hash::hash(&golden));
         assert_eq!(coin.bogosize(), 52);
-    }
-
-    #[test]
-    fn a_compact_size_equals_the_bitcoin_crates() {
-        for length in [0, 1, 0xfc, 0xfd, 0xfe, 0xffff, 0x1_0000, 0xffff_ffff] {
-            let mut out = [0; 5];
-            let bytes = write_compact_size(&mut out, length);
-            let theirs = bitcoin::consensus::serialize(&bitcoin::VarInt(length as u64));
-            assert_eq!(out[..bytes], theirs);
-        }
     }
 }

@@ -5,6 +5,9 @@
 //! | file | what |
 //! | --- | --- |
 //! | `wire.rs` | a cursor over the bytes of a block |
+//! | `header.rs` | the fields of a header, and its hash |
+//! | `pow.rs` | proof of work |
+//! | `compact_size.rs` | counts and lengths |
 //! | `coin.rs` | a coin, and the bytes that Bitcoin Core hashes of it |
 //! | `amount.rs` | amounts in bitcoin, as Core prints them |
 //! | `script.rs` | which scripts can never be spent |
@@ -14,8 +17,11 @@
 
 pub mod amount;
 pub mod coin;
+pub mod compact_size;
 pub mod fingerprint;
+pub mod header;
 pub mod network;
 pub mod position;
+pub mod pow;
 pub mod script;
 pub mod wire;

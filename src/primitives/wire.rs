@@ -5,16 +5,14 @@
 //! so a [`Tx`] that was handed out can be walked without errors. Nothing is copied or allocated.
 //! All integers are little-endian.
 
+use super::compact_size::{self, NotShortest};
+use super::header;
+use super::script::OP_RETURN;
 use crate::limits::{
     AMOUNT_SAT_MAX, BLOCK_WEIGHT_MAX, HEADER_BYTES, INPUT_BYTES_MIN, OUTPUT_BYTES_MIN, TX_BYTES_MIN,
 };
 use bitcoin::hashes::{Hash, HashEngine, sha256, sha256d};
 use byteorder::{ByteOrder, LittleEndian};
-
-/// The compact size at the start of these bytes.
-pub fn compact_size_of(bytes: &[u8]) -> Option<u64> {
-    Cursor { bytes, at: 0 }.compact_size().ok()
-}
 
 /// A 32-byte hash in the byte order in which blocks carry it (the reverse of the printed one).
 pub type Hash32 = [u8; 32];
@@ -124,7 +122,7 @@ impl<'a> Cursor<'a> {
     #[inline(always)]
     fn compact_size(&mut self) -> Result<u64, BlockFault> {
         let first = self.take(1)?[0];
-        if first < 0xfd {
+        if first < compact_size::LONG_MIN {
             Ok(u64::from(first))
         } else {
             self.long_compact_size(first)
@@ -133,15 +131,9 @@ impl<'a> Cursor<'a> {
 
     #[cold]
     fn long_compact_size(&mut self, first: u8) -> Result<u64, BlockFault> {
-        let (size, least) = match first {
-            0xfd => (u64::from(LittleEndian::read_u16(self.take(2)?)), 0xfd),
-            0xfe => (u64::from(self.u32()?), 0x1_0000),
-            _ => (self.u64()?, 0x1_0000_0000),
-        };
-        if size < least {
-            return Err(self.fault(FaultKind::NonCanonicalSize));
-        }
-        Ok(size)
+        let behind = self.take(compact_size::bytes_behind(first))?;
+        let size = compact_size::decode(first, behind);
+        size.map_err(|NotShortest(_)| self.fault(FaultKind::NonCanonicalSize))
     }
 
     /// A count of things of which each takes at least `bytes_min` bytes.
@@ -516,26 +508,6 @@ impl<'a> Block<'a> {
     }
 }
 
-/// Hash of the previous block.
-pub fn prev_hash_of(header: &[u8; HEADER_BYTES]) -> Hash32 {
-    header[4..36].try_into().expect("a header has 80 bytes")
-}
-
-/// The compact form of its target (Bitcoin Core, `arith_uint256.h`: `SetCompact`).
-pub fn bits_of(header: &[u8; HEADER_BYTES]) -> u32 {
-    LittleEndian::read_u32(&header[72..76])
-}
-
-/// Unix time in seconds, as the miner gave it.
-pub fn time_of(header: &[u8; HEADER_BYTES]) -> u32 {
-    LittleEndian::read_u32(&header[68..72])
-}
-
-/// Double SHA-256 of a header: the block's hash.
-pub fn hash_of(header: &[u8; HEADER_BYTES]) -> Hash32 {
-    sha256d::Hash::hash(header).to_byte_array()
-}
-
 /// Folds `hashes`, in place, into their merkle root; also says whether two equal hashes stood side
 /// by side, which makes one block look like another (Bitcoin Core, `consensus/merkle.cpp`).
 fn merkle_root(hashes: &mut [Hash32]) -> (Hash32, bool) {
@@ -566,10 +538,10 @@ pub fn check_merkle_root(
     header: &[u8; HEADER_BYTES],
 ) -> Result<(), BlockFault> {
     let (root, mutated) = merkle_root(txids);
-    if root[..] != header[36..68] {
+    if root != header::merkle_root_of(header) {
         return Err(BlockFault {
             kind: FaultKind::MerkleRoot,
-            offset_bytes: 36,
+            offset_bytes: header::MERKLE_ROOT_AT,
         });
     }
     if mutated {
@@ -618,7 +590,7 @@ pub fn check_witnesses(
 
 /// The commitment to the block's witnesses: in the last output that looks like one.
 fn commitment_of<'a>(coinbase: &Tx<'a>) -> Option<&'a Hash32> {
-    const HEADER: [u8; 6] = [0x6a, 0x24, 0xaa, 0x21, 0xa9, 0xed];
+    const HEADER: [u8; 6] = [OP_RETURN, 0x24, 0xaa, 0x21, 0xa9, 0xed];
     let behind_header = |output: Output<'a>| output.script.strip_prefix(&HEADER)?.first_chunk();
     coinbase.outputs().filter_map(behind_header).last()
 }

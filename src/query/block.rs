@@ -7,14 +7,13 @@ use super::View;
 use super::answers::BlockInfo;
 use super::blocks::AtPlace;
 use super::outputs::{Wanted, outpoint_of};
+use crate::primitives::header;
 use crate::primitives::position::{Height, TxNum};
 use crate::primitives::wire::{Block, BlockFault};
 use crate::utxo;
 use crate::{Error, Result};
-use bitcoin::BlockHash;
-use bitcoin::block::Header;
-use bitcoin::consensus::deserialize;
 use bitcoin::hashes::Hash;
+use bitcoin::{BlockHash, TxMerkleNode};
 
 /// A block, as it is asked for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -98,7 +97,7 @@ fn walk(bytes: &[u8], coinbase: TxNum) -> std::result::Result<Walked, BlockFault
 }
 
 fn info(block: &AtPlace, walked: &Walked, spent_sat: u128) -> BlockInfo {
-    let header: Header = deserialize(&block.row.header).expect("any 80 bytes are a header");
+    let header = &block.row.header;
     BlockInfo {
         height: block.height,
         hash: BlockHash::from_byte_array(block.row.hash),
@@ -106,12 +105,12 @@ fn info(block: &AtPlace, walked: &Walked, spent_sat: u128) -> BlockInfo {
         offset: block.place.offset_bytes,
         bytes: block.place.bytes,
         weight: walked.weight,
-        version: header.version.to_consensus(),
-        previous_hash: header.prev_blockhash,
-        merkle_root: header.merkle_root,
-        time: header.time,
-        bits: format!("{:08x}", header.bits.to_consensus()),
-        nonce: header.nonce,
+        version: header::version_of(header),
+        previous_hash: BlockHash::from_byte_array(header::prev_hash_of(header)),
+        merkle_root: TxMerkleNode::from_byte_array(header::merkle_root_of(header)),
+        time: header::time_of(header),
+        bits: format!("{:08x}", header::bits_of(header)),
+        nonce: header::nonce_of(header),
         txs: walked.txs,
         inputs: walked.wanted.len() as u64,
         outputs: walked.outputs,

@@ -7,9 +7,10 @@ use crate::datadir::{BlockReader, Location};
 use crate::index::blocks::BlockRow;
 use crate::index::snapshot::Snapshot;
 use crate::limits::HEADER_BYTES;
+use crate::primitives::header;
 use crate::primitives::network::Network;
 use crate::primitives::position::{Height, Place, TxNum, Txo};
-use crate::primitives::wire::{Block, BlockFault, Tx, time_of};
+use crate::primitives::wire::{Block, BlockFault, Tx};
 use crate::utxo;
 use crate::utxo::from_block_files;
 use crate::{Error, Result};
@@ -118,7 +119,7 @@ impl BlockFiles {
                 if !here.is_empty() {
                     let found = Found {
                         height: block.height,
-                        time: time_of(&block.row.header),
+                        time: header::time_of(&block.row.header),
                         index,
                         number,
                         tx,

@@ -7,8 +7,8 @@ use super::Fault;
 use super::View;
 use super::answers::{OutputInfo, SpentBy};
 use super::blocks::Found;
+use crate::primitives::coin::makes_coin;
 use crate::primitives::position::{Height, TxNum, Txo};
-use crate::primitives::script::is_unspendable;
 use crate::primitives::wire::Output;
 use crate::query::script::address_of;
 use crate::runs::row::{TxidRow, keys_from};
@@ -70,7 +70,7 @@ impl View<'_> {
                 height: found.height,
                 time: found.time,
                 coinbase: found.index == 0,
-                spendable: found.height > Height(0) && !is_unspendable(output.script),
+                spendable: makes_coin(found.height, output.script),
                 spent_by: None,
                 overwritten_at: None,
             })

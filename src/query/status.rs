@@ -7,7 +7,7 @@ use super::answers::{RunCounts, Status};
 use crate::Result;
 use crate::index::left_out::left_out;
 use crate::index::scan_state::chain_end;
-use crate::primitives::wire::time_of;
+use crate::primitives::header::time_of;
 use crate::runs::row::Relation;
 use bitcoin::BlockHash;
 use bitcoin::hashes::Hash;

@@ -34,11 +34,11 @@ use crate::datadir::{BlockReader, Location};
 use crate::index::Index;
 use crate::index::blocks::BlockRow;
 use crate::index::snapshot::Snapshot;
-use crate::primitives::coin::Coin;
+use crate::primitives::coin::{Coin, makes_coin};
+use crate::primitives::header;
 use crate::primitives::network::NetworkName;
 use crate::primitives::position::{Height, Place, TxNum, Txo};
-use crate::primitives::script::is_unspendable;
-use crate::primitives::wire::{self, Block, BlockFault, Hash32, Output, Tx};
+use crate::primitives::wire::{Block, BlockFault, Hash32, Output, Tx};
 
 use crate::runs::row::SpendingRow;
 use crate::{Error, Result};
@@ -132,7 +132,7 @@ impl<'i> UtxoSet<'i> {
     pub fn block(&mut self, height: Height) -> Result<ChainBlock<'_>> {
         let (row, place) = (self.snapshot.block(height)?, self.snapshot.place(height)?);
         let bytes = from_block_files(self.reader.read(place))?;
-        let is_right = bytes.starts_with(&row.header) && wire::hash_of(&row.header) == row.hash;
+        let is_right = bytes.starts_with(&row.header) && header::hash_of(&row.header) == row.hash;
         match is_right {
             true => Ok(ChainBlock {
                 height,
@@ -266,7 +266,7 @@ fn visit_block(
                 vout,
                 height: block.height,
                 coinbase: number == block.row.coinbase(),
-                spendable: block.height.0 > 0 && !is_unspendable(output.script),
+                spendable: makes_coin(block.height, output.script),
                 output,
                 spender: spent.take(txo)?,
             };

@@ -2,6 +2,7 @@
 //!
 //! Invariant: no read goes past the end, and no number read sizes anything before it met a limit.
 
+use crate::primitives::compact_size::{self, NotShortest};
 use crate::verify::{CodedFault, Fault};
 use crate::{Error, Result};
 
@@ -90,26 +91,13 @@ impl<'a> Cursor<'a> {
     pub fn compact_size(&mut self, what: &'static str, limit: u64) -> Result<u64> {
         let start = self.offset_bytes();
         let [first] = self.array(what)?;
-        let (number, least) = match first {
-            0xfd => (u64::from(u16::from_le_bytes(self.array(what)?)), 0xfd),
-            0xfe => (u64::from(u32::from_le_bytes(self.array(what)?)), 0x1_0000),
-            0xff => (u64::from_le_bytes(self.array(what)?), 0x1_0000_0000),
-            short => (u64::from(short), 0),
+        let behind = self.take(what, compact_size::bytes_behind(first))?;
+        let fault = match compact_size::decode(first, behind) {
+            Ok(number) if number <= limit => return Ok(number),
+            Ok(found) => CodedFault::Over { found, limit },
+            Err(NotShortest(found)) => CodedFault::NotMinimal { found },
         };
-        if number < least {
-            return Err(self.fault(what, start, CodedFault::NotMinimal { found: number }));
-        }
-        if number > limit {
-            return Err(self.fault(
-                what,
-                start,
-                CodedFault::Over {
-                    found: number,
-                    limit,
-                },
-            ));
-        }
-        Ok(number)
+        Err(self.fault(what, start, fault))
     }
 
     /// An error about the piece at `offset_bytes` of the file.

@@ -16,7 +16,7 @@ use crate::memory::part::Part;
 use crate::memory::region::Region;
 use crate::memory::sorter::{Sorted, Sorter};
 use crate::os::paths::folder_of;
-use crate::primitives::coin::Coin;
+use crate::primitives::coin::{Coin, height_and_flag};
 use crate::primitives::position::{Height, Txo};
 use crate::runs::row::SpendingRow;
 use crate::utxo::{Progress, UtxoSet, Watch, Work, left_for_buffers, spent_rows};
@@ -89,12 +89,12 @@ impl ByOutpoint {
 }
 
 fn coin_of(record: &[u8]) -> Coin<'_> {
-    let code = LittleEndian::read_u32(&record[36..]);
+    let (height, coinbase) = height_and_flag(LittleEndian::read_u32(&record[36..]));
     Coin {
         txid: *record.first_chunk().expect("a record holds its key"),
         vout: BigEndian::read_u32(&record[32..]),
-        height: code >> 1,
-        coinbase: code & 1 == 1,
+        height,
+        coinbase,
         amount_sat: LittleEndian::read_u64(&record[40..]),
         script: &record[OUTPOINT_BYTES + FIXED_BYTES..],
     }

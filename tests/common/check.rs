@@ -108,7 +108,7 @@ fn check_blocks(snapshot: &Snapshot<'_>, truth: &Truth) {
         let row = snapshot.block(Height(height)).unwrap();
         let hash = hash.to_byte_array();
         assert_eq!(row.hash, hash, "block {height}");
-        assert_eq!(blkdex::primitives::wire::hash_of(&row.header), hash);
+        assert_eq!(blkdex::primitives::header::hash_of(&row.header), hash);
         assert_eq!(snapshot.height_of(&hash).unwrap(), Some(Height(height)));
         assert_eq!(row.first_txo, Txo(outputs_before), "block {height}");
         outputs_before = counts.outputs;

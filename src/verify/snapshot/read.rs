@@ -5,7 +5,7 @@
 use super::Header;
 use crate::Result;
 use crate::limits::BLOCK_OUTPUTS_MAX;
-use crate::primitives::coin::Coin;
+use crate::primitives::coin::{Coin, height_and_flag};
 use crate::verify::CodedFault;
 use crate::verify::compress::{ReadScript, read_output};
 use crate::verify::cursor::Cursor;
@@ -23,11 +23,12 @@ pub struct SnapshotCoin<'a> {
 impl SnapshotCoin<'_> {
     /// The coin.
     pub fn coin(&self) -> Coin<'_> {
+        let (height, coinbase) = height_and_flag(self.code);
         Coin {
             txid: self.txid,
             vout: self.vout,
-            height: self.code >> 1,
-            coinbase: self.code & 1 == 1,
+            height,
+            coinbase,
             amount_sat: self.amount_sat,
             script: self.script.as_slice(),
         }

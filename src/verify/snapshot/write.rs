@@ -14,7 +14,8 @@ use std::path::PathBuf;
 
 use super::Header;
 use crate::Result;
-use crate::primitives::coin::{Coin, write_compact_size};
+use crate::primitives::coin::Coin;
+use crate::primitives::compact_size;
 use crate::verify::compress::write_output;
 use crate::verify::cursor::write_varint;
 
@@ -71,7 +72,7 @@ impl<W: Write> Writer<W> {
         self.coins += 1;
         let start = self.bytes.len();
         let mut vout = [0; 5];
-        let vout_bytes = write_compact_size(&mut vout, coin.vout as usize);
+        let vout_bytes = compact_size::write(&mut vout, coin.vout as usize);
         self.bytes.extend_from_slice(&vout[..vout_bytes]);
         write_varint(&mut self.bytes, coin.code().into());
         write_output(&mut self.bytes, coin.amount_sat, coin.script);
@@ -112,7 +113,7 @@ impl<W: Write> Writer<W> {
             gathered.sort_by_cached_key(|coin| database_key(coin.vout));
         }
         let mut count = [0; 5];
-        let count_bytes = write_compact_size(&mut count, gathered.len());
+        let count_bytes = compact_size::write(&mut count, gathered.len());
         self.write(txid)?;
         self.write(&count[..count_bytes])?;
         for coin in &gathered {

@@ -16,13 +16,13 @@ use crate::index::meta::rand_key;
 use crate::memory::part::Part;
 use crate::memory::region::Region;
 use crate::primitives::coin::Coin;
+use crate::primitives::header::prev_hash_of;
 use crate::primitives::position::{Height, TxNum};
-use crate::primitives::wire::{Block, Hash32, prev_hash_of};
+use crate::primitives::wire::{Block, Hash32};
 use crate::runs::row::SpendingRow;
 use crate::utxo::{Heights, Progress, UtxoSet, Watch, Work, left_for_buffers, spent_rows};
 use crate::verify::Fault;
 use crate::{Error, Result};
-use byteorder::{ByteOrder, LittleEndian};
 use siphasher::sip128::{Hasher128, SipHasher24};
 use std::hash::Hasher;
 use std::ops::Range;
@@ -51,13 +51,8 @@ pub(super) struct Keyed(SipHasher24);
 impl Keyed {
     /// Of all that is compared.
     fn coin(&self, coin: &Coin<'_>) -> u128 {
-        let mut head = [0; 48];
-        head[..32].copy_from_slice(&coin.txid);
-        LittleEndian::write_u32(&mut head[32..], coin.vout);
-        LittleEndian::write_u32(&mut head[36..], coin.code());
-        LittleEndian::write_u64(&mut head[40..], coin.amount_sat);
         let mut hasher = self.0;
-        hasher.write(&head);
+        hasher.write(&coin.head());
         hasher.write(coin.script);
         hasher.finish128().as_u128()
     }

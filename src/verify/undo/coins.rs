@@ -9,6 +9,7 @@
 
 use crate::Result;
 use crate::limits::BLOCK_INPUTS_MAX;
+use crate::primitives::coin::height_and_flag;
 use crate::verify::CodedFault;
 use crate::verify::compress::{ReadScript, read_output};
 use crate::verify::cursor::Cursor;
@@ -81,7 +82,7 @@ impl<'a> SpentCoins<'a> {
 
     fn read_coin(&mut self) -> Result<SpentCoin<'a>> {
         let code = self.cursor.varint("coin height", u32::MAX.into())? as u32;
-        let height = code >> 1;
+        let (height, coinbase) = height_and_flag(code);
         if height > 0 {
             self.cursor.varint("coin version", u32::MAX.into())?;
         }
@@ -90,7 +91,7 @@ impl<'a> SpentCoins<'a> {
             tx_index: self.tx_index,
             input_index: self.input_index,
             height,
-            coinbase: code & 1 == 1,
+            coinbase,
             amount_sat,
             script,
         })

@@ -8,8 +8,10 @@ use super::{CHECKSUM_BYTES, HEAD_BYTES, MAGIC_BYTES};
 use crate::Result;
 use crate::datadir::{BlockReader, Datadir, UndoFile};
 use crate::limits::{HEADER_BYTES, UNDO_BYTES_MAX};
+use crate::primitives::compact_size;
+use crate::primitives::header;
 use crate::primitives::position::Place;
-use crate::primitives::wire::{self, Hash32};
+use crate::primitives::wire::Hash32;
 use bitcoin::hashes::{Hash, HashEngine, sha256d};
 
 /// Bytes that are read at once.
@@ -24,7 +26,7 @@ const LAST_RECORDS: usize = 64;
 /// # Errors
 /// [`crate::os::Fault::Io`].
 pub fn is_connected(datadir: &Datadir, place: Place) -> Result<Option<bool>> {
-    let prev_hash = wire::prev_hash_of(&datadir.header_at(place)?);
+    let prev_hash = header::prev_hash_of(&datadir.header_at(place)?);
     let txs = txs_of(datadir, place)?;
     let Some(file) = datadir.open_undo(place.file)? else {
         return Ok(None);
@@ -64,12 +66,14 @@ pub fn is_connected(datadir: &Datadir, place: Place) -> Result<Option<bool>> {
 
 fn txs_of(datadir: &Datadir, place: Place) -> Result<u64> {
     let beginning = Place {
-        bytes: place.bytes.min((HEADER_BYTES + 9) as u32),
+        bytes: place
+            .bytes
+            .min((HEADER_BYTES + compact_size::BYTES_MAX) as u32),
         ..place
     };
     let mut reader = BlockReader::new(datadir)?;
     let bytes = reader.read(beginning)?;
-    Ok(wire::compact_size_of(&bytes[HEADER_BYTES..])
+    Ok(compact_size::first_of(&bytes[HEADER_BYTES..])
         .unwrap_or(1)
         .max(1))
 }
@@ -119,9 +123,9 @@ impl Search {
     /// Whether it is the record of a child of the block's parent with as many transactions as the block. (The
     /// checksum does not say which child; of two that are as long, one may be taken for the other.)
     fn belongs(&mut self, record: &Found) -> Result<bool> {
-        let mut first = [0; 9];
+        let mut first = [0; compact_size::BYTES_MAX];
         self.file.read_at(&mut first, record.offset_bytes)?;
-        if wire::compact_size_of(&first) != Some(self.txs - 1) {
+        if compact_size::first_of(&first) != Some(self.txs - 1) {
             return Ok(false);
         }
         let mut engine = sha256d::Hash::engine();

@@ -5,7 +5,7 @@
 //! Memory: about 100 bytes for each of the block's inputs.
 
 use super::{Record, SpentCoin};
-use crate::primitives::coin::Coin;
+use crate::primitives::coin::{Coin, height_and_flag};
 use crate::primitives::position::{Height, TxNum, Txo};
 use crate::primitives::wire::Block;
 use crate::runs::row::SpendingRow;
@@ -89,7 +89,7 @@ pub(super) fn first_difference(
 /// The first field in which the index and the undo file differ.
 fn unequal(found: &Resolved, coin: &SpentCoin<'_>) -> Option<(&'static str, String, String)> {
     let script = coin.script.as_slice();
-    let (height, coinbase) = (found.code >> 1, found.code & 1 == 1);
+    let (height, coinbase) = height_and_flag(found.code);
     let differ = |field, found: &dyn ToString, expected: &dyn ToString| {
         Some((field, found.to_string(), expected.to_string()))
     };
