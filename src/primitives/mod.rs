@@ -4,7 +4,7 @@
 //!
 //! | file | what |
 //! | --- | --- |
-//! | `wire.rs` | a cursor over the bytes of a block |
+//! | `wire/` | a block's bytes: transactions, merkle root, witnesses |
 //! | `header.rs` | the fields of a header, and its hash |
 //! | `pow.rs` | proof of work |
 //! | `compact_size.rs` | counts and lengths |

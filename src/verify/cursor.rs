@@ -1,4 +1,4 @@
-//! A place in bytes that may be damaged, and the numbers Bitcoin Core writes there.
+//! Reading forward through bytes that may be damaged, and the numbers Bitcoin Core writes there.
 //!
 //! Invariant: no read goes past the end, and no number read sizes anything before it met a limit.
 

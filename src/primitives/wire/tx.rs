@@ -1,0 +1,256 @@
+//! A transaction in a block: its inputs and outputs, its ids, its weight (Bitcoin Core,
+//! `primitives/transaction.h`; BIP 144 for witnesses).
+//!
+//! Invariant: a [`Tx`] that was handed out has been walked, so it is walked again without errors.
+
+use super::Hash32;
+use super::cursor::Cursor;
+use super::fault::{BlockFault, FaultKind};
+use crate::limits::{AMOUNT_SAT_MAX, INPUT_BYTES_MIN, OUTPUT_BYTES_MIN};
+use bitcoin::hashes::{Hash, HashEngine, sha256, sha256d};
+use byteorder::{ByteOrder, LittleEndian};
+
+/// An input: what it spends, and with which script.
+#[derive(Clone, Copy, Debug)]
+pub struct Input<'a> {
+    /// The outpoint as serialized: 32 bytes of txid and 4 of vout.
+    pub outpoint: &'a [u8; 36],
+    /// scriptSig.
+    pub script_sig: &'a [u8],
+    /// nSequence.
+    pub sequence: u32,
+}
+
+impl<'a> Input<'a> {
+    /// The transaction that made the spent output.
+    pub fn prev_txid(&self) -> &'a Hash32 {
+        self.outpoint.first_chunk().expect("36 bytes hold 32")
+    }
+
+    /// Index of the spent output in that transaction.
+    pub fn prev_vout(&self) -> u32 {
+        LittleEndian::read_u32(&self.outpoint[32..])
+    }
+
+    fn is_null(&self) -> bool {
+        self.prev_vout() == u32::MAX && *self.prev_txid() == [0; 32]
+    }
+}
+
+/// An output.
+#[derive(Clone, Copy, Debug)]
+pub struct Output<'a> {
+    /// Amount in satoshi.
+    pub amount_sat: u64,
+    /// scriptPubKey.
+    pub script: &'a [u8],
+}
+
+/// A transaction whose bytes have been walked and found whole.
+#[derive(Clone, Copy)]
+pub struct Tx<'a> {
+    /// All of its bytes, witnesses included.
+    pub bytes: &'a [u8],
+    /// Offset of its first byte from the block's first.
+    pub offset_bytes: usize,
+    /// Number of inputs; the null input of a coinbase counts here.
+    pub input_count: usize,
+    /// Number of outputs.
+    pub output_count: usize,
+    inputs_at: usize,
+    outputs_at: usize,
+    outputs_end: usize,
+    pub(super) is_segwit: bool,
+}
+
+impl<'a> Tx<'a> {
+    /// Reads the transaction at the cursor.
+    pub(super) fn read(cursor: &mut Cursor<'a>) -> Result<Tx<'a>, BlockFault> {
+        let start = cursor.at;
+        cursor.take(4)?;
+        let mut inputs_at = cursor.at;
+        let mut input_count = cursor.count(INPUT_BYTES_MIN)?;
+        let is_segwit = input_count == 0;
+        if is_segwit {
+            let flag = cursor.take(1)?[0];
+            if flag != 1 {
+                return Err(cursor.fault(FaultKind::WitnessFlag(flag)));
+            }
+            inputs_at = cursor.at;
+            input_count = cursor.count(INPUT_BYTES_MIN)?;
+        }
+        if input_count == 0 {
+            return Err(cursor.fault(FaultKind::NoInputs));
+        }
+        for _ in 0..input_count {
+            cursor.take(36)?;
+            cursor.sized()?;
+            cursor.take(4)?;
+        }
+        let outputs_at = cursor.at;
+        let output_count = Self::check_outputs(cursor)?;
+        let outputs_end = cursor.at;
+        if is_segwit {
+            Self::check_witnesses(cursor, input_count)?;
+        }
+        cursor.take(4)?;
+        Ok(Tx {
+            bytes: &cursor.bytes[start..cursor.at],
+            offset_bytes: start,
+            input_count,
+            output_count,
+            inputs_at: inputs_at - start,
+            outputs_at: outputs_at - start,
+            outputs_end: outputs_end - start,
+            is_segwit,
+        })
+    }
+
+    fn check_outputs(cursor: &mut Cursor<'a>) -> Result<usize, BlockFault> {
+        let count = cursor.count(OUTPUT_BYTES_MIN)?;
+        if count == 0 {
+            return Err(cursor.fault(FaultKind::NoOutputs));
+        }
+        let mut total_sat = 0u64;
+        for _ in 0..count {
+            total_sat = total_sat.saturating_add(cursor.u64()?);
+            if total_sat > AMOUNT_SAT_MAX {
+                return Err(cursor.fault(FaultKind::AmountTooLarge));
+            }
+            cursor.sized()?;
+        }
+        Ok(count)
+    }
+
+    fn check_witnesses(cursor: &mut Cursor<'a>, input_count: usize) -> Result<(), BlockFault> {
+        let mut any = false;
+        for _ in 0..input_count {
+            let items = cursor.count(1)?;
+            any |= items > 0;
+            for _ in 0..items {
+                cursor.sized()?;
+            }
+        }
+        if any {
+            Ok(())
+        } else {
+            Err(cursor.fault(FaultKind::SuperfluousWitness))
+        }
+    }
+
+    /// The inputs in order.
+    pub fn inputs(&self) -> Inputs<'a> {
+        let mut cursor = Cursor {
+            bytes: self.bytes,
+            at: self.inputs_at,
+        };
+        cursor.compact_size().expect("walked before");
+        Inputs {
+            cursor,
+            left: self.input_count,
+        }
+    }
+
+    /// The outputs in order.
+    pub fn outputs(&self) -> Outputs<'a> {
+        let mut cursor = Cursor {
+            bytes: self.bytes,
+            at: self.outputs_at,
+        };
+        cursor.compact_size().expect("walked before");
+        Outputs {
+            cursor,
+            left: self.output_count,
+        }
+    }
+
+    /// Whether its one input is the null outpoint (`CTransaction::IsCoinBase`).
+    pub fn is_coinbase(&self) -> bool {
+        self.input_count == 1 && self.inputs().next().is_some_and(|input| input.is_null())
+    }
+
+    /// Double SHA-256 over the bytes without marker, flag and witnesses.
+    pub fn txid(&self) -> Hash32 {
+        if !self.is_segwit {
+            return self.wtxid();
+        }
+        let mut engine = sha256::Hash::engine();
+        engine.input(&self.bytes[..4]);
+        engine.input(&self.bytes[self.inputs_at..self.outputs_end]);
+        engine.input(&self.bytes[self.bytes.len() - 4..]);
+        let once = sha256::Hash::from_engine(engine).to_byte_array();
+        sha256::Hash::hash(&once).to_byte_array()
+    }
+
+    /// Double SHA-256 over all bytes (BIP 141).
+    pub fn wtxid(&self) -> Hash32 {
+        sha256d::Hash::hash(self.bytes).to_byte_array()
+    }
+
+    /// Bytes without marker, flag and witnesses.
+    pub fn base_bytes(&self) -> usize {
+        if self.is_segwit {
+            8 + self.outputs_end - self.inputs_at
+        } else {
+            self.bytes.len()
+        }
+    }
+
+    /// Weight as BIP 141 counts it.
+    pub fn weight(&self) -> u64 {
+        (self.base_bytes() * 3 + self.bytes.len()) as u64
+    }
+
+    /// The single 32-byte witness item of a coinbase, with which the commitment is salted (BIP 141).
+    pub(super) fn witness_reserved_value(&self) -> Option<&'a [u8]> {
+        let mut cursor = Cursor {
+            bytes: self.bytes,
+            at: self.outputs_end,
+        };
+        let one_item = self.is_segwit && cursor.compact_size().ok()? == 1;
+        let item = cursor.sized().ok()?;
+        (one_item && item.len() == 32).then_some(item)
+    }
+}
+
+/// Iterator over the inputs of a [`Tx`].
+#[derive(Clone)]
+pub struct Inputs<'a> {
+    cursor: Cursor<'a>,
+    left: usize,
+}
+
+impl<'a> Iterator for Inputs<'a> {
+    type Item = Input<'a>;
+
+    #[inline]
+    fn next(&mut self) -> Option<Input<'a>> {
+        self.left = self.left.checked_sub(1)?;
+        let outpoint = self.cursor.take(36).expect("walked before");
+        Some(Input {
+            outpoint: outpoint.try_into().expect("36 bytes were taken"),
+            script_sig: self.cursor.sized().expect("walked before"),
+            sequence: self.cursor.u32().expect("walked before"),
+        })
+    }
+}
+
+/// Iterator over the outputs of a [`Tx`].
+#[derive(Clone)]
+pub struct Outputs<'a> {
+    cursor: Cursor<'a>,
+    left: usize,
+}
+
+impl<'a> Iterator for Outputs<'a> {
+    type Item = Output<'a>;
+
+    #[inline]
+    fn next(&mut self) -> Option<Output<'a>> {
+        self.left = self.left.checked_sub(1)?;
+        Some(Output {
+            amount_sat: self.cursor.u64().expect("walked before"),
+            script: self.cursor.sized().expect("walked before"),
+        })
+    }
+}
