@@ -11,7 +11,6 @@
 //! | `remembered.rs` | where its blocks are from, for a rebuild |
 //! | `roll_back.rs` | dropping the newest blocks |
 //! | `scan_state.rs` | what the scan of the block files left to remember |
-//! | `sealed.rs` | checksums of rows |
 //! | `snapshot.rs` | reading: blocks, their places, rows of runs |
 
 pub mod blocks;
