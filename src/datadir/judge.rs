@@ -242,6 +242,7 @@ mod tests {
     use super::super::testing::{folder_with, make_old, regtest_source};
     use super::super::{Aside, Location, Root, Source, block_file_path, scan};
     use super::*;
+    use crate::error::unwatched;
     use std::collections::HashMap;
     use std::fs;
     use std::path::Path;
@@ -274,7 +275,7 @@ mod tests {
         let records = records();
         let mut arena = vec![0; HeaderTree::bytes_for(1000) as usize];
         let mut tree = HeaderTree::new(&mut arena, Root::Genesis(datadir.network().genesis_hash));
-        scan(&datadir, &[], &mut tree, &mut |_| {}).expect("scans");
+        unwatched(|watch| scan(&datadir, &[], &mut tree, watch)).expect("scans");
         tree.best();
         let record = |place| records[&datadir.hash_at(place).expect("reads")].clone();
         let best = tree
@@ -297,7 +298,7 @@ mod tests {
         let datadir = Datadir::open(&source).expect("opens");
         let mut arena = vec![0; HeaderTree::bytes_for(1000) as usize];
         let mut tree = HeaderTree::new(&mut arena, Root::Genesis(datadir.network().genesis_hash));
-        let scanned = scan(&datadir, &[], &mut tree, &mut |_| {}).expect("scans");
+        let scanned = unwatched(|watch| scan(&datadir, &[], &mut tree, watch)).expect("scans");
         let best = tree.best();
         ChainEnd::judge(&datadir, &tree, best, &scanned).expect("reads")
     }

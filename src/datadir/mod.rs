@@ -70,7 +70,7 @@ pub use headers::{Aside, Best, ChainBlock, Counts, HeaderTree, Inserted, NodeId,
 pub use leftovers::{Leftover, LeftoverKind, LeftoversOfFile, leftovers_of};
 pub use reader::BlockReader;
 use records::{Record, RecordReader};
-pub use scan::{ScanProgress, Scanned, copies_of, scan};
+pub use scan::{ScanProgress, Scanned, Scanning, Watch, copies_of, scan};
 pub use undo::UndoFile;
 pub use xor::XorKey;
 

@@ -10,10 +10,11 @@ use super::records::{FRAME_BYTES, Record, RecordReader};
 use super::{BlockFile, Datadir, block_file_path};
 use crate::Result;
 use crate::datadir::Fault;
+use crate::error::Topic;
 use crate::primitives::header;
 use crate::primitives::network::NetworkName;
 use crate::primitives::position::Place;
-/// RecordsRead between two reports of progress within a file.
+/// Records between two pieces of news within a file.
 const PROGRESS_RECORDS: u64 = 4096;
 
 /// How far a scan is.
@@ -30,6 +31,16 @@ pub struct ScanProgress {
     /// Different headers found.
     pub headers: u64,
 }
+
+/// A scan.
+pub enum Scanning {}
+
+impl Topic for Scanning {
+    type News<'n> = &'n ScanProgress;
+}
+
+/// Who waits for it.
+pub type Watch<'a> = crate::error::Watch<'a, Scanning>;
 
 /// What a scan found. Numbers are of what it read, not of earlier scans.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -64,7 +75,7 @@ impl Scanned {
 }
 
 /// Walks all files in the order of their numbers and inserts every header into `tree`, but for those of
-/// records that were there when the `known` states were taken. Calls `progress` after every file and every
+/// records that were there when the `known` states were taken. Who watches hears after every file and every
 /// few thousand records.
 ///
 /// # Errors
@@ -74,7 +85,7 @@ pub fn scan(
     datadir: &Datadir,
     known: &[FileState],
     tree: &mut HeaderTree,
-    progress: &mut dyn FnMut(&ScanProgress),
+    watch: &mut Watch<'_>,
 ) -> Result<Scanned> {
     let mut scan = Scan {
         reader: datadir.record_reader()?,
@@ -102,8 +113,8 @@ pub fn scan(
     for file in datadir.files() {
         let state = known.iter().find(|state| state.file == file.number);
         match state.filter(|state| state.is_of(file)) {
-            Some(unchanged) => scan.pass(file, *unchanged, progress),
-            None => scan.file(datadir, file, state, progress)?,
+            Some(unchanged) => scan.pass(file, *unchanged, watch)?,
+            None => scan.file(datadir, file, state, watch)?,
         }
     }
     scan.finish(out_of_order_before)
@@ -142,16 +153,11 @@ struct Scan<'s, 'a> {
 
 impl Scan<'_, '_> {
     /// A file that nobody has written to since it was scanned.
-    fn pass(
-        &mut self,
-        file: &BlockFile,
-        state: FileState,
-        progress: &mut dyn FnMut(&ScanProgress),
-    ) {
+    fn pass(&mut self, file: &BlockFile, state: FileState, watch: &mut Watch<'_>) -> Result<()> {
         self.found.file_states.push(state);
         self.done.files_done += 1;
         self.done.bytes_done += file.bytes;
-        progress(&self.done);
+        watch.went_on(&self.done)
     }
 
     fn file(
@@ -159,7 +165,7 @@ impl Scan<'_, '_> {
         datadir: &Datadir,
         file: &BlockFile,
         state: Option<&FileState>,
-        progress: &mut dyn FnMut(&ScanProgress),
+        watch: &mut Watch<'_>,
     ) -> Result<()> {
         let path = block_file_path(datadir.blocks_dir(), file.number);
         self.reader.open(path, file.number, 0)?;
@@ -179,7 +185,7 @@ impl Scan<'_, '_> {
             }
             if records.count.is_multiple_of(PROGRESS_RECORDS) {
                 self.done.bytes_done = before + records.end_bytes.min(file.bytes);
-                progress(&self.done);
+                watch.went_on(&self.done)?;
             }
         }
         if let Some(known) = known {
@@ -191,8 +197,7 @@ impl Scan<'_, '_> {
         self.found.leftovers.add(self.reader.close());
         self.done.files_done += 1;
         self.done.bytes_done = before + file.bytes;
-        progress(&self.done);
-        Ok(())
+        watch.went_on(&self.done)
     }
 
     /// Whether the records up to where the last scan ended are those that it found.
@@ -256,8 +261,10 @@ impl Record {
 
 #[cfg(test)]
 mod tests {
+    use crate::error::{Interrupted, fault_of, unwatched};
     use std::fs;
     use std::path::{Path, PathBuf};
+    use std::sync::atomic::AtomicBool;
 
     use bitcoin::BlockHash;
     use bitcoin::hashes::Hash;
@@ -286,7 +293,7 @@ mod tests {
 
     fn scan_all<'a>(datadir: &Datadir, arena: &'a mut [u8]) -> (HeaderTree<'a>, Scanned) {
         let mut tree = HeaderTree::new(arena, Root::Genesis(datadir.network().genesis_hash));
-        let scanned = scan(datadir, &[], &mut tree, &mut |_| {}).expect("scans");
+        let scanned = unwatched(|watch| scan(datadir, &[], &mut tree, watch)).expect("scans");
         (tree, scanned)
     }
 
@@ -313,16 +320,30 @@ mod tests {
     }
 
     #[test]
+    fn a_wish_to_stop_is_heard_while_files_are_scanned() {
+        let datadir = Datadir::open(&regtest_source()).expect("opens");
+        let mut arena = vec![0; HeaderTree::bytes_for(1000) as usize];
+        let mut tree = HeaderTree::new(&mut arena, Root::Genesis(datadir.network().genesis_hash));
+        let mut watch = Watch {
+            stop: &AtomicBool::new(true),
+            tell: &mut |_| {},
+        };
+        let stopped = scan(&datadir, &[], &mut tree, &mut watch);
+        assert!(matches!(fault_of(&stopped), Some(Interrupted)));
+    }
+
+    #[test]
     fn tip_and_chain_tips_are_those_of_bitcoin_core() {
         let datadir = Datadir::open(&regtest_source()).expect("opens");
         let mut arena = arena();
         let mut seen = Vec::new();
         let root = Root::Genesis(datadir.network().genesis_hash);
         let mut tree = HeaderTree::new(&mut arena, root);
-        let scanned = scan(&datadir, &[], &mut tree, &mut |progress| {
-            seen.push(*progress)
-        })
-        .expect("scans");
+        let mut watch = Watch {
+            stop: &AtomicBool::new(false),
+            tell: &mut |progress| seen.push(*progress),
+        };
+        let scanned = scan(&datadir, &[], &mut tree, &mut watch).expect("scans");
         let best = tree.best().expect("genesis");
         let truth = expected(Path::new(env!("CARGO_MANIFEST_DIR")).join("data/expected.json"));
         assert_eq!(best.height, Height(267));
@@ -414,7 +435,7 @@ mod tests {
         let datadir = open(dir.path());
         let mut arena = arena();
         let mut tree = HeaderTree::new(&mut arena, Root::Genesis([0; 32]));
-        let mixed = scan(&datadir, &[], &mut tree, &mut |_| {}).expect_err("mixed");
+        let mixed = unwatched(|watch| scan(&datadir, &[], &mut tree, watch)).expect_err("mixed");
         assert!(
             mixed
                 .to_string()
@@ -478,7 +499,8 @@ mod tests {
                 .insert(&hash, &prev, header::bits_of(&header), block.place)
                 .expect("room");
         }
-        let second = scan(&datadir, &first.file_states, &mut again, &mut |_| {}).expect("scans");
+        let second = unwatched(|watch| scan(&datadir, &first.file_states, &mut again, watch))
+            .expect("scans");
         assert!(second.records > 0);
         assert_eq!(second.rewritten_files, 0);
         let mut third_arena = arena();
@@ -517,8 +539,8 @@ mod tests {
             let mut arena = arena();
             let root = Root::Genesis(datadir.network().genesis_hash);
             let mut tree = HeaderTree::new(&mut arena, root);
-            let scanned =
-                scan(&datadir, &first.file_states, &mut tree, &mut |_| {}).expect("scans");
+            let scanned = unwatched(|watch| scan(&datadir, &first.file_states, &mut tree, watch))
+                .expect("scans");
             assert_eq!(scanned.rewritten_files, 1);
         }
     }
@@ -542,8 +564,8 @@ mod tests {
             let datadir = open(dir.path());
             let root = Root::Genesis(datadir.network().genesis_hash);
             let mut tree = HeaderTree::new(&mut arena, root);
-            let scanned =
-                scan(&datadir, &first.file_states, &mut tree, &mut |_| {}).expect("scans");
+            let scanned = unwatched(|watch| scan(&datadir, &first.file_states, &mut tree, watch))
+                .expect("scans");
             (scanned.rewritten_files, scanned.records)
         };
         assert_eq!(again(), (0, 0));
@@ -564,13 +586,13 @@ mod tests {
         let root = Root::Genesis(datadir.network().genesis_hash);
         let mut small = vec![0; HeaderTree::bytes_for(50) as usize];
         let mut tree = HeaderTree::new(&mut small, root);
-        let full = scan(&datadir, &[], &mut tree, &mut |_| {}).expect_err("too small");
+        let full = unwatched(|watch| scan(&datadir, &[], &mut tree, watch)).expect_err("too small");
         let Some(&Fault::HeaderArenaFull { needed_bytes, .. }) = full.fault() else {
             panic!("{full:?}")
         };
         let mut enough = vec![0; needed_bytes as usize];
         let mut tree = HeaderTree::new(&mut enough, root);
-        scan(&datadir, &[], &mut tree, &mut |_| {}).expect("fits");
+        unwatched(|watch| scan(&datadir, &[], &mut tree, watch)).expect("fits");
     }
 
     #[test]

@@ -19,7 +19,10 @@ pub use found::{ChainFound, FilesFound, IndexFound, State};
 pub use node::Node;
 
 use crate::Result;
-use crate::datadir::{BlockReader, ChainEnd, Datadir, HeaderTree, Root, Scanned, Source, scan};
+use crate::datadir::{
+    self, BlockReader, ChainEnd, Datadir, HeaderTree, Root, Scanned, Source, scan,
+};
+use crate::error::{Interrupted, fault_of};
 use crate::import::chain::{fork, header_arena};
 use crate::import::events::{Event, Watch};
 use crate::import::needs::sample::{Sample, Tally};
@@ -154,9 +157,14 @@ impl Findings {
         self.problems.extend(index.problem.clone());
         let mut arena = header_arena(datadir, None, arena_bytes)?;
         let mut tree = HeaderTree::new(&mut arena, Root::Genesis(datadir.network().genesis_hash));
-        let scanned = scan(datadir, &[], &mut tree, &mut |done| {
-            watch.tell(Event::Scan(done))
-        });
+        let mut scanning = datadir::Watch {
+            stop: watch.stop,
+            tell: &mut |done| (watch.tell)(Event::Scan(done)),
+        };
+        let scanned = scan(datadir, &[], &mut tree, &mut scanning);
+        if let Some(Interrupted) = fault_of(&scanned) {
+            return Err(Interrupted.into());
+        }
         for block in &index.left_out {
             tree.mark_invalid(&block.hash.to_byte_array());
         }

@@ -7,9 +7,7 @@
 //! Memory: an arena of headers, made for the scan and given back before anything else is made.
 
 use crate::datadir;
-use crate::datadir::{
-    Aside, Best, ChainEnd, Counts, Datadir, HeaderTree, Root, ScanProgress, Scanned, scan,
-};
+use crate::datadir::{Aside, Best, ChainEnd, Counts, Datadir, HeaderTree, Root, Scanned, scan};
 use crate::import::Fault;
 use crate::index::Index;
 use crate::index::left_out::left_out;
@@ -65,7 +63,7 @@ pub fn find(
     datadir: &Datadir,
     arena_bytes: usize,
     by_hand: &[Hash32],
-    progress: &mut dyn FnMut(&ScanProgress),
+    watch: &mut datadir::Watch<'_>,
 ) -> Result<Chain> {
     let mut invalid: Vec<Hash32> = by_hand.to_vec();
     let known = left_out(index.store())?;
@@ -84,11 +82,11 @@ pub fn find(
     if !is_news
         && let Some(state) = ScanState::load(index.store())?
         && still_holds(index, datadir, &state)?
-        && let Some(chain) = finder.catch_up(&state, progress)?
+        && let Some(chain) = finder.catch_up(&state, watch)?
     {
         return Ok(chain);
     }
-    finder.look_at_all(progress)
+    finder.look_at_all(watch)
 }
 
 /// Whether the blocks that the last scan led to are where they were.
@@ -142,11 +140,7 @@ struct Finder<'a> {
 
 impl Finder<'_> {
     /// Goes on from where the last scan ended. `None`: all files have to be looked at.
-    fn catch_up(
-        &self,
-        state: &ScanState,
-        progress: &mut dyn FnMut(&ScanProgress),
-    ) -> Result<Option<Chain>> {
+    fn catch_up(&self, state: &ScanState, watch: &mut datadir::Watch<'_>) -> Result<Option<Chain>> {
         let mut arena = header_arena(self.datadir, Some(state), self.arena_bytes)?;
         let root = Root::Anchor {
             height: state.anchor.0,
@@ -156,7 +150,7 @@ impl Finder<'_> {
         if !self.insert_known(state, &mut tree)? {
             return Ok(None);
         }
-        let scanned = match scan(self.datadir, &state.files, &mut tree, progress) {
+        let scanned = match scan(self.datadir, &state.files, &mut tree, watch) {
             // Files have changed that were thought to be known.
             Err(error) if is_full(&error) => return Ok(None),
             found => found?,
@@ -176,11 +170,11 @@ impl Finder<'_> {
     }
 
     /// As if the index were new.
-    fn look_at_all(&self, progress: &mut dyn FnMut(&ScanProgress)) -> Result<Chain> {
+    fn look_at_all(&self, watch: &mut datadir::Watch<'_>) -> Result<Chain> {
         let mut arena = header_arena(self.datadir, None, self.arena_bytes)?;
         let root = Root::Genesis(self.datadir.network().genesis_hash);
         let mut tree = HeaderTree::new(&mut arena, root);
-        let scanned = scan(self.datadir, &[], &mut tree, progress)?;
+        let scanned = scan(self.datadir, &[], &mut tree, watch)?;
         self.leave_out(&mut tree);
         let best = tree.best();
         self.conclude(&tree, best, scanned, None)

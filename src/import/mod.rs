@@ -15,8 +15,7 @@ pub use fault::Fault;
 
 use crate::batch::clock::Stage;
 use crate::batch::{BadBlock, Batch, Failure};
-use crate::datadir;
-use crate::datadir::{BlockReader, ChainEnd, Datadir, Source, copies_of};
+use crate::datadir::{self, BlockReader, ChainEnd, Datadir, Source, copies_of};
 use crate::index::Index;
 use crate::index::left_out::{LeftOut, exclude, leave_out, left_out};
 use crate::index::meta::Meta;
@@ -204,9 +203,11 @@ fn find_chain(
     watch: &mut Watch<'_>,
 ) -> Result<Chain> {
     let arena_bytes = headers_bytes(plan);
-    let found = chain::find(index, datadir, arena_bytes, &options.invalid, &mut |done| {
-        watch.tell(Event::Scan(done));
-    });
+    let mut scanning = datadir::Watch {
+        stop: watch.stop,
+        tell: &mut |done| (watch.tell)(Event::Scan(done)),
+    };
+    let found = chain::find(index, datadir, arena_bytes, &options.invalid, &mut scanning);
     // Damage may hide the index's own chain, so that another one seems the best.
     if found
         .as_ref()

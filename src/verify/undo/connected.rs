@@ -152,6 +152,7 @@ impl Search {
 mod tests {
     use super::*;
     use crate::datadir::{HeaderTree, Location, Root, Source, scan};
+    use crate::error::unwatched;
     use std::path::{Path, PathBuf};
 
     fn open(dir: PathBuf) -> Datadir {
@@ -168,7 +169,7 @@ mod tests {
         let mut arena = vec![0; HeaderTree::bytes_for(1000) as usize];
         let root = Root::Genesis(datadir.network().genesis_hash);
         let mut tree = HeaderTree::new(&mut arena, root);
-        scan(datadir, &[], &mut tree, &mut |_| {}).expect("scans");
+        unwatched(|watch| scan(datadir, &[], &mut tree, watch)).expect("scans");
         tree.best();
         tree.best_chain().skip(1).map(|block| block.place).collect()
     }

@@ -2,6 +2,7 @@
 //! the second file begins.
 #![no_main]
 
+use blkdex::error::unwatched;
 use blkdex::datadir::{Datadir, HeaderTree, Location, Root, Source, XorKey, scan};
 use libfuzzer_sys::fuzz_target;
 use std::cell::RefCell;
@@ -24,7 +25,7 @@ fuzz_target!(|bytes: &[u8]| {
         let Ok(datadir) = Datadir::open(&source) else { return };
         ARENA.with_borrow_mut(|arena| {
             let mut tree = HeaderTree::new(arena, Root::Genesis(datadir.network().genesis_hash));
-            let Ok(scanned) = scan(&datadir, &[], &mut tree, &mut |_| {}) else { return };
+            let Ok(scanned) = unwatched(|watch| scan(&datadir, &[], &mut tree, watch)) else { return };
             tree.best();
             let left = &scanned.leftovers;
             assert!(left.junk_bytes + left.zero_gap_bytes + left.zero_tail_bytes <= scanned.bytes);
