@@ -25,7 +25,7 @@
 //!
 //! | module | what |
 //! | --- | --- |
-//! | [`limits`] | bounds that several modules share |
+//! | [`limits`] | bounds that several rooms share |
 //! | [`error`] | the one error: a fault of any module, and whose fault it is |
 //! | [`primitives`] | facts of Bitcoin's consensus and formats; numbers of blocks, outputs, transactions |
 //! | [`os`] | what the operating system is asked and told |

@@ -8,12 +8,12 @@ mod common;
 
 use blkdex::error::fault_of;
 use blkdex::import;
+use blkdex::import::BULK_BLOCKS_MIN;
 use blkdex::import::events::{Event, Notice, Summary, Watch};
 use blkdex::import::import;
 use blkdex::ledger;
 use blkdex::ledger::alarm::Alarm;
 use blkdex::ledger::record::{Moment, Record};
-use blkdex::limits::BULK_BLOCKS_MIN;
 use blkdex::memory::heap::Counted;
 use common::chain::{Chain, SUBSIDY_SAT};
 use common::coins::MATURITY_BLOCKS;

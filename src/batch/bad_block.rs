@@ -6,7 +6,7 @@
 use super::change::Change;
 use super::pending::PendingRow;
 use crate::Error;
-use crate::limits::COINBASE_MATURITY;
+use crate::primitives::consensus::COINBASE_MATURITY;
 use crate::primitives::fingerprint::Fingerprints;
 use crate::primitives::position::{TxNum, Txo};
 use crate::primitives::wire::{Block, BlockFault, Input};

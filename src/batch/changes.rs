@@ -10,10 +10,12 @@ use super::coinbases::Coinbases;
 use super::pending::{Pending, PendingRow};
 use super::rows::Spends;
 use crate::batch::table::Table;
-use crate::limits::PREFETCH_AHEAD;
 use crate::memory::region::Buffer;
 use crate::primitives::position::{TxNum, Txo};
 use crate::runs::row::CoinRow;
+
+/// Table slots are asked for this many operations ahead of their use.
+const PREFETCH_AHEAD: usize = 24;
 
 /// What the changes of one block work on.
 pub struct Changes<'a> {

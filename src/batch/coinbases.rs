@@ -8,12 +8,15 @@
 use crate::datadir;
 use crate::datadir::BlockReader;
 use crate::index::Index;
-use crate::limits::{BATCH_BLOCKS_MAX, COINBASE_MATURITY};
 use crate::memory::part::Part;
 use crate::memory::region::Buffer;
+use crate::primitives::consensus::COINBASE_MATURITY;
 use crate::primitives::position::{Height, Place, TxNum, Txo};
 use crate::primitives::wire::{Block, BlockFault};
 use crate::{Error, Result};
+
+/// Blocks after which a batch is committed, whatever `--commit-every` says. Sizes what is kept of each.
+const BATCH_BLOCKS_MAX: u32 = 16_384;
 
 /// Bytes of a block that are read for its coinbase: most have less than a thousand.
 const BEGINNING_BYTES: u32 = 16 << 10;

@@ -3,13 +3,13 @@
 //! Invariant: until [`Index::commit`] returns, the last commit stands.
 
 use super::Batch;
+use super::COIN_SPILLS_MAX;
 use super::bad_block::Failure;
 use super::resolve::Resolver;
 use super::settle::Settler;
 use super::spill::{new_run, write_spends};
 use crate::batch::clock::Stage;
 use crate::index::Index;
-use crate::limits::COIN_SPILLS_MAX;
 use crate::primitives::position::{Height, TxNum};
 use crate::runs::catalogue::Run;
 use crate::runs::fold::Folder;

@@ -5,13 +5,14 @@
 //!
 //! Memory: room for the largest block, made once.
 
+use super::COIN_CHANGES_MAX;
 use super::change::Change;
 use super::rows::Shares;
 use crate::index::blocks::TxMarks;
-use crate::limits::{BLOCK_TXS_MAX, COIN_CHANGES_MAX};
 use crate::memory::part::Part;
 use crate::memory::region::{Buffer, Region};
 use crate::primitives::coin::makes_coin;
+use crate::primitives::consensus::BLOCK_TXS_MAX;
 use crate::primitives::fingerprint::lanes::Lanes;
 use crate::primitives::fingerprint::{Fingerprints, outpoint_of_hash, script_of_hash};
 use crate::primitives::position::{Height, TxNum, Txo};

@@ -46,13 +46,13 @@ use crate::batch::table::Table;
 use crate::datadir::BlockReader;
 use crate::index::blocks::BlockRow;
 use crate::index::{Index, NewBlock};
-use crate::limits::{
-    BLOCK_OUTPUTS_MAX, BLOCK_TXS_MAX, COIN_CHANGES_MAX, COIN_SPILLS_MAX, COINS_PAGE_BYTES,
-    SPILLS_MAX,
-};
+use crate::limits::COINS_PAGE_BYTES;
 use crate::memory::part::Part;
 use crate::memory::plan::Plan;
 use crate::memory::region::Buffer;
+use crate::primitives::consensus::{
+    BLOCK_OUTPUTS_MAX, BLOCK_TXS_MAX, INPUT_BYTES_MIN, OUTPUT_BYTES_MIN,
+};
 use crate::primitives::header;
 use crate::primitives::position::{Height, Place, TxNum, Txo};
 use crate::runs::catalogue::Run;
@@ -67,6 +67,22 @@ use pairs::Pairs;
 use pending::Pending;
 use rows::RowBuffers;
 use waiting::Waiting;
+
+/// Coins that a block can take or make, together. One of its inputs or outputs changes one coin, and
+/// an output is the smaller of the two; an output of a coinbase may also end an older coin (BIP 30),
+/// which an input could have done.
+pub const COIN_CHANGES_MAX: usize = BLOCK_OUTPUTS_MAX as usize;
+const _: () = assert!(OUTPUT_BYTES_MIN <= INPUT_BYTES_MIN);
+
+/// Runs of coins that a batch may spill before it commits: bounds what resolving keeps open.
+const COIN_SPILLS_MAX: usize = 64;
+
+/// Runs that a batch may spill before it commits, all relations together. The commit spills fewer itself.
+const SPILLS_MAX: usize = 512;
+
+/// Coins of one outpoint that can be live between two commits: one, or one more for each time a coinbase
+/// made it again (BIP 30).
+const OUTPOINT_COINS_MAX: usize = 64;
 
 /// Counts that tell how well the table served.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]

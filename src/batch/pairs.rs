@@ -8,9 +8,9 @@
 //! few of them, which stay in the processor's cache.
 
 use super::change::Change;
-use crate::limits::BLOCK_OUTPUTS_MAX;
 use crate::memory::part::Part;
 use crate::memory::region::{Buffer, Region};
+use crate::primitives::consensus::BLOCK_OUTPUTS_MAX;
 use crate::primitives::fingerprint::OUTPOINT_BITS;
 use crate::primitives::position::{TxNum, Txo};
 use bytemuck::Zeroable;

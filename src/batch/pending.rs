@@ -5,10 +5,10 @@
 //! As rows do, they wait in a buffer, and a full buffer is written as a run, which nothing ever names.
 //! So how often all coins on disk are read depends on how many there are, and not on the buffer.
 
+use super::COIN_CHANGES_MAX;
 use super::bad_block::{BadSpend, Failure, SpendFault};
 use super::spill::new_run;
 use crate::index::Index;
-use crate::limits::{COIN_CHANGES_MAX, PENDING_SPILLS_MAX};
 use crate::memory::part::Part;
 use crate::memory::region::Buffer;
 use crate::primitives::position::{TxNum, Txo};
@@ -19,6 +19,9 @@ use crate::runs::stream::{Stream, buffer_for};
 use crate::runs::write::Staging;
 use crate::store::Store;
 use bytemuck::{Pod, Zeroable};
+
+/// Runs of pending spends that a batch may spill before it commits: as many as the smallest buffer gathers.
+const PENDING_SPILLS_MAX: usize = 64;
 
 /// They are looked up once there are as many as a fourth of the coins: finding one then costs as much as
 /// passing four coins on disk.

@@ -11,9 +11,9 @@
 //! sorting. Spends of older outputs are rows. (Measured: 3 GB in one spill, 15.0 M spends, 0.3 s less
 //! sorting and 146 MB less memory than rows for all.)
 
-use crate::limits::BLOCK_OUTPUTS_MAX;
 use crate::memory::part::Part;
 use crate::memory::region::Region;
+use crate::primitives::consensus::BLOCK_OUTPUTS_MAX;
 use crate::primitives::position::{TxNum, Txo};
 use crate::runs::row::{FundingRow, Row, SpendingRow, TxidRow};
 use bytemuck::Pod;

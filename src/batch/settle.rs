@@ -10,11 +10,12 @@
 //!
 //! Memory: none of its own, but for [`Resolver`]; the buffer is lent.
 
+use super::OUTPOINT_COINS_MAX;
 use super::bad_block::Failure;
 use super::pending::PendingRow;
 use super::resolve::Resolver;
 use super::rows::Spends;
-use crate::limits::{OUTPOINT_COINS_MAX, SEGMENT_BYTES_MIN};
+use crate::limits::SEGMENT_BYTES_MIN;
 use crate::primitives::position::{TxNum, Txo};
 use crate::runs::catalogue::Run;
 use crate::runs::fold::free_read;

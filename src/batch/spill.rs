@@ -7,13 +7,16 @@ use super::rows::Spends;
 use crate::Result;
 use crate::batch::clock::{Clock, Stage};
 use crate::index::Index;
-use crate::limits::APART_ROWS_MIN;
 use crate::primitives::position::{Height, Txo};
 use crate::runs::catalogue::Run;
 use crate::runs::row::{CoinRow, Relation, Row, SpendingRow};
 use crate::runs::sort::SortArea;
 use crate::runs::write::{RunWriter, Staging};
 use bytemuck::Zeroable;
+
+/// Fewest spends of recent outputs that become a run of their own, which is never merged. With fewer,
+/// there would be too many such runs.
+const APART_ROWS_MIN: usize = 1 << 18;
 
 impl Batch {
     pub(super) fn write_blocks(&mut self, index: &Index) -> Result<()> {

@@ -9,14 +9,23 @@
 //!
 //! Deleting shifts the rest of the cluster back, so there are no tombstones.
 
-use crate::limits::{
-    TABLE_LOAD_EASY_PERCENT, TABLE_LOAD_MAX_PERCENT, TABLE_SAMPLE_SLOTS, TABLE_SLOTS_FIRST,
-};
 use crate::memory::part::Part;
 use crate::memory::plan::Plan;
 use crate::memory::region::Region;
 use crate::primitives::position::Txo;
 use crate::runs::row::{CoinRow, POSITION_BITS};
+
+/// The table is full at this load. Sorted clusters stay short up to about here.
+const TABLE_LOAD_MAX_PERCENT: usize = 75;
+
+/// As long as it can grow inside its map, the table does so at this load: clusters stay short.
+const TABLE_LOAD_EASY_PERCENT: usize = 50;
+
+/// Slots that are looked at, 1 MiB, to tell how far coins are from their homes.
+const TABLE_SAMPLE_SLOTS: usize = 1 << 16;
+
+/// Home slots with which a table starts; it doubles inside its map.
+const TABLE_SLOTS_FIRST: usize = 1 << 16;
 
 /// Slots behind the last home slot, for the clusters at the end.
 const TAIL_SLOTS: usize = 64;

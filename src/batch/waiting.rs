@@ -7,11 +7,13 @@
 use crate::Result;
 use crate::index::NewBlock;
 use crate::index::blocks::BlockRow;
-use crate::limits::BLOCK_ROWS_BUFFERED_MAX;
 use crate::memory::part::Part;
 use crate::memory::region::Buffer;
 use crate::primitives::position::{Height, Place};
 use bytemuck::Zeroable;
+
+/// Blocks whose rows wait to be written together.
+const BLOCK_ROWS_BUFFERED_MAX: usize = 1024;
 
 /// Bytes for a block: its row, and its transactions' marks. One with many marks takes room of the others.
 const BLOCK_BYTES: usize = 1280;

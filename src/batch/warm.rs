@@ -5,10 +5,12 @@
 use super::Batch;
 use crate::Result;
 use crate::index::Index;
-use crate::limits::WARM_PARTS;
 use crate::runs::policy::overlap;
 use crate::runs::row::{CoinRow, Relation};
 use crate::runs::stream::{Stream, fan_in};
+
+/// Parts into which positions are counted to find how many of the newest coins fit a table.
+const WARM_PARTS: usize = 4096;
 
 impl Batch {
     /// Fills the table with the newest coins, up to half of what it holds, or with all if they fit.

@@ -7,9 +7,13 @@
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 
-use crate::limits::{BLOCK_BYTES_MAX, HEADERS_MAX};
+use crate::primitives::consensus::BLOCK_BYTES_MAX;
 use crate::primitives::position::Place;
 use bytemuck::{Pod, Zeroable};
+
+/// Most headers that a scan holds: over three times what testnet3, the longest chain, has (4.8 M).
+/// Bounds the part of a large arena that is touched before the scan.
+pub(super) const HEADERS_MAX: usize = 1 << 24;
 
 /// Bytes of the arena that one header takes, buckets apart.
 pub const NODE_BYTES: usize = 36;

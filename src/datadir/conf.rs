@@ -3,7 +3,6 @@
 //! Invariant: settings are found as Bitcoin Core finds them (`common/config.cpp`, `common/settings.cpp`):
 //! those of the network's section before those of all networks, and of several the first.
 
-use crate::limits::CONF_BYTES_MAX;
 use crate::os::opening::open_file;
 use crate::os::{io_error, io_kind};
 use crate::primitives::network::NetworkName;
@@ -13,6 +12,9 @@ use std::fmt;
 use std::io::{ErrorKind, Read};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+
+/// So much of a `bitcoin.conf` is read. They have a few hundred lines at most.
+const CONF_BYTES_MAX: u64 = 1 << 20;
 
 /// A setting that leads elsewhere.
 #[derive(Clone, PartialEq, Eq, Debug)]

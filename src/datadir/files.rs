@@ -11,9 +11,12 @@ use std::time::SystemTime;
 
 use super::xor::XorKey;
 use crate::Result;
-use crate::limits::BLOCK_FILE_BYTES_MAX;
 use crate::os::io_error;
 use crate::os::opening::open_file;
+
+/// Largest offset in a block file. Headers keep offsets in 32 bits; Bitcoin Core's files end at
+/// 128 MiB (`node/blockstorage.h`: `MAX_BLOCKFILE_SIZE`).
+pub(super) const BLOCK_FILE_BYTES_MAX: u64 = u32::MAX as u64;
 
 /// One `blk*.dat`, as it was when listed.
 #[derive(Clone, PartialEq, Eq, Debug)]

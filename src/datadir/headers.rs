@@ -113,7 +113,7 @@ impl<'a> HeaderTree<'a> {
     }
 
     /// An empty tree. Of an arena that would hold more than
-    /// [`HEADERS_MAX`](crate::limits::HEADERS_MAX) headers only that part is used. Whatever the arena
+    /// `HEADERS_MAX` (`arena`) headers only that part is used. Whatever the arena
     /// held is lost.
     pub fn new(arena: &'a mut [u8], root: Root) -> HeaderTree<'a> {
         let mut arena = Arena::new(arena);

@@ -20,13 +20,21 @@ use super::{
     Scanned, Spot, block_file_path, leftovers_of,
 };
 use crate::Result;
-use crate::limits::{BEING_WRITTEN_AGE_MAX, ORPHANS_QUIET_MAX};
 use crate::primitives::header;
 use crate::primitives::position::{Height, Place};
 use crate::primitives::wire;
 use bitcoin::BlockHash;
 use bitcoin::hashes::Hash;
 use std::time::{Duration, SystemTime};
+
+/// Orphans above which a node that is syncing is no explanation: it downloads at most 1,024 blocks ahead
+/// (Bitcoin Core, `net_processing.cpp`: `BLOCK_DOWNLOAD_WINDOW`).
+const ORPHANS_QUIET_MAX: u32 = 1024;
+
+/// A block that a syncing node lacks comes within this time after others came: Core gives a peer ten
+/// minutes for a block, and five more for each other peer that it downloads from
+/// (`net_processing.cpp`: `BLOCK_DOWNLOAD_TIMEOUT_BASE`, `..._PER_PEER`), eight of them by default.
+const BEING_WRITTEN_AGE_MAX: std::time::Duration = std::time::Duration::from_secs(3600);
 
 impl ChainEnd {
     /// Judges the end of the best chain of `tree`, given what [`HeaderTree::best`] and the scan said.

@@ -7,7 +7,8 @@
 use super::records::FRAME_BYTES;
 use super::{Datadir, block_file_path};
 use crate::Result;
-use crate::limits::{BLOCK_BYTES_MAX, BLOCK_BYTES_MIN, PLACES_LISTED_MAX};
+use crate::limits::PLACES_LISTED_MAX;
+use crate::primitives::consensus::{BLOCK_BYTES_MAX, BLOCK_BYTES_MIN};
 use crate::primitives::position::Place;
 use std::fmt;
 use std::ops::RangeInclusive;

@@ -27,10 +27,10 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::limits::{HEADER_BYTES, NETWORK_FILES_MAX};
 use crate::os::io_error;
 use crate::os::opening::open_file;
 use crate::primitives::header;
+use crate::primitives::header::HEADER_BYTES;
 use crate::primitives::network::{Network, NetworkName};
 use crate::primitives::position::Place;
 use crate::{Error, Result};
@@ -73,6 +73,10 @@ use records::{Record, RecordReader};
 pub use scan::{ScanProgress, Scanned, Scanning, Watch, copies_of, scan};
 pub use undo::UndoFile;
 pub use xor::XorKey;
+
+/// Files searched for a first record before the folder is said to hold none: reading all of a full
+/// datadir as junk would take hours.
+const NETWORK_FILES_MAX: usize = 2;
 
 /// Where the block files are, as the user says it.
 #[derive(Clone, PartialEq, Eq, Debug)]

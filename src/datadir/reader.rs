@@ -19,16 +19,30 @@ use super::files::{block_file_path, read_at};
 use super::xor::XorKey;
 use crate::Result;
 use crate::datadir::Datadir;
-use crate::limits::{
-    BLOCK_BYTES_MAX, MAPPED_BYTES_MAX, OPEN_FILES_MAX, QUIET_AFTER, READ_AHEAD_BYTES,
-};
 use crate::memory::part::Part;
 use crate::memory::region::Region;
 use crate::os::disk::will_need;
 use crate::os::file_map::FileMap;
 use crate::os::opening::open_file;
 use crate::os::{io_error, sigbus};
+use crate::primitives::consensus::BLOCK_BYTES_MAX;
 use crate::primitives::position::Place;
+
+/// Block files kept open at a time. Blocks arrive out of order, so neighbouring heights hop between
+/// two or three files.
+const OPEN_FILES_MAX: usize = 4;
+
+/// Bytes of mapped block files that may become resident before they are dropped.
+const MAPPED_BYTES_MAX: usize = 8 << 20;
+
+/// Bytes asked of the kernel ahead of the reader.
+const READ_AHEAD_BYTES: usize = 4 << 20;
+
+/// A block file modified more recently than this may still change, so it is not mapped.
+const QUIET_AFTER: std::time::Duration = std::time::Duration::from_secs(600);
+
+// A block, and the pages mapped around it, must fit what may be resident.
+const _: () = assert!(BLOCK_BYTES_MAX as usize + READ_AHEAD_BYTES <= MAPPED_BYTES_MAX);
 
 /// What one jump within a map may make resident around the block (the kernel's fault-around).
 const AROUND_BYTES: usize = 128 << 10;

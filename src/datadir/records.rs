@@ -16,14 +16,23 @@ use super::files::read_at;
 use super::leftovers::{Leftovers, Stretch};
 use super::xor::XorKey;
 use crate::Result;
-use crate::limits::{BLOCK_BYTES_MAX, BLOCK_BYTES_MIN, HEADER_BYTES, HOP_BYTES, SEARCH_BYTES_MAX};
 use crate::memory::part::Part;
 use crate::memory::region::Region;
 use crate::os::io_error;
 use crate::os::opening::open_file;
+use crate::primitives::consensus::{BLOCK_BYTES_MAX, BLOCK_BYTES_MIN};
+use crate::primitives::header::HEADER_BYTES;
 use crate::primitives::network::{Network, NetworkName};
 use crate::primitives::position::Place;
 use crate::primitives::pow::proven_hash;
+
+/// Bytes read at once where a record is expected: a page holds the header and, early in the chain,
+/// the next records too.
+const HOP_BYTES: usize = 4096;
+
+/// Bytes read at once while searching junk and zeros; sizes the scanner's only buffer.
+const SEARCH_BYTES_MAX: usize = 1 << 18;
+const _: () = assert!(HOP_BYTES <= SEARCH_BYTES_MAX);
 
 /// Bytes before a block: magic and length.
 pub const FRAME_BYTES: usize = 8;

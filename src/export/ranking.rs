@@ -4,10 +4,12 @@
 //!
 //! Memory: 32 bytes for each of up to [`RANKED_MAX`] ranks; with more, nothing is dropped.
 
-use crate::limits::RANKED_MAX;
 use crate::primitives::position::Txo;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
+
+/// Ranks up to which `export balances --top` drops what cannot be among the richest at once.
+const RANKED_MAX: usize = 100_000;
 
 /// See the module documentation.
 pub(super) struct Ranking {

@@ -12,7 +12,6 @@ use crate::import::Fault;
 use crate::index::Index;
 use crate::index::left_out::left_out;
 use crate::index::scan_state::{ScanState, forget, note_chain_end, write_places};
-use crate::limits::{PLACES_PER_WRITE, RECORD_BYTES_TYPICAL_MIN, UNSETTLED_BLOCKS};
 use crate::memory::part::Part;
 use crate::memory::region::Region;
 use crate::primitives::header;
@@ -20,6 +19,16 @@ use crate::primitives::position::{Height, Place};
 use crate::primitives::wire::Hash32;
 use crate::{Error, Result};
 use bitcoin::hashes::Hash;
+
+/// Blocks below the best header that a reorganisation may still replace. Core has never seen one of
+/// more than a few dozen; it keeps undo data of 288 for pruning (`MIN_BLOCKS_TO_KEEP`).
+const UNSETTLED_BLOCKS: u32 = 100;
+
+/// Places of blocks written in one transaction.
+const PLACES_PER_WRITE: usize = 1 << 16;
+
+/// Hardly a record is smaller than this: magic, length, header, count, the smallest coinbase.
+const RECORD_BYTES_TYPICAL_MIN: u64 = 140;
 
 /// The best chain, as far as its blocks are present.
 #[derive(Clone, Debug)]

@@ -6,7 +6,7 @@ use crate::Result;
 use crate::batch::Batch;
 use crate::index::Index;
 use crate::ledger::record::Moment;
-use crate::limits::{COIN_RUNS_LEFT, RUNS_MAX, TIP_MERGE_BYTES_MAX};
+use crate::limits::RUNS_MAX;
 use crate::primitives::position::Height;
 use crate::runs::merge::{Merger, Unfinished};
 use crate::runs::policy::{
@@ -14,6 +14,12 @@ use crate::runs::policy::{
 };
 use crate::runs::row::{CoinRow, FundingRow, Relation, Row, SpendingRow, TxidRow};
 use crate::runs::stream::fan_in;
+
+/// Runs of coins that may cover a key while a long import goes on: every commit reads all of them.
+const COIN_RUNS_LEFT: usize = 8;
+
+/// A commit at the tip merges at most this many bytes of a relation.
+const TIP_MERGE_BYTES_MAX: u64 = 64 << 20;
 
 /// What an import is doing when it comes to merge.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

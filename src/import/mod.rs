@@ -21,7 +21,6 @@ use crate::index::left_out::{LeftOut, exclude, leave_out, left_out};
 use crate::index::meta::Meta;
 use crate::index::scan_state::{chain_end, note_chain_end, write_places};
 use crate::ledger::record::Moment;
-use crate::limits::{BULK_BLOCKS_MIN, PLACES_PER_READ};
 use crate::memory::plan::Plan;
 use crate::os::kept::refuse_block_file;
 use crate::os::sigbus::catch_sigbus;
@@ -43,6 +42,13 @@ use needs::{Ahead, Room};
 use plan::headers_bytes;
 use std::path::PathBuf;
 use std::sync::atomic::Ordering;
+
+/// From this many blocks on, an import is a bulk import: the table is warmed first, runs merge at
+/// the end, and the scan is repeated after it.
+pub const BULK_BLOCKS_MIN: u32 = 1000;
+
+/// Places of blocks read from the index at once.
+const PLACES_PER_READ: u32 = 256;
 
 /// What to import, where to, and with how much memory.
 #[derive(Clone, Debug)]

@@ -22,11 +22,14 @@
 //! outputs, since the one before. `hashes`: hash (32 bytes) → height. `positions`: height → file
 //! (u32), offset of the block's first byte (u64), bytes (u32).
 
-use crate::limits::{HEADER_BYTES, OFFSET_EVERY_TXS};
+use crate::primitives::header::HEADER_BYTES;
 use crate::primitives::position::{Place, TxNum, Txo};
 use crate::primitives::wire::Hash32;
 use crate::store::{TableDefinition, sealed};
 use byteorder::{ByteOrder, LittleEndian};
+
+/// Every 16th transaction's byte offset is kept: the others are found by walking from there.
+const OFFSET_EVERY_TXS: usize = 16;
 
 /// Height → [`BlockRow`].
 pub const BLOCKS: TableDefinition<'static, u32, &[u8]> = TableDefinition::new("blocks");
@@ -145,7 +148,7 @@ impl TxMarks {
     /// An empty collection that never grows beyond what one block can need.
     pub fn new() -> TxMarks {
         // Two LEB128 numbers a mark, of at most 4 bytes each, since a block has 4 MB.
-        let marks_max = crate::limits::BLOCK_TXS_MAX as usize / OFFSET_EVERY_TXS + 1;
+        let marks_max = crate::primitives::consensus::BLOCK_TXS_MAX as usize / OFFSET_EVERY_TXS + 1;
         TxMarks {
             bytes: Vec::with_capacity(marks_max * 8),
             ..TxMarks::default()

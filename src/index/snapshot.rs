@@ -4,8 +4,9 @@
 
 use super::Index;
 use super::blocks::{BLOCKS, BlockRow, HASHES, Mark, OFFSETS, PLACES, decode_place, marks_around};
-use crate::limits::{BLOCK_TXS_MAX, HEADER_BYTES};
 use crate::primitives::compact_size;
+use crate::primitives::consensus::BLOCK_TXS_MAX;
+use crate::primitives::header::HEADER_BYTES;
 use crate::primitives::position::{Height, Place, TxNum, Txo};
 use crate::primitives::wire::Hash32;
 use crate::runs::catalogue::Run;

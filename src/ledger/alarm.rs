@@ -8,7 +8,13 @@
 
 use super::part_name::PartName;
 use super::record::{Moment, Record};
-use crate::limits::{LEAK_BYTES_MIN, LEAK_COMMITS_MIN};
+
+/// Warn when the heap outside the plan has reached a new high at this many commits. Fewer are an ordinary
+/// beginning: a file is opened, a line of progress gets longer.
+const LEAK_COMMITS_MIN: u32 = 4;
+
+/// ...and has grown by this many bytes. One small allocation kept at each commit is more in the end.
+const LEAK_BYTES_MIN: u64 = 4096;
 
 /// Memory that grows and should not.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]

@@ -5,7 +5,6 @@
 
 use super::Fault;
 use super::record::{Head, LOG_NAME, LOG_VERSION, Line, PlannedPart, Record};
-use crate::limits::LOG_LINE_BYTES_MAX;
 use crate::memory::plan::Plan;
 use crate::os::io_error;
 use crate::os::opening::open_with;
@@ -15,6 +14,10 @@ use std::io::Write;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
+
+/// Longest line of a memory log. A record with a dozen parts and four relations has under 4,000
+/// bytes; this is for a wrong file given by mistake.
+pub const LOG_LINE_BYTES_MAX: usize = 1 << 16;
 
 /// See the module documentation.
 pub struct Log {

@@ -5,7 +5,7 @@
 
 use super::Fault;
 use super::record::{Head, LOG_NAME, LOG_VERSION, Line, Record};
-use crate::limits::LOG_LINE_BYTES_MAX;
+use crate::ledger::log::LOG_LINE_BYTES_MAX;
 use crate::os::io_error;
 use crate::os::opening::open_file;
 use crate::{Error, Result};

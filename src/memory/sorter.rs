@@ -9,11 +9,11 @@
 //!
 //! A chunk is a sequence of records: length (u16, little-endian), then key and value.
 
-use crate::limits::{SORTED_BYTES_MAX, SORTED_READ_BYTES};
 use crate::memory::Fault;
 use crate::memory::part::Part;
 use crate::memory::region::Region;
 use crate::os;
+use crate::primitives::consensus::SCRIPT_BYTES_MAX;
 use crate::{Error, Result};
 use bytemuck::{Pod, Zeroable};
 use byteorder::{BigEndian, ByteOrder, LittleEndian};
@@ -25,6 +25,16 @@ use std::io::{BufWriter, Write};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use twox_hash::XxHash3_64;
+
+/// Largest record that is sorted outside of memory: an outpoint, what a coin has besides, and its script.
+const SORTED_BYTES_MAX: usize = 64 + SCRIPT_BYTES_MAX;
+
+/// Bytes of each sorted chunk that a merge reads at once.
+const SORTED_READ_BYTES: usize = 32 << 10;
+
+// A record and its length fit what is read at once, and the length fits 16 bits.
+const _: () = assert!(2 + SORTED_BYTES_MAX <= SORTED_READ_BYTES);
+const _: () = assert!(SORTED_BYTES_MAX <= u16::MAX as usize);
 
 /// Longest key.
 pub const KEY_BYTES_MAX: usize = 36;

@@ -2,16 +2,19 @@
 //!
 //! Invariant: an amount is written and read digit by digit, never through a float.
 
+use super::consensus::SAT_PER_BITCOIN;
+
 /// Digits behind the point of an amount in bitcoin.
 const DECIMALS: usize = 8;
+const _: () = assert!(10u64.pow(DECIMALS as u32) == SAT_PER_BITCOIN);
 
 /// An amount, or a sum of amounts, as Core prints it (Bitcoin Core, `core_io.cpp`: `ValueFromAmount`).
 pub fn bitcoins(amount_sat: impl Into<u128>) -> String {
     let amount_sat = amount_sat.into();
     format!(
         "{}.{:08}",
-        amount_sat / 100_000_000,
-        amount_sat % 100_000_000
+        amount_sat / u128::from(SAT_PER_BITCOIN),
+        amount_sat % u128::from(SAT_PER_BITCOIN)
     )
 }
 
@@ -28,7 +31,10 @@ pub fn parse_bitcoins(text: &str) -> Option<u128> {
     if !digits(whole) || !digits(decimals) || decimals.len() > DECIMALS {
         return None;
     }
-    let whole_sat = whole.parse::<u128>().ok()?.checked_mul(100_000_000)?;
+    let whole_sat = whole
+        .parse::<u128>()
+        .ok()?
+        .checked_mul(SAT_PER_BITCOIN.into())?;
     let decimals_sat = format!("{decimals:0<DECIMALS$}").parse::<u128>().ok()?;
     whole_sat.checked_add(decimals_sat)
 }

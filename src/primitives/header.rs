@@ -14,9 +14,11 @@
 //! Numbers are little-endian; hashes are in internal byte order.
 
 use super::wire::Hash32;
-use crate::limits::HEADER_BYTES;
 use bitcoin::hashes::{Hash, sha256d};
 use byteorder::{ByteOrder, LittleEndian};
+
+/// Bytes of a serialized header.
+pub const HEADER_BYTES: usize = 80;
 
 const PREV_HASH_AT: usize = 4;
 /// Where the merkle root begins.

@@ -5,6 +5,7 @@
 //! | file | what |
 //! | --- | --- |
 //! | `wire/` | a block's bytes: transactions, merkle root, witnesses |
+//! | `consensus.rs` | the numbers that bound a block |
 //! | `header.rs` | the fields of a header, and its hash |
 //! | `pow.rs` | proof of work |
 //! | `compact_size.rs` | counts and lengths |
@@ -18,6 +19,7 @@
 pub mod amount;
 pub mod coin;
 pub mod compact_size;
+pub mod consensus;
 pub mod fingerprint;
 pub mod header;
 pub mod network;

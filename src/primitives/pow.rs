@@ -5,7 +5,7 @@
 
 use super::header::{bits_of, hash_of};
 use super::wire::Hash32;
-use crate::limits::HEADER_BYTES;
+use crate::primitives::header::HEADER_BYTES;
 use bitcoin::{CompactTarget, Target, Work};
 
 /// Hash of a header if it meets the target that the header claims, and that target is one a network

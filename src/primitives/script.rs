@@ -1,6 +1,6 @@
 //! What a script says of itself, whoever spends it.
 
-use crate::limits::SCRIPT_BYTES_MAX;
+use crate::primitives::consensus::SCRIPT_BYTES_MAX;
 
 /// The opcode that ends a script in failure: nothing spends what begins with it.
 pub const OP_RETURN: u8 = 0x6a;

@@ -19,7 +19,7 @@
 
 use super::row::Relation;
 use crate::Result;
-use crate::limits::RUNS_RESERVED;
+use crate::limits::RUNS_MAX;
 use crate::primitives::position::Height;
 use crate::store::reading::Reading;
 use crate::store::writing::{WriteTable, Writing};
@@ -27,6 +27,9 @@ use crate::store::{Store, TableDefinition};
 use byteorder::{ByteOrder, LittleEndian};
 use std::hash::Hasher;
 use twox_hash::XxHash3_64;
+
+/// Runs that the catalogue has room for from the start, so that naming one takes no memory.
+const RUNS_RESERVED: usize = 16 * RUNS_MAX;
 
 /// The redb table that holds the catalogue; [`change`] changes it.
 const RUNS: TableDefinition<'static, u64, &[u8]> = TableDefinition::new("runs");

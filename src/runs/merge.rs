@@ -14,11 +14,15 @@ use super::stream::Stream;
 use super::table_of;
 use super::write::{RunWriter, Staging};
 use crate::Result;
-use crate::limits::{SEGMENT_BYTES_MIN, SEGMENTS_WANTED};
+use crate::limits::SEGMENT_BYTES_MIN;
 use crate::primitives::position::Height;
 use crate::store::writing::Writing;
 use crate::store::{Store, TableDefinition, sealed};
 use byteorder::{ByteOrder, LittleEndian};
+
+/// A merged base is cut into about this many segments, so that a merge needs that part of its size
+/// as additional disk; but none has fewer than [`SEGMENT_BYTES_MIN`] bytes.
+const SEGMENTS_WANTED: u64 = 32;
 
 /// Merges that were begun: relation → first height, last height (u32), key reached (u128),
 /// whether the oldest run takes part (u8), last run that takes part (u32); little-endian,

@@ -17,7 +17,7 @@ use bitcoin::secp256k1::PublicKey;
 
 use super::cursor::{Cursor, write_varint};
 use crate::Result;
-use crate::limits::{AMOUNT_SAT_MAX, SCRIPT_BYTES_MAX};
+use crate::primitives::consensus::{AMOUNT_SAT_MAX, SCRIPT_BYTES_MAX};
 use crate::verify::CodedFault;
 
 /// How many first numbers stand for a known form of script.

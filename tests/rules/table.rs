@@ -3,7 +3,7 @@
 
 use bitcoin::hashes::Hash;
 use bitcoin::{OutPoint, ScriptBuf};
-use blkdex::limits::COIN_CHANGES_MAX;
+use blkdex::batch::COIN_CHANGES_MAX;
 use blkdex::primitives::position::Height;
 use blkdex::runs::policy::runs_left;
 use blkdex::runs::row::Relation;

@@ -4,8 +4,8 @@
 use bitcoin::hashes::Hash;
 use bitcoin::{BlockHash, OutPoint, Transaction};
 use blkdex::import;
+use blkdex::import::BULK_BLOCKS_MIN;
 use blkdex::import::events::Notice;
-use blkdex::limits::BULK_BLOCKS_MIN;
 
 use crate::common::chain::{Chain, Plan};
 use crate::common::coins::MATURITY_BLOCKS;

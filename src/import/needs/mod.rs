@@ -14,11 +14,11 @@ pub mod sample;
 
 use crate::Result;
 use crate::import::plan::least_for_coins;
-use crate::limits::OUTPUT_BYTES_MIN;
 use crate::memory::plan::BUDGET_BYTES_MIN;
 use crate::os::disk::free_disk_bytes;
 use crate::os::memory_limits::available_bytes;
 use crate::os::paths::folder_of;
+use crate::primitives::consensus::OUTPUT_BYTES_MIN;
 use lack::Lack;
 use sample::{Sample, Tally};
 use std::path::Path;

@@ -7,9 +7,9 @@
 
 use crate::Result;
 use crate::datadir::{BlockReader, Datadir};
-use crate::limits::BLOCK_TXS_MAX;
 use crate::memory::part::Part;
 use crate::memory::region::Region;
+use crate::primitives::consensus::BLOCK_TXS_MAX;
 use crate::primitives::position::{Height, Place};
 use crate::primitives::wire::{Block, BlockFault, Hash32, check_merkle_root, check_witnesses};
 use std::time::Instant;

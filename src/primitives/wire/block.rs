@@ -1,11 +1,12 @@
 //! A block, read transaction by transaction.
 //!
-//! Invariant: no block yields more transactions, inputs or outputs than [`crate::limits`] has room for.
+//! Invariant: no block yields more transactions, inputs or outputs than a block of the largest weight can have.
 
 use super::cursor::Cursor;
 use super::fault::{BlockFault, FaultKind};
 use super::tx::Tx;
-use crate::limits::{BLOCK_WEIGHT_MAX, HEADER_BYTES, TX_BYTES_MIN};
+use crate::primitives::consensus::{BLOCK_WEIGHT_MAX, TX_BYTES_MIN};
+use crate::primitives::header::HEADER_BYTES;
 
 /// A block, read transaction by transaction.
 pub struct Block<'a> {
@@ -90,7 +91,7 @@ impl<'a> Block<'a> {
         self.left -= 1;
         self.base_bytes += tx.base_bytes();
         // Said before the transaction is handed out, so that no block yields more transactions,
-        // inputs or outputs than `limits` has room for.
+        // inputs or outputs than `consensus` counts.
         let base_weight = self.base_bytes as u64 * 4;
         if base_weight > BLOCK_WEIGHT_MAX {
             return Err(self.cursor.fault(FaultKind::Overweight(base_weight)));
@@ -123,7 +124,7 @@ mod tests {
     use super::super::model::assert_same;
     use super::super::testing::{regtest_blocks, regtest_genesis, walk};
     use super::*;
-    use crate::limits::AMOUNT_SAT_MAX;
+    use crate::primitives::consensus::AMOUNT_SAT_MAX;
     use bitcoin::consensus::{deserialize, serialize};
 
     #[test]

@@ -2,7 +2,7 @@
 //!
 //! Invariant: a fault names the byte of the block at which it was found.
 
-use crate::limits::BLOCK_WEIGHT_MAX;
+use crate::primitives::consensus::BLOCK_WEIGHT_MAX;
 
 /// What is wrong with the bytes of a block.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]

@@ -5,8 +5,8 @@
 use super::Hash32;
 use super::block::Block;
 use super::fault::{BlockFault, FaultKind};
-use crate::limits::HEADER_BYTES;
 use crate::primitives::header;
+use crate::primitives::header::HEADER_BYTES;
 use bitcoin::hashes::{Hash, sha256d};
 
 /// Folds `hashes`, in place, into their merkle root; also says whether two equal hashes stood side

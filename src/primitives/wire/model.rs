@@ -4,7 +4,7 @@
 
 use super::testing::{regtest_blocks, shared_blocks, walk};
 use super::{FaultKind, Tx, check_block, check_witnesses};
-use crate::limits::AMOUNT_SAT_MAX;
+use crate::primitives::consensus::AMOUNT_SAT_MAX;
 use bitcoin::consensus::{deserialize, serialize};
 use bitcoin::hashes::Hash;
 use bitcoin::{Transaction, Weight};

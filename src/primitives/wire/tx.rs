@@ -6,7 +6,7 @@
 use super::Hash32;
 use super::cursor::Cursor;
 use super::fault::{BlockFault, FaultKind};
-use crate::limits::{AMOUNT_SAT_MAX, INPUT_BYTES_MIN, OUTPUT_BYTES_MIN};
+use crate::primitives::consensus::{AMOUNT_SAT_MAX, INPUT_BYTES_MIN, OUTPUT_BYTES_MIN};
 use bitcoin::hashes::{Hash, HashEngine, sha256, sha256d};
 use byteorder::{ByteOrder, LittleEndian};
 

@@ -4,8 +4,8 @@
 
 use super::Header;
 use crate::Result;
-use crate::limits::BLOCK_OUTPUTS_MAX;
 use crate::primitives::coin::{Coin, height_and_flag};
+use crate::primitives::consensus::BLOCK_OUTPUTS_MAX;
 use crate::verify::CodedFault;
 use crate::verify::compress::{ReadScript, read_output};
 use crate::verify::cursor::Cursor;

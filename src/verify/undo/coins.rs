@@ -8,8 +8,8 @@
 //! means nothing any more if the height is not 0, and a compressed output.
 
 use crate::Result;
-use crate::limits::BLOCK_INPUTS_MAX;
 use crate::primitives::coin::height_and_flag;
+use crate::primitives::consensus::BLOCK_INPUTS_MAX;
 use crate::verify::CodedFault;
 use crate::verify::compress::{ReadScript, read_output};
 use crate::verify::cursor::Cursor;

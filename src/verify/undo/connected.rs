@@ -4,12 +4,13 @@
 //!
 //! Memory: one buffer of [`PIECE_BYTES`], and where the last records begin.
 
+use super::UNDO_BYTES_MAX;
 use super::{CHECKSUM_BYTES, HEAD_BYTES, MAGIC_BYTES};
 use crate::Result;
 use crate::datadir::{BlockReader, Datadir, UndoFile};
-use crate::limits::{HEADER_BYTES, UNDO_BYTES_MAX};
 use crate::primitives::compact_size;
 use crate::primitives::header;
+use crate::primitives::header::HEADER_BYTES;
 use crate::primitives::position::Place;
 use crate::primitives::wire::Hash32;
 use bitcoin::hashes::{Hash, HashEngine, sha256d};

@@ -27,9 +27,17 @@ pub use connected::is_connected;
 use bitcoin::hashes::{Hash, HashEngine, sha256d};
 
 use crate::Result;
-use crate::limits::UNDO_BYTES_MAX;
+use crate::primitives::consensus::{BLOCK_INPUTS_MAX, SCRIPT_BYTES_MAX};
 use crate::verify::CodedFault;
 use crate::verify::cursor::Cursor;
+
+/// Largest coin in Core's compressed form (Bitcoin Core, `undo.h`, `compressor.h`): height and
+/// coinbase 5, version dummy 1, amount 10, length 3, script.
+const COMPRESSED_COIN_BYTES_MAX: u32 = 5 + 1 + 10 + 3 + SCRIPT_BYTES_MAX as u32;
+
+/// Largest undo record: every input of a block spends a coin of the largest size, and each is in
+/// a transaction of its own with a count of at most 3 bytes, after one count of at most 5.
+const UNDO_BYTES_MAX: u32 = 5 + BLOCK_INPUTS_MAX * (3 + COMPRESSED_COIN_BYTES_MAX);
 
 const MAGIC_BYTES: usize = 4;
 const HEAD_BYTES: usize = MAGIC_BYTES + 4;
