@@ -120,11 +120,7 @@ struct Scene {
 }
 
 fn source(datadir: &Path) -> Source {
-    Source {
-        location: Location::Datadir(datadir.to_owned()),
-        network: None,
-        signet_challenge: None,
-    }
+    Source::new(Location::Datadir(datadir.to_owned()))
 }
 
 impl Scene {
@@ -153,17 +149,11 @@ impl Scene {
     ) {
         let _ = std::fs::remove_file(self.index());
         let options = Options {
-            source: source(datadir),
-            index: self.index(),
             memory_bytes: megabytes * MIB,
             table_bytes,
-            segment_bytes: None,
-            until: None,
             commit_every: 5,
-            invalid: Vec::new(),
             checks_witness: true,
-            ignores_lacks: false,
-            ledger: Default::default(),
+            ..Options::new(source(datadir), self.index())
         };
         let plan = plan(options.memory_bytes, table_bytes).unwrap();
         let charged_bytes = plan.bytes_of(Part::Redb) + plan.bytes_of(Part::Process);

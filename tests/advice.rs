@@ -7,7 +7,8 @@
 mod common;
 
 use blkdex::store::Store;
-use common::indexed::{Indexed, data};
+use common::fixtures::data;
+use common::trial::Trial;
 use redb::TableDefinition;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -25,8 +26,8 @@ struct Desk {
 impl Desk {
     fn new() -> Desk {
         let folder = tempfile::tempdir().unwrap();
-        let indexed = Indexed::of(&data(), 50);
-        let whole = std::fs::read(indexed.path).unwrap();
+        let indexed = Trial::of(&data()).imported_every(50);
+        let whole = std::fs::read(indexed.index()).unwrap();
         Desk { folder, whole }
     }
 

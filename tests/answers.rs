@@ -9,15 +9,16 @@ use blkdex::primitives::position::Height;
 use blkdex::query;
 use blkdex::query::{BlockName, EventKind, View};
 use common::chain::Chain;
-use common::datadir::{Layout, write_datadir};
-use common::indexed::{Indexed, data, fixture, truth_about};
+use common::datadir::Layout;
+use common::fixtures::{data, fixture, truth_about};
 use common::random::{OPENING_BLOCKS, Options};
+use common::trial::Trial;
 use common::truth::{Event, Output, Truth};
 use std::collections::HashMap;
 
 #[test]
 fn a_nodes_regtest_is_answered_like_a_replay() {
-    let indexed = Indexed::of(&data(), 10_000);
+    let indexed = Trial::of(&data()).imported();
     let index = indexed.open();
     check(&index, &truth_about(&index), &[0, 1, 112, 200, 267]);
 }
@@ -26,7 +27,7 @@ fn a_nodes_regtest_is_answered_like_a_replay() {
 #[cfg_attr(without_shared, ignore = "needs ../shared")]
 fn mainnet_and_signet_are_answered_like_a_replay() {
     for (name, heights) in [("mainnet-4312", [170, 4312]), ("signet-120", [100, 120])] {
-        let indexed = Indexed::of(&fixture(name), 1000);
+        let indexed = Trial::of(&fixture(name)).imported_every(1000);
         let index = indexed.open();
         check(&index, &truth_about(&index), &heights);
     }
@@ -40,14 +41,8 @@ fn chains_with_repeated_coinbases_are_answered_like_a_replay() {
             ..Options::default()
         };
         let chain = Chain::random(seed, options);
-        let folder = tempfile::tempdir().unwrap();
-        write_datadir(
-            &chain,
-            folder.path(),
-            &chain.shuffled(seed),
-            Layout::default(),
-        );
-        let indexed = Indexed::of(folder.path(), 7);
+        let order = chain.shuffled(seed);
+        let indexed = Trial::with(&chain, &order, Layout::default()).imported_every(7);
         let (index, truth) = (indexed.open(), Truth::of_best(&chain));
         let overwritten = |o: &&Output| o.gone.is_some_and(|gone| gone.input_index.is_none());
         assert!(truth.outputs.iter().any(|output| overwritten(&output)));

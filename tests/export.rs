@@ -2,7 +2,6 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 
 mod common;
-mod proving;
 
 use blkdex::error::unwatched;
 use blkdex::export;
@@ -12,9 +11,9 @@ use blkdex::export::{
 use blkdex::memory;
 use blkdex::primitives::position::Height;
 use common::chain::Chain;
-use common::indexed::fixture;
+use common::fixtures::{fixture, imported};
+use common::trial::{MEMORY_BYTES, Trial};
 use common::truth::Truth;
-use proving::{Imported, MEMORY_BYTES, imported_chain, imported_fixture};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 
@@ -23,8 +22,8 @@ fn file(path: &Path) -> Destination {
     Destination::File { path, force: false }
 }
 
-fn utxos(imported: &Imported, at: Option<u32>, format: UtxosFormat) -> Vec<u8> {
-    let path = imported.dir.path().join("out");
+fn utxos(imported: &Trial, at: Option<u32>, format: UtxosFormat) -> Vec<u8> {
+    let path = imported.folder.path().join("out");
     let options = UtxosOptions {
         at: at.map(Height),
         location: None,
@@ -32,13 +31,13 @@ fn utxos(imported: &Imported, at: Option<u32>, format: UtxosFormat) -> Vec<u8> {
         format,
         to: file(&path),
     };
-    let written = unwatched(|watch| export_utxos(&imported.index, &options, watch)).unwrap();
+    let written = unwatched(|watch| export_utxos(imported.index(), &options, watch)).unwrap();
     assert_eq!(at.unwrap_or(written.height.0), written.height.0);
     taken(path)
 }
 
-fn balances(imported: &Imported, at: Option<u32>, lines: Lines, top: Option<u64>) -> String {
-    let path = imported.dir.path().join("out");
+fn balances(imported: &Trial, at: Option<u32>, lines: Lines, top: Option<u64>) -> String {
+    let path = imported.folder.path().join("out");
     let options = BalancesOptions {
         at: at.map(Height),
         location: None,
@@ -47,7 +46,7 @@ fn balances(imported: &Imported, at: Option<u32>, lines: Lines, top: Option<u64>
         top,
         to: file(&path),
     };
-    unwatched(|watch| export_balances(&imported.index, &options, watch)).unwrap();
+    unwatched(|watch| export_balances(imported.index(), &options, watch)).unwrap();
     String::from_utf8(taken(path)).unwrap()
 }
 
@@ -66,7 +65,7 @@ fn jsonl(text: &str) -> Vec<Value> {
 #[test]
 #[cfg_attr(without_shared, ignore = "needs ../shared")]
 fn a_snapshot_is_core_s_byte_for_byte() {
-    let (imported, _) = imported_fixture("regtest-core31");
+    let (imported, _) = imported("regtest-core31");
     let core = std::fs::read(fixture("regtest-core31").join("utxos.snapshot.dat")).unwrap();
     assert!(utxos(&imported, None, UtxosFormat::Snapshot) == core);
 }
@@ -80,7 +79,7 @@ fn lines_hold_every_coin_of_the_model_at_every_height() {
     };
     let chain = Chain::random(5, options);
     let truth = Truth::of_best(&chain);
-    let imported = imported_chain(&chain);
+    let imported = Trial::new(&chain).imported_every(7);
     for height in (0..=truth.height()).step_by(6) {
         let expected: Vec<Value> = truth
             .coins_at(height)
@@ -137,7 +136,7 @@ fn balances_equal_the_model_at_every_height() {
     };
     let chain = Chain::random(9, options);
     let truth = Truth::of_best(&chain);
-    let imported = imported_chain(&chain);
+    let imported = Trial::new(&chain).imported_every(7);
     for height in (0..=truth.height()).step_by(6) {
         let mut expected = Vec::new();
         for script in truth.scripts() {
@@ -183,7 +182,7 @@ fn balances_equal_the_model_at_every_height() {
 
 #[test]
 fn balances_equal_cores() {
-    let (imported, expected) = imported_fixture("data");
+    let (imported, expected) = imported("data");
     let found = jsonl(&balances(&imported, None, Lines::Jsonl, None));
     let mut owners = 0;
     for (script, numbers) in expected["scripts"].as_object().unwrap() {
@@ -214,8 +213,8 @@ fn balances_equal_cores() {
 
 #[test]
 fn what_cannot_be_exported_leaves_nothing_behind() {
-    let (imported, _) = imported_fixture("data");
-    let out = imported.dir.path().join("out");
+    let (imported, _) = imported("data");
+    let out = imported.folder.path().join("out");
     let options = UtxosOptions {
         at: Some(Height(268)),
         location: None,
@@ -224,7 +223,7 @@ fn what_cannot_be_exported_leaves_nothing_behind() {
         to: file(&out),
     };
     let failed = |options: &UtxosOptions| {
-        unwatched(|watch| export_utxos(&imported.index, options, watch)).unwrap_err()
+        unwatched(|watch| export_utxos(imported.index(), options, watch)).unwrap_err()
     };
     failed(&options);
     let too_little = UtxosOptions {
@@ -236,7 +235,7 @@ fn what_cannot_be_exported_leaves_nothing_behind() {
         failed(&too_little).fault(),
         Some(memory::Fault::BudgetTooSmall { .. })
     ));
-    let names = std::fs::read_dir(imported.dir.path()).unwrap().count();
+    let names = std::fs::read_dir(imported.folder.path()).unwrap().count();
     assert_eq!(names, 1, "only the index");
     std::fs::write(&out, "mine").unwrap();
     assert!(matches!(

@@ -4,7 +4,8 @@
 mod common;
 
 use assert_cmd::Command;
-use common::indexed::{Indexed, data, expected, scripts};
+use common::fixtures::{data, expected, scripts};
+use common::trial::Trial;
 use serde_json::Value;
 use std::io::Read;
 use std::path::Path;
@@ -37,7 +38,7 @@ fn ask(index: &Path, args: &[&str]) -> Vec<Value> {
 
 #[test]
 fn the_program_answers_a_line_a_script() {
-    let (core, indexed) = (expected(&data()), Indexed::of(&data(), 10_000));
+    let (core, indexed) = (expected(&data()), Trial::of(&data()).imported());
     let scripts: Vec<_> = scripts(&core).into_iter().step_by(50).collect();
     let names: Vec<String> = scripts
         .iter()
@@ -48,7 +49,7 @@ fn the_program_answers_a_line_a_script() {
         .collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     for command in ["balance", "utxos", "history"] {
-        let answers = ask(&indexed.path, &[&[command], &names[..]].concat());
+        let answers = ask(indexed.index(), &[&[command], &names[..]].concat());
         assert_eq!(answers.len(), names.len());
         for (answer, (script, said)) in answers.iter().zip(&scripts) {
             let rest = said[1].as_u64().unwrap() - said[2].as_u64().unwrap();
@@ -69,8 +70,8 @@ fn the_program_answers_a_line_a_script() {
 
 #[test]
 fn the_fields_are_called_as_documented() {
-    let indexed = Indexed::of(&data(), 10_000);
-    let one = |args: &[&str]| ask(&indexed.path, args).remove(0);
+    let indexed = Trial::of(&data()).imported();
+    let one = |args: &[&str]| ask(indexed.index(), args).remove(0);
     let has = |answer: &Value, fields: &str| {
         for field in fields.split(' ') {
             assert!(answer.get(field).is_some(), "{field} in {answer}");
@@ -127,7 +128,7 @@ fn the_fields_are_called_as_documented() {
 
 #[test]
 fn questions_without_answer_are_refused_in_one_line() {
-    let indexed = Indexed::of(&data(), 10_000);
+    let indexed = Trial::of(&data()).imported();
     let zeros = "00".repeat(32);
     for (args, code, words) in [
         (
@@ -163,7 +164,7 @@ fn questions_without_answer_are_refused_in_one_line() {
         (vec!["balance", "51", "--datadir", "/nowhere"], 0, ""),
         (vec!["tx"], 2, "TXID"),
     ] {
-        let (found, out, err) = blkdex(&indexed.path, &args);
+        let (found, out, err) = blkdex(indexed.index(), &args);
         assert_eq!(found, Some(code), "{args:?}: {err}");
         assert!(err.contains(words), "{args:?}: {err}");
         assert!(code == 0 || out.is_empty());
@@ -173,13 +174,13 @@ fn questions_without_answer_are_refused_in_one_line() {
 
 #[test]
 fn a_reader_that_leaves_ends_the_program_quietly() {
-    let (core, indexed) = (expected(&data()), Indexed::of(&data(), 10_000));
+    let (core, indexed) = (expected(&data()), Trial::of(&data()).imported());
     let scripts = scripts(&core).into_iter();
     let names: Vec<String> = scripts.map(|(script, _)| script.to_hex_string()).collect();
     let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_blkdex"));
     command
         .args(["history", "--index"])
-        .arg(&indexed.path)
+        .arg(indexed.index())
         .args(names);
     let pipes = command.stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = pipes.spawn().unwrap();
@@ -199,24 +200,22 @@ fn a_reader_that_leaves_ends_the_program_quietly() {
 
 #[test]
 fn without_the_block_files_only_the_index_answers() {
-    let folder = tempfile::tempdir().unwrap();
-    let (here, moved) = (folder.path().join("here"), folder.path().join("moved"));
-    copy(&data().join("regtest/blocks"), &here.join("regtest/blocks"));
-    let indexed = Indexed::of(&here, 10_000);
+    let indexed = Trial::of_copy(&data()).imported();
+    let moved = indexed.folder.path().join("moved");
     let address = "mms7zrFdvSf77QkMBV8mZSRrWPJYA9EMmZ";
-    let with = ask(&indexed.path, &["balance", address]).remove(0);
+    let with = ask(indexed.index(), &["balance", address]).remove(0);
     assert_eq!(with["checked"], true);
-    std::fs::rename(&here, &moved).unwrap();
-    let without = ask(&indexed.path, &["balance", address]).remove(0);
+    std::fs::rename(&indexed.datadir.path, &moved).unwrap();
+    let without = ask(indexed.index(), &["balance", address]).remove(0);
     assert_eq!(without["checked"], false);
     assert_eq!(without["balance_sat"], with["balance_sat"]);
-    ask(&indexed.path, &["status"]);
+    ask(indexed.index(), &["status"]);
     for args in [
         vec!["utxos", address],
         vec!["balance", address, "--check"],
         vec!["block", "1"],
     ] {
-        let (code, _, err) = blkdex(&indexed.path, &args);
+        let (code, _, err) = blkdex(indexed.index(), &args);
         assert_eq!(code, Some(1));
         assert!(
             err.contains("this needs the block files") && err.contains("--datadir"),
@@ -224,9 +223,9 @@ fn without_the_block_files_only_the_index_answers() {
         );
     }
     let moved = moved.to_str().unwrap();
-    ask(&indexed.path, &["history", address, "--datadir", moved]);
+    ask(indexed.index(), &["history", address, "--datadir", moved]);
     ask(
-        &indexed.path,
+        indexed.index(),
         &[
             "block",
             "1",
@@ -238,25 +237,18 @@ fn without_the_block_files_only_the_index_answers() {
 
 #[test]
 fn a_datadir_whose_blocks_lie_elsewhere_is_noticed() {
-    let folder = tempfile::tempdir().unwrap();
-    let blocks = folder.path().join("regtest/blocks");
-    copy(&data().join("regtest/blocks"), &blocks);
-    let indexed = Indexed::of(folder.path(), 10_000);
-    std::fs::rename(blocks.join("blk00000.dat"), blocks.join("x")).unwrap();
-    std::fs::rename(blocks.join("blk00001.dat"), blocks.join("blk00000.dat")).unwrap();
-    std::fs::rename(blocks.join("x"), blocks.join("blk00001.dat")).unwrap();
-    let (code, _, err) = blkdex(&indexed.path, &["block", "1"]);
+    let indexed = Trial::of_copy(&data()).imported();
+    for (from, to) in [
+        ("blk00000.dat", "x"),
+        ("blk00001.dat", "blk00000.dat"),
+        ("x", "blk00001.dat"),
+    ] {
+        std::fs::rename(indexed.file(from), indexed.file(to)).unwrap();
+    }
+    let (code, _, err) = blkdex(indexed.index(), &["block", "1"]);
     assert_eq!(code, Some(1));
     assert!(
         err.contains("block 1 is not there any more; `blkdex import --index "),
         "{err}"
     );
-}
-
-fn copy(from: &Path, to: &Path) {
-    std::fs::create_dir_all(to).unwrap();
-    for entry in std::fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        std::fs::copy(entry.path(), to.join(entry.file_name())).unwrap();
-    }
 }

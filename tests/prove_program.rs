@@ -2,18 +2,18 @@
 #![allow(clippy::unwrap_used)]
 
 mod common;
-mod proving;
 
 use assert_cmd::Command;
-use proving::{Imported, copied_data, imported_fixture};
+use common::fixtures::{data, imported};
+use common::trial::Trial;
 use serde_json::Value;
 
 /// Runs the program; returns exit code, stdout and stderr.
-fn blkdex(imported: &Imported, args: &[&str]) -> (Option<i32>, String, String) {
+fn blkdex(imported: &Trial, args: &[&str]) -> (Option<i32>, String, String) {
     let mut command = Command::cargo_bin("blkdex").unwrap();
     let output = command
-        .env("BLKDEX_INDEX", &imported.index)
-        .current_dir(imported.dir.path())
+        .env("BLKDEX_INDEX", imported.index())
+        .current_dir(imported.folder.path())
         .args(args)
         .output()
         .unwrap();
@@ -27,7 +27,7 @@ fn blkdex(imported: &Imported, args: &[&str]) -> (Option<i32>, String, String) {
 
 #[test]
 fn verify_prints_core_s_numbers_and_its_exit_code_says_whether_they_are_equal() {
-    let (imported, core) = imported_fixture("data");
+    let (imported, core) = imported("data");
     let (code, out, err) = blkdex(
         &imported,
         &["verify", "--undo", "--hash-serialized", "--json"],
@@ -55,7 +55,7 @@ fn verify_prints_core_s_numbers_and_its_exit_code_says_whether_they_are_equal() 
     };
     let right = node(said["muhash"].as_str().unwrap());
     for (text, expected) in [(right, 0), (node(&"00".repeat(32)), 1), ("{}".into(), 1)] {
-        std::fs::write(imported.dir.path().join("node.json"), text).unwrap();
+        std::fs::write(imported.folder.path().join("node.json"), text).unwrap();
         let (code, out, err) = blkdex(&imported, &["verify", "--expect", "node.json"]);
         assert_eq!(code, Some(expected), "{err}");
         assert_eq!(out.contains("equal to what the node said"), expected == 0);
@@ -70,7 +70,7 @@ fn verify_prints_core_s_numbers_and_its_exit_code_says_whether_they_are_equal() 
 
 #[test]
 fn exports_go_to_a_file_once_or_to_stdout() {
-    let (imported, core) = imported_fixture("data");
+    let (imported, core) = imported("data");
     let to_file = [
         "export", "utxos", "--format", "snapshot", "-o", "set.dat", "--json",
     ];
@@ -78,7 +78,7 @@ fn exports_go_to_a_file_once_or_to_stdout() {
     assert_eq!((code, err.as_str()), (Some(0), ""));
     let said: Value = serde_json::from_str(&out).unwrap();
     assert_eq!(said["coins"], core["stats"]["267"]["txouts"]);
-    let file = std::fs::read(imported.dir.path().join("set.dat")).unwrap();
+    let file = std::fs::read(imported.folder.path().join("set.dat")).unwrap();
     let (code, _, err) = blkdex(&imported, &to_file);
     assert_eq!(code, Some(1));
     assert_eq!(
@@ -89,7 +89,7 @@ fn exports_go_to_a_file_once_or_to_stdout() {
         blkdex(&imported, &[&to_file[..], &["--force"]].concat()).0,
         Some(0)
     );
-    assert!(std::fs::read(imported.dir.path().join("set.dat")).unwrap() == file);
+    assert!(std::fs::read(imported.folder.path().join("set.dat")).unwrap() == file);
 
     let lines = |args: &[&str]| blkdex(&imported, args).1.lines().count() as u64;
     let coins = core["stats"]["267"]["txouts"].as_u64().unwrap();
@@ -111,7 +111,7 @@ fn exports_go_to_a_file_once_or_to_stdout() {
 
 #[test]
 fn a_missing_block_file_or_a_cut_undo_file_is_one_line() {
-    let imported = copied_data();
+    let imported = Trial::of_copy(&data()).imported_every(50);
     let rev = imported.file("rev00002.dat");
     let bytes = std::fs::read(&rev).unwrap();
     std::fs::write(&rev, &bytes[..bytes.len() / 3]).unwrap();
@@ -135,5 +135,5 @@ fn a_missing_block_file_or_a_cut_undo_file_is_one_line() {
         err.lines().count() == 1 && err.contains("rev00002.dat"),
         "{err}"
     );
-    assert!(!imported.dir.path().join("out").exists());
+    assert!(!imported.folder.path().join("out").exists());
 }

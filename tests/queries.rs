@@ -6,13 +6,14 @@ mod common;
 use bitcoin::ScriptBuf;
 use blkdex::primitives::position::Height;
 use blkdex::query::{EventKind, View, script};
-use common::indexed::{Indexed, data, expected, fixture, scripts};
+use common::fixtures::{data, expected, fixture, scripts};
+use common::trial::Trial;
 use serde_json::Value;
 use std::path::Path;
 
 #[test]
 fn every_script_has_the_sums_that_core_gives() {
-    let (core, indexed) = (expected(&data()), Indexed::of(&data(), 10_000));
+    let (core, indexed) = (expected(&data()), Trial::of(&data()).imported());
     let index = indexed.open();
     let mut view = View::new(&index, None, None).unwrap();
     let scripts = scripts(&core);
@@ -51,7 +52,7 @@ fn every_script_has_the_sums_that_core_gives() {
 
 #[test]
 fn all_full_histories_are_those_of_core() {
-    let (core, indexed) = (expected(&data()), Indexed::of(&data(), 50));
+    let (core, indexed) = (expected(&data()), Trial::of(&data()).imported_every(50));
     let index = indexed.open();
     let mut view = View::new(&index, None, None).unwrap();
     let histories = core["histories"].as_object().unwrap();
@@ -106,7 +107,7 @@ fn counts_of_mainnet_and_signet_at_every_height_are_those_of_core() {
 }
 
 fn counts_are_those_of_core(datadir: &Path) {
-    let (core, indexed) = (expected(datadir), Indexed::of(datadir, 10_000));
+    let (core, indexed) = (expected(datadir), Trial::of(datadir).imported());
     let index = indexed.open();
     for (height, said) in core["stats"].as_object().unwrap() {
         let at = Some(Height(height.parse().unwrap()));

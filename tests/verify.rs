@@ -2,7 +2,6 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 
 mod common;
-mod proving;
 
 use bitcoin::hashes::{Hash, sha256d};
 use blkdex::error::{Interrupted, fault_of, unwatched};
@@ -18,9 +17,10 @@ use blkdex::verify::serialized::SerializedHash;
 use blkdex::verify::stats::Stats;
 use blkdex::verify::undo::{Records, UndoCounts};
 use common::chain::{Chain, Plan, SUBSIDY_SAT};
+use common::fixtures::{data, imported};
 use common::parts::{coinbase, owner, spend_legacy};
+use common::trial::{MEMORY_BYTES, Trial};
 use common::truth::Truth;
-use proving::{Imported, MEMORY_BYTES, copied_data, imported_chain, imported_fixture};
 
 fn options(at: Option<u32>) -> Options {
     Options {
@@ -33,12 +33,12 @@ fn options(at: Option<u32>) -> Options {
     }
 }
 
-fn run(imported: &Imported, options: &Options) -> blkdex::Result<Verified> {
-    unwatched(|watch| verify(&imported.index, options, watch))
+fn run(imported: &Trial, options: &Options) -> blkdex::Result<Verified> {
+    unwatched(|watch| verify(imported.index(), options, watch))
 }
 
 fn every_height_equals_core(name: &str) {
-    let (imported, expected) = imported_fixture(name);
+    let (imported, expected) = imported(name);
     for (height, core) in expected["stats"].as_object().unwrap() {
         let height: u32 = height.parse().unwrap();
         let stats = run(&imported, &options(Some(height))).unwrap().stats;
@@ -108,7 +108,7 @@ fn printed(stats: &Stats, hash: &str) -> String {
 
 #[test]
 fn what_core_printed_is_compared_field_by_field() {
-    let (imported, _) = imported_fixture("data");
+    let (imported, _) = imported("data");
     let at = Options {
         hash_serialized: true,
         ..options(Some(133))
@@ -210,7 +210,7 @@ fn what_core_printed_is_compared_field_by_field() {
 
 #[test]
 fn missing_or_other_block_files_are_said() {
-    let (imported, _) = imported_fixture("data");
+    let (imported, _) = imported("data");
     let elsewhere = Options {
         location: Some(blkdex::datadir::Location::BlocksDir("/nowhere".into())),
         ..options(None)
@@ -223,7 +223,7 @@ fn missing_or_other_block_files_are_said() {
 /// The set of a made chain equals the model's at every height.
 fn every_height_equals_the_model(chain: &Chain) {
     let truth = Truth::of_best(chain);
-    let imported = imported_chain(chain);
+    let imported = Trial::new(chain).imported_every(7);
     for height in 0..=truth.height() {
         let at = Options {
             hash_serialized: true,
@@ -285,13 +285,13 @@ fn a_repeated_coinbase_counts_once_as_in_mainnets_91842() {
     chain.grow(&[spend_legacy(&[chain.coin(first)], &[(owner(2), 5)])]);
     repeat(&mut chain);
     every_height_equals_the_model(&chain);
-    let imported = imported_chain(&chain);
+    let imported = Trial::new(&chain).imported_every(7);
     let coins = |height| run(&imported, &options(Some(height))).unwrap().stats.txouts;
     let tip = chain.height(chain.tip());
     assert_eq!([1, 2, 3, 4, tip - 1, tip].map(coins), [1, 2, 2, 3, 4, 5]);
 }
 
-fn undo(imported: &Imported) -> blkdex::Result<UndoCounts> {
+fn undo(imported: &Trial) -> blkdex::Result<UndoCounts> {
     let options = Options {
         undo: true,
         ..options(None)
@@ -301,10 +301,10 @@ fn undo(imported: &Imported) -> blkdex::Result<UndoCounts> {
 
 #[test]
 fn the_undo_files_say_what_the_index_says() {
-    let imported = copied_data();
+    let imported = Trial::of_copy(&data()).imported_every(50);
     let report = undo(&imported).unwrap();
     assert_eq!((report.blocks, report.without), (267, 0));
-    let index = Index::open(&imported.index, 1 << 24).unwrap();
+    let index = Index::open(imported.index(), 1 << 24).unwrap();
     assert_eq!(report.inputs, index.tip().unwrap().1.inputs);
     drop(index);
     std::fs::remove_file(imported.file("rev00004.dat")).unwrap();
@@ -313,7 +313,7 @@ fn the_undo_files_say_what_the_index_says() {
 }
 
 /// The plain bytes of `data`'s undo files.
-fn plain(imported: &Imported, name: &str) -> (Vec<u8>, Vec<u8>) {
+fn plain(imported: &Trial, name: &str) -> (Vec<u8>, Vec<u8>) {
     let key = std::fs::read(imported.file("xor.dat")).unwrap();
     let mut bytes = std::fs::read(imported.file(name)).unwrap();
     xor(&mut bytes, &key);
@@ -330,8 +330,8 @@ fn xor(bytes: &mut [u8], key: &[u8]) {
 
 #[test]
 fn a_coin_that_core_recorded_otherwise_is_named() {
-    let imported = copied_data();
-    let index = Index::open(&imported.index, 1 << 24).unwrap();
+    let imported = Trial::of_copy(&data()).imported_every(50);
+    let index = Index::open(imported.index(), 1 << 24).unwrap();
     let snapshot = index.snapshot().unwrap();
     let magic = index.meta().magic;
     let mut changed = None;
@@ -365,7 +365,7 @@ fn a_coin_that_core_recorded_otherwise_is_named() {
 
 #[test]
 fn a_damaged_or_cut_undo_file_is_an_error_that_names_it() {
-    let imported = copied_data();
+    let imported = Trial::of_copy(&data()).imported_every(50);
     let whole = std::fs::read(imported.file("rev00003.dat")).unwrap();
     let mut damaged = whole.clone();
     damaged[3000] ^= 4;
@@ -384,12 +384,12 @@ fn a_damaged_or_cut_undo_file_is_an_error_that_names_it() {
 
 #[test]
 fn a_wish_to_stop_is_heard() {
-    let imported = copied_data();
+    let imported = Trial::of_copy(&data()).imported_every(50);
     let stop = std::sync::atomic::AtomicBool::new(true);
     let mut watch = blkdex::utxo::Watch {
         stop: &stop,
         tell: &mut |_| {},
     };
-    let stopped = verify(&imported.index, &options(None), &mut watch);
+    let stopped = verify(imported.index(), &options(None), &mut watch);
     assert!(matches!(fault_of(&stopped), Some(Interrupted)));
 }

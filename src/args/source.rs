@@ -6,8 +6,8 @@ use super::location;
 use super::values::{Bytes, Memory, parse_bytes, parse_height, parse_hex, parse_memory};
 use bitcoin::hashes::Hash;
 use blkdex::datadir::Source;
-use blkdex::import::Options;
 use blkdex::import::keeper::Settings;
+use blkdex::import::{COMMIT_EVERY_BLOCKS, Options};
 use blkdex::primitives::network::NetworkName;
 use blkdex::primitives::position::Height;
 use clap::ArgAction;
@@ -50,7 +50,7 @@ pub struct HowArgs {
     pub until: Option<Height>,
 
     /// Blocks between two commits
-    #[arg(long, value_name = "N", default_value_t = 10_000,
+    #[arg(long, value_name = "N", default_value_t = COMMIT_EVERY_BLOCKS,
         value_parser = clap::value_parser!(u32).range(1..))]
     pub commit_every: u32,
 
@@ -175,8 +175,6 @@ impl HowArgs {
     /// The import of `source` into `index`, also where something lacks if `ignores_lacks`.
     pub fn options(&self, source: Source, index: &Path, ignores_lacks: bool) -> Options {
         Options {
-            source,
-            index: index.to_owned(),
             memory_bytes: self.memory.bytes(),
             table_bytes: self.table,
             segment_bytes: self.segment.map(|bytes| bytes as u64),
@@ -190,6 +188,7 @@ impl HowArgs {
             checks_witness: self.check_witness,
             ignores_lacks,
             ledger: self.ledger(),
+            ..Options::new(source, index)
         }
     }
 

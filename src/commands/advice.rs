@@ -66,13 +66,7 @@ fn options(source: &Source) -> String {
 
 /// Where this call was told that they are.
 fn given(command: &Command) -> Option<Source> {
-    let asked = |at: &AtArgs| {
-        Some(Source {
-            location: at.location()?,
-            network: None,
-            signet_challenge: None,
-        })
-    };
+    let asked = |at: &AtArgs| at.location().map(Source::new);
     match command {
         Command::Import(import) => Some(import.source.get()),
         Command::Doctor(doctor) => Some(doctor.source.get()),

@@ -91,11 +91,7 @@ mod tests {
         if let Some(key) = key {
             std::fs::write(dir.path().join("xor.dat"), key).expect("written");
         }
-        let source = Source {
-            location: Location::BlocksDir(dir.path().to_path_buf()),
-            network: None,
-            signet_challenge: None,
-        };
+        let source = Source::new(Location::BlocksDir(dir.path().to_path_buf()));
         Datadir::open(&source).expect_err("refused").to_string()
     }
 

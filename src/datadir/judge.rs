@@ -298,11 +298,7 @@ mod tests {
     }
 
     fn judge(dir: &Path) -> ChainEnd {
-        let source = Source {
-            location: Location::BlocksDir(dir.to_owned()),
-            network: None,
-            signet_challenge: None,
-        };
+        let source = Source::new(Location::BlocksDir(dir.to_owned()));
         let datadir = Datadir::open(&source).expect("opens");
         let mut arena = vec![0; HeaderTree::bytes_for(1000) as usize];
         let mut tree = HeaderTree::new(&mut arena, Root::Genesis(datadir.network().genesis_hash));

@@ -99,6 +99,15 @@ pub struct Source {
 }
 
 impl Source {
+    /// What is there, whatever its network is.
+    pub fn new(location: Location) -> Source {
+        Source {
+            location,
+            network: None,
+            signet_challenge: None,
+        }
+    }
+
     /// The folder of the block files, and how it was found.
     ///
     /// # Errors
@@ -292,9 +301,8 @@ mod tests {
 
     fn open(location: Location, network: Option<NetworkName>) -> Result<Datadir> {
         Datadir::open(&Source {
-            location,
             network,
-            signet_challenge: None,
+            ..Source::new(location)
         })
     }
 

@@ -365,12 +365,7 @@ mod tests {
         let dir = folder_with(&files);
         fs::write(dir.path().join("xor.dat"), key.0).expect("write");
         make_old(dir.path());
-        let location = Location::BlocksDir(dir.path().to_path_buf());
-        let source = Source {
-            location,
-            network: None,
-            signet_challenge: None,
-        };
+        let source = Source::new(Location::BlocksDir(dir.path().to_path_buf()));
         let datadir = Datadir::open(&source).expect("opens");
         (dir, datadir)
     }

@@ -278,13 +278,7 @@ mod tests {
     use crate::primitives::position::Height;
 
     fn open(dir: &Path) -> Datadir {
-        let location = Location::BlocksDir(dir.to_path_buf());
-        Datadir::open(&Source {
-            location,
-            network: None,
-            signet_challenge: None,
-        })
-        .expect("opens")
+        Datadir::open(&Source::new(Location::BlocksDir(dir.to_path_buf()))).expect("opens")
     }
 
     fn arena() -> Vec<u8> {

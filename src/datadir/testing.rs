@@ -21,11 +21,7 @@ pub fn fixture(name: &str) -> Vec<u8> {
 /// The datadir in the repository.
 pub fn regtest_source() -> Source {
     let data = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("data");
-    Source {
-        location: Location::Datadir(data),
-        network: None,
-        signet_challenge: None,
-    }
+    Source::new(Location::Datadir(data))
 }
 
 /// A folder with these block files.

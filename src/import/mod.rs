@@ -9,13 +9,15 @@ mod fault;
 pub mod keeper;
 pub mod merging;
 pub mod needs;
+mod options;
 pub mod plan;
 
 pub use fault::Fault;
+pub use options::{COMMIT_EVERY_BLOCKS, Options};
 
 use crate::batch::clock::Stage;
 use crate::batch::{BadBlock, Batch, Failure};
-use crate::datadir::{self, BlockReader, ChainEnd, Datadir, Source, copies_of};
+use crate::datadir::{self, BlockReader, ChainEnd, Datadir, copies_of};
 use crate::index::Index;
 use crate::index::left_out::{LeftOut, exclude, leave_out, left_out};
 use crate::index::meta::Meta;
@@ -34,13 +36,12 @@ use bitcoin::BlockHash;
 use bitcoin::hashes::Hash;
 use chain::Chain;
 use events::{Event, Notice, Progress, Summary, Watch};
-use keeper::{Keeper, Settings};
+use keeper::Keeper;
 use merging::{Phase, finish_unfinished, merge};
 use needs::lack::{Lack, Lacks};
 use needs::sample::Sample;
 use needs::{Ahead, Room};
 use plan::headers_bytes;
-use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 
 /// From this many blocks on, an import is a bulk import: the table is warmed first, runs merge at
@@ -49,33 +50,6 @@ pub const BULK_BLOCKS_MIN: u32 = 1000;
 
 /// Places of blocks read from the index at once.
 const PLACES_PER_READ: u32 = 256;
-
-/// What to import, where to, and with how much memory.
-#[derive(Clone, Debug)]
-pub struct Options {
-    /// The block files.
-    pub source: Source,
-    /// The index file.
-    pub index: PathBuf,
-    /// The one number, in bytes.
-    pub memory_bytes: usize,
-    /// The table's share of it, set by hand.
-    pub table_bytes: Option<usize>,
-    /// Bytes of a merged segment, set by hand.
-    pub segment_bytes: Option<u64>,
-    /// The last block to import.
-    pub until: Option<Height>,
-    /// Blocks between two commits.
-    pub commit_every: u32,
-    /// Blocks to leave out, with all that follow them.
-    pub invalid: Vec<Hash32>,
-    /// Whether to check witness commitments.
-    pub checks_witness: bool,
-    /// Whether to go on where disk, memory or rights lack.
-    pub ignores_lacks: bool,
-    /// What is asked of the ledger.
-    pub ledger: Settings,
-}
 
 /// How a pass over the chain ended.
 enum End {

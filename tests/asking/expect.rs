@@ -2,7 +2,8 @@
 
 use crate::blkdex;
 use crate::case;
-use crate::common::indexed::{Indexed, data};
+use crate::common::fixtures::data;
+use crate::common::trial::Trial;
 use crate::with_stdin;
 use serde_json::Value;
 
@@ -10,7 +11,7 @@ use serde_json::Value;
 #[cfg_attr(without_shared, ignore = "needs ../shared")]
 fn what_a_node_said_is_taken_from_files_and_stdin_in_all_its_forms() {
     let folder = case("expect-forms");
-    let indexed = Indexed::of(&data(), 10_000);
+    let indexed = Trial::of(&data()).imported();
     let out = indexed.folder.path().join("said");
     for name in ["exp1.json", "e_rpc.json"] {
         let text = std::fs::read_to_string(folder.join(name)).unwrap();
@@ -20,11 +21,11 @@ fn what_a_node_said_is_taken_from_files_and_stdin_in_all_its_forms() {
         for bytes in [text.as_bytes(), &wide, &marked] {
             std::fs::write(&out, bytes).unwrap();
             let args = ["verify", "--quiet", "--expect", out.to_str().unwrap()];
-            let (code, out, err) = blkdex(&indexed.path, &args);
+            let (code, out, err) = blkdex(indexed.index(), &args);
             assert_eq!(code, Some(0), "{err}");
             assert!(out.contains("equal to what the node said"), "{out}");
             let args = ["--json", "verify", "--quiet", "--expect", "-"];
-            let (code, out, err) = with_stdin(&indexed.path, &args, bytes);
+            let (code, out, err) = with_stdin(indexed.index(), &args, bytes);
             assert_eq!((code, err.as_str()), (Some(0), ""));
             let answer: Value = serde_json::from_str(&out).unwrap();
             assert_eq!(answer["equals_expected"], true);
@@ -32,7 +33,7 @@ fn what_a_node_said_is_taken_from_files_and_stdin_in_all_its_forms() {
         }
         let wrong = text.replace("127884", "127885");
         let args = ["--json", "verify", "--quiet", "--expect", "-"];
-        let (code, out, err) = with_stdin(&indexed.path, &args, wrong.as_bytes());
+        let (code, out, err) = with_stdin(indexed.index(), &args, wrong.as_bytes());
         assert_eq!(code, Some(1));
         assert!(
             err.contains("bogosize is 127884, but Bitcoin Core says 127885"),
@@ -43,7 +44,7 @@ fn what_a_node_said_is_taken_from_files_and_stdin_in_all_its_forms() {
         let difference = serde_json::json!(
             {"field": "bogosize", "expected": "127885", "found": "127884"});
         assert_eq!(answer["first_difference"], difference);
-        let (code, out, err) = with_stdin(&indexed.path, &args[1..], b"4a73");
+        let (code, out, err) = with_stdin(indexed.index(), &args[1..], b"4a73");
         assert_eq!((code, out.as_str()), (Some(1), ""));
         assert!(
             err.contains("stdin: not the output of gettxoutsetinfo"),

@@ -15,15 +15,14 @@ use bitcoin::consensus::deserialize;
 use bitcoin::hashes::Hash;
 use bitcoin::{Block, BlockHash};
 use common::chain::{Chain, Plan};
-use common::datadir::{Layout, write_datadir};
-use common::indexed::Indexed;
+use common::trial::Trial;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 /// A folder of `../shared/cases`. A test that asks for one is ignored `without_shared`.
 fn case(name: &str) -> PathBuf {
-    common::indexed::shared().join("cases").join(name)
+    common::fixtures::shared().join("cases").join(name)
 }
 
 /// The chain of a case's block file, with a hundred blocks more behind the first: the cases spend its
@@ -53,12 +52,11 @@ fn matured(bytes: &[u8]) -> Chain {
     chain
 }
 
-/// An index of it, and the folder that its files are in.
-fn indexed(chain: &Chain) -> (tempfile::TempDir, Indexed) {
-    let folder = tempfile::tempdir().unwrap();
-    write_datadir(chain, folder.path(), chain.made(), Layout::default());
-    let indexed = Indexed::of(folder.path(), 10_000);
-    (folder, indexed)
+/// An index of such a chain, whose coinbases do not commit to witnesses.
+fn imported(chain: &Chain) -> Trial {
+    let mut trial = Trial::new(chain);
+    trial.options.checks_witness = false;
+    trial.imported()
 }
 
 /// Exit code, stdout and stderr of the program.
@@ -98,16 +96,4 @@ fn refusal(index: &Path, code: i32, args: &[&str]) -> String {
     assert_eq!((found, out.as_str()), (Some(code), ""), "{args:?}: {err}");
     assert_eq!(err.lines().count(), 1, "{err}");
     err
-}
-
-fn copy(from: &Path, to: &Path) {
-    std::fs::create_dir_all(to).unwrap();
-    for entry in std::fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        let to = to.join(entry.file_name());
-        match entry.path().is_dir() {
-            true => copy(&entry.path(), &to),
-            false => std::fs::write(to, std::fs::read(entry.path()).unwrap()).unwrap(),
-        }
-    }
 }

@@ -4,7 +4,8 @@ use crate::answer;
 use crate::case;
 use crate::common::chain::{Chain, Plan};
 use crate::common::parts::{owner, spend};
-use crate::indexed;
+use crate::common::trial::Trial;
+use crate::imported;
 use crate::matured;
 use std::fs::File;
 use std::process::Command;
@@ -25,13 +26,13 @@ fn what_was_received_may_be_more_than_64_bits_hold() {
     let packed = File::open(case("received-overflow").join("blk00000.dat.gz")).unwrap();
     let mut gzip = Command::new("gzip");
     let plain = gzip.arg("-dc").stdin(packed).output().unwrap().stdout;
-    let (_files, indexed) = indexed(&matured(&plain));
+    let indexed = imported(&matured(&plain));
     let address = "bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080";
-    let out = answer(&indexed.path, &["--json", "balance", address]);
+    let out = answer(indexed.index(), &["--json", "balance", address]);
     has(&out, "received_sat", "18902100000000000000");
     has(&out, "sent_sat", "18900000000000000000");
     has(&out, "balance_sat", "2100000000000000");
-    let out = answer(&indexed.path, &["balance", address]);
+    let out = answer(indexed.index(), &["balance", address]);
     assert!(out.contains("189021000000.00000000"), "{out}");
 }
 
@@ -46,9 +47,9 @@ fn all_sums_have_128_bits() {
         });
     }
     let sum = (8_800 * u128::from(MOST_SAT)).to_string();
-    let (_folder, indexed) = indexed(&chain);
+    let indexed = Trial::new(&chain).imported();
     let script = format!("raw({})", owner(0).to_hex_string());
-    let json = |args: &[&str]| answer(&indexed.path, &[&["--json"], args].concat());
+    let json = |args: &[&str]| answer(indexed.index(), &[&["--json"], args].concat());
     has(&json(&["balance", &script]), "balance_sat", &sum);
     has(&json(&["utxos", &script]), "total_sat", &sum);
     has(&json(&["history", &script]), "balance_sat", &sum);
@@ -77,20 +78,20 @@ fn a_fee_may_be_below_zero_and_a_coinbase_has_none() {
     let tx = spend(&[coin], &[(owner(1), 5_000_000_007)]);
     chain.grow(std::slice::from_ref(&tx));
     let txid = tx.compute_txid().to_string();
-    let (_folder, indexed) = indexed(&chain);
+    let indexed = Trial::new(&chain).imported();
     let height = "111";
-    let out = answer(&indexed.path, &["--json", "tx", &txid]);
+    let out = answer(indexed.index(), &["--json", "tx", &txid]);
     has(&out, "fee_sat", "-7");
     has(
-        &answer(&indexed.path, &["--json", "block", height]),
+        &answer(indexed.index(), &["--json", "block", height]),
         "fees_sat",
         "-7",
     );
-    let out = answer(&indexed.path, &["tx", &txid]);
+    let out = answer(indexed.index(), &["tx", &txid]);
     assert!(out.contains("-0.00000007 BTC"), "{out}");
-    let out = answer(&indexed.path, &["block", height]);
+    let out = answer(indexed.index(), &["block", height]);
     assert!(out.contains("-0.00000007 BTC"), "{out}");
-    let coinbase = answer(&indexed.path, &["--json", "tx", &coin.txid.to_string()]);
+    let coinbase = answer(indexed.index(), &["--json", "tx", &coin.txid.to_string()]);
     has(&coinbase, "fee_sat", "null");
 }
 
@@ -109,12 +110,12 @@ fn the_last_height_of_a_balance_is_the_last_event_be_it_a_spend() {
     let tx = spend(&both, &[(owner(9), 11)]);
     chain.grow(&[tx]);
     chain.mine_empty(chain.tip(), 3);
-    let (_folder, indexed) = indexed(&chain);
+    let indexed = Trial::new(&chain).imported();
     let heights = |at: &str, top: &[&str]| {
         let args = [
             "export", "balances", "--format", "csv", "--quiet", "-o", "-", "--at", at,
         ];
-        let out = answer(&indexed.path, &[&args, top].concat());
+        let out = answer(indexed.index(), &[&args, top].concat());
         let of = |number| {
             let hex = owner(number).to_hex_string();
             let line = out.lines().find(|line| line.starts_with(&hex))?;

@@ -3,8 +3,9 @@
 use crate::answer;
 use crate::blkdex;
 use crate::case;
-use crate::common::indexed::{Indexed, data, fixture};
-use crate::copy;
+use crate::common::datadir::Datadir;
+use crate::common::fixtures::{data, fixture};
+use crate::common::trial::Trial;
 use crate::refusal;
 use std::path::{Path, PathBuf};
 
@@ -41,21 +42,17 @@ fn commands(out: &Path) -> Vec<Vec<&str>> {
 fn copied_data() -> (tempfile::TempDir, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
     let datadir = folder.path().join("datadir");
-    copy(
-        &data().join("regtest/blocks"),
-        &datadir.join("regtest/blocks"),
-    );
+    Datadir::copied(&data(), &datadir);
     (folder, datadir)
 }
 
 /// Runs every command on an index whose own block files are gone; each must find those of `place`.
 fn every_command_finds(place: &[&str], words: &str) {
-    let (gone, datadir) = copied_data();
-    let indexed = Indexed::of(&datadir, 10_000);
-    drop(gone);
+    let indexed = Trial::of_copy(&data()).imported();
+    std::fs::remove_dir_all(&indexed.datadir.path).unwrap();
     for command in commands(&indexed.folder.path().join("out")) {
         let args = [&command[..], place].concat();
-        let (code, _, err) = blkdex(&indexed.path, &args);
+        let (code, _, err) = blkdex(indexed.index(), &args);
         assert_eq!(code, Some(0), "{args:?}: {err}");
         assert!(err.contains(words), "{args:?}: {err}");
         assert!(!words.is_empty() || err.is_empty(), "{args:?}: {err}");
@@ -87,7 +84,7 @@ fn blocksdir_in_bitcoin_conf_is_followed_and_said_by_every_command() {
     );
     std::fs::write(&conf, format!("server=1\nblocksdir={value}\n")).unwrap();
     every_command_finds(&place, &said);
-    let indexed = Indexed::of(&datadir, 10_000);
+    let indexed = Trial::of(&datadir).imported();
     for (text, works) in [
         (format!("[regtest]\nblocksdir={value}\n"), true),
         (format!("regtest.blocksdir={value}\n"), true),
@@ -97,7 +94,7 @@ fn blocksdir_in_bitcoin_conf_is_followed_and_said_by_every_command() {
     ] {
         std::fs::write(&conf, &text).unwrap();
         let args = ["block", "112", place[0], place[1]];
-        let (code, _, err) = blkdex(&indexed.path, &args);
+        let (code, _, err) = blkdex(indexed.index(), &args);
         assert_eq!(code, Some(if works { 0 } else { 1 }), "{text}: {err}");
         assert_eq!(err.contains("bitcoin.conf says "), works, "{text}: {err}");
     }
@@ -107,7 +104,7 @@ fn blocksdir_in_bitcoin_conf_is_followed_and_said_by_every_command() {
             "import" => vec!["import", "--quiet", place[0], place[1]],
             _ => vec!["block", "1", place[0], place[1]],
         };
-        let err = refusal(&indexed.path, 1, &args);
+        let err = refusal(indexed.index(), 1, &args);
         assert!(
             err.contains("says blocksdir=/nowhere/at/all, and none there"),
             "{err}"
@@ -115,42 +112,42 @@ fn blocksdir_in_bitcoin_conf_is_followed_and_said_by_every_command() {
     }
     // Where the datadir has the files and the setting leads nowhere, they are taken: it was copied.
     std::fs::rename(datadir.join("regtest"), conf_dir.join("regtest")).unwrap();
-    answer(&indexed.path, &["block", "112", place[0], place[1]]);
+    answer(indexed.index(), &["block", "112", place[0], place[1]]);
 }
 
 #[test]
 #[cfg_attr(without_shared, ignore = "needs ../shared")]
 fn a_datadir_that_import_takes_is_taken_by_questions() {
     let mainnet = fixture("mainnet-4312");
-    let indexed = Indexed::of(&mainnet, 10_000);
+    let indexed = Trial::of(&mainnet).imported();
     let address = "12cbQLTFMXRnSzktFkuoG3eHoMeFtpTu3S";
     for dir in [mainnet.clone(), mainnet.join("blocks")] {
         let dir = dir.to_str().unwrap();
-        answer(&indexed.path, &["history", address, "--datadir", dir]);
+        answer(indexed.index(), &["history", address, "--datadir", dir]);
         answer(
-            &indexed.path,
+            indexed.index(),
             &["verify", "--quiet", "--at", "200", "--datadir", dir],
         );
         for name in ["main", "mainnet", "bitcoin"] {
             answer(
-                &indexed.path,
+                indexed.index(),
                 &["doctor", "--quiet", "--network", name, "--datadir", dir],
             );
         }
     }
     // An index of another network is told so.
-    let regtest = Indexed::of(&data(), 10_000);
+    let regtest = Trial::of(&data()).imported();
     let dir = mainnet.join("blocks");
     for option in ["--datadir", "--blocks-dir"] {
         let args = ["block", "1", option, dir.to_str().unwrap()];
-        let err = refusal(&regtest.path, 1, &args);
+        let err = refusal(regtest.index(), 1, &args);
         assert!(
             err.contains("holds blocks of main, not of regtest"),
             "{err}"
         );
     }
     let args = ["block", "1", "--datadir", mainnet.to_str().unwrap()];
-    let err = refusal(&regtest.path, 1, &args);
+    let err = refusal(regtest.index(), 1, &args);
     assert!(err.contains("no blk*.dat of regtest in"), "{err}");
     assert!(err.contains("which holds main"), "{err}");
 }
@@ -201,8 +198,8 @@ fn a_custom_signet_in_the_folder_of_its_magic_needs_its_challenge_once() {
 fn of_a_main_datadir_with_a_custom_signet_one_must_be_named() {
     let (mainnet, signet) = (fixture("mainnet-4312"), case("signet-suffix"));
     let folder = tempfile::tempdir().unwrap();
-    copy(&mainnet.join("blocks"), &folder.path().join("blocks"));
-    copy(&signet.join("datadir"), folder.path());
+    Datadir::copied(&mainnet, folder.path());
+    Datadir::copied(&signet.join("datadir"), folder.path());
     let index = folder.path().join("index");
     let dir = folder.path().to_str().unwrap();
     let import = [

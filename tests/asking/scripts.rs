@@ -2,8 +2,9 @@
 
 use crate::answer;
 use crate::case;
-use crate::common::indexed::{Indexed, data, fixture};
-use crate::indexed;
+use crate::common::fixtures::{data, fixture};
+use crate::common::trial::Trial;
+use crate::imported;
 use crate::matured;
 use crate::refusal;
 use serde_json::Value;
@@ -13,7 +14,7 @@ use serde_json::Value;
 fn every_kind_of_script_has_its_amounts_or_is_said_to_be_never_indexed() {
     let zoo = case("script-zoo");
     let blocks = std::fs::read(zoo.join("regtest/blocks/blk00000.dat")).unwrap();
-    let (_files, indexed) = indexed(&matured(&blocks));
+    let indexed = imported(&matured(&blocks));
     let text = std::fs::read_to_string(zoo.join("exp.json")).unwrap();
     let expected: Value = serde_json::from_str(&text).unwrap();
     let mut unindexed = Vec::new();
@@ -26,22 +27,22 @@ fn every_kind_of_script_has_its_amounts_or_is_said_to_be_never_indexed() {
             for command in ["balance", "utxos", "history"] {
                 for json in [&["--json"][..], &[]] {
                     let args = [json, &[command, &raw]].concat();
-                    let err = refusal(&indexed.path, 2, &args);
+                    let err = refusal(indexed.index(), 2, &args);
                     assert!(err.contains("are not indexed"), "{err}");
                     let mixed = [json, &[command, "51", &raw]].concat();
-                    refusal(&indexed.path, 2, &mixed);
+                    refusal(indexed.index(), 2, &mixed);
                 }
             }
             let txid = expected["txid"].as_str().unwrap();
             let outpoint = format!("{txid}:{}", right["vout"]);
-            let out = answer(&indexed.path, &["--json", "outpoint", &outpoint]);
+            let out = answer(indexed.index(), &["--json", "outpoint", &outpoint]);
             let found: Value = serde_json::from_str(&out).unwrap();
             assert_eq!(found["amount_sat"], right["received"]);
             unindexed.push(kind.as_str());
             continue;
         }
         for name in names {
-            let out = answer(&indexed.path, &["--json", "balance", name]);
+            let out = answer(indexed.index(), &["--json", "balance", name]);
             let found: Value = serde_json::from_str(&out).unwrap();
             for (field, right_field) in [
                 ("received_sat", "received"),
@@ -60,14 +61,14 @@ fn every_kind_of_script_has_its_amounts_or_is_said_to_be_never_indexed() {
 #[cfg_attr(without_shared, ignore = "needs ../shared")]
 fn a_public_key_is_refused_and_its_script_has_what_it_received() {
     let mainnet = fixture("mainnet-4312");
-    let indexed = Indexed::of(&mainnet, 10_000);
+    let indexed = Trial::of(&mainnet).imported();
     // Block 9's coinbase pays it.
     let key = "0411db93e1dcdb8a016b49840f8c53bc1eb68a382e97b1482ecad7b148a6909a5c\
         b2e0eaddfb84ccf9744464f82e160bfa9b8b64f9d4c03f999b8643f656b412a3";
-    let err = refusal(&indexed.path, 2, &["balance", key]);
+    let err = refusal(indexed.index(), 2, &["balance", key]);
     let advised = format!("pk({key})");
     assert!(err.contains(&advised), "{err}");
-    let out = answer(&indexed.path, &["--json", "balance", &advised]);
+    let out = answer(indexed.index(), &["--json", "balance", &advised]);
     let found: Value = serde_json::from_str(&out).unwrap();
     assert_eq!(found["received_sat"], 19_500_000_000u64);
     assert_eq!(found["balance_sat"], 1_800_000_000);
@@ -75,9 +76,9 @@ fn a_public_key_is_refused_and_its_script_has_what_it_received() {
 
 #[test]
 fn an_address_is_found_whatever_was_copied_with_it() {
-    let indexed = Indexed::of(&data(), 10_000);
+    let indexed = Trial::of(&data()).imported();
     let address = "bcrt1qyq8dns7p6a20s5w8jd8a52nvrngkx2r5nqdmn5u7zkweuphul4nsvnjjf0";
-    let plain = answer(&indexed.path, &["--json", "balance", address]);
+    let plain = answer(indexed.index(), &["--json", "balance", address]);
     assert!(plain.contains("\"received_sat\":4177632679"));
     for wrapped in [
         format!(" {address}\r\n"),
@@ -85,7 +86,7 @@ fn an_address_is_found_whatever_was_copied_with_it() {
         address.to_uppercase(),
     ] {
         assert_eq!(
-            answer(&indexed.path, &["--json", "balance", &wrapped]),
+            answer(indexed.index(), &["--json", "balance", &wrapped]),
             plain
         );
     }
@@ -94,7 +95,7 @@ fn an_address_is_found_whatever_was_copied_with_it() {
         (address.replace("bcrt1qy", "bcrt1Qy"), "this is mixed"),
         (address.replace("bcrt1", "bc1"), "checksum is wrong"),
     ] {
-        let err = refusal(&indexed.path, 2, &["utxos", &typo]);
+        let err = refusal(indexed.index(), 2, &["utxos", &typo]);
         assert!(err.contains(reason), "{err}");
     }
 }
@@ -102,12 +103,12 @@ fn an_address_is_found_whatever_was_copied_with_it() {
 /// Whoever looks over the shoulder, or reads the log, is not to have it.
 #[test]
 fn a_private_key_is_refused_and_not_shown_again() {
-    let indexed = Indexed::of(&data(), 10_000);
+    let indexed = Trial::of(&data()).imported();
     for secret in [
         "5HueCGU8rMjxEXxiPuD5BDku4MkFqeZyd4dZ1jvhTVqvbTLvyTJ",
         "xprv9s21ZrQH143K3QTDL4LXw2F7HEK3wJUD2nW2nRk4stbPy6cq3jPPqjiChkVvvNKmPGJxWUtg6LnF5kejMRNNU3TGtRBeJgk33yuGBxrMPHi",
     ] {
-        let err = refusal(&indexed.path, 2, &["balance", secret]);
+        let err = refusal(indexed.index(), 2, &["balance", secret]);
         assert!(err.contains("'***' is no script"), "{err}");
         assert!(!err.contains(&secret[..10]), "{err}");
     }

@@ -84,6 +84,32 @@ pub fn write_datadir(chain: &Chain, path: &Path, order: &[BlockHash], layout: La
 }
 
 impl Datadir {
+    /// Files that are there already, of the one network whose they are. Nothing can be appended to them.
+    pub fn found(path: &Path) -> Datadir {
+        let networks = std::fs::read_dir(path).unwrap();
+        let networks = networks.map(|entry| entry.unwrap().path());
+        let mut folders = networks.chain([path.to_owned()]).map(|f| f.join("blocks"));
+        Datadir {
+            path: path.to_owned(),
+            blocks: folders.find(|folder| folder.is_dir()).unwrap(),
+            layout: Layout::default(),
+            files: Vec::new(),
+            junk: Rng::new(7),
+        }
+    }
+
+    /// The same of a copy, for a test that changes them.
+    pub fn copied(from: &Path, to: &Path) -> Datadir {
+        let from = Datadir::found(from);
+        let blocks = to.join(from.blocks.strip_prefix(&from.path).unwrap());
+        std::fs::create_dir_all(&blocks).unwrap();
+        for entry in std::fs::read_dir(&from.blocks).unwrap() {
+            let entry = entry.unwrap();
+            std::fs::copy(entry.path(), blocks.join(entry.file_name())).unwrap();
+        }
+        Datadir::found(to)
+    }
+
     /// Writes further blocks behind the last; a record that was cut short is completed.
     pub fn append(&mut self, chain: &Chain, order: &[BlockHash]) {
         let first_changed = self.files.len() - 1;
@@ -148,7 +174,7 @@ impl Datadir {
         self.blocks.join(format!("blk{number:05}.dat"))
     }
 
-    /// How many files there are.
+    /// How many files were written.
     pub fn file_count(&self) -> usize {
         self.files.len()
     }

@@ -7,7 +7,7 @@ pub mod chain;
 pub mod check;
 pub mod coins;
 pub mod datadir;
-pub mod indexed;
+pub mod fixtures;
 pub mod parts;
 pub mod random;
 pub mod rng;

@@ -1,6 +1,7 @@
 //! A datadir, an index beside it, and imports from the one into the other.
 //!
-//! Invariant: both are in one folder that goes away with the trial.
+//! Invariant: the index, and the datadir if it is the trial's own, are in one folder that goes away with the
+//! trial.
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -8,6 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use bitcoin::BlockHash;
 use bitcoin::hashes::Hash;
 use blkdex::datadir::{Location, Source};
+use blkdex::error::unwatched;
 use blkdex::import::chain::Chain as FoundChain;
 use blkdex::import::events::{Event, Notice, Summary, Watch};
 use blkdex::import::{Options, import};
@@ -20,6 +22,9 @@ use super::chain::Chain;
 use super::check::check;
 use super::datadir::{Datadir, Layout, write_datadir};
 use super::truth::Truth;
+
+/// The least that works.
+pub const MEMORY_BYTES: usize = blkdex::memory::plan::BUDGET_BYTES_MIN;
 
 /// See the module documentation.
 pub struct Trial {
@@ -53,33 +58,56 @@ impl Trial {
 
     /// These blocks, laid out like this.
     pub fn with(chain: &Chain, order: &[BlockHash], layout: Layout) -> Trial {
-        // A file system in memory, where there is one: durable commits cost nothing there.
-        let memory = Path::new("/dev/shm");
-        let folder = match memory.is_dir() {
-            true => tempfile::tempdir_in(memory).unwrap(),
-            false => tempfile::tempdir().unwrap(),
-        };
-        let path = folder.path().join("datadir");
-        let datadir = write_datadir(chain, &path, order, layout);
-        let options = Options {
-            source: source(path),
-            index: folder.path().join("index.redb"),
-            memory_bytes: 128 << 20,
-            table_bytes: None,
-            segment_bytes: None,
-            until: None,
-            commit_every: 10_000,
-            invalid: Vec::new(),
-            checks_witness: true,
-            ignores_lacks: false,
-            ledger: Default::default(),
-        };
+        let folder = folder();
+        let datadir = write_datadir(chain, &folder.path().join("datadir"), order, layout);
+        Trial {
+            written: order.len(),
+            ..Trial::begin(folder, datadir)
+        }
+    }
+
+    /// The files of a node, which stay as they are.
+    pub fn of(datadir: &Path) -> Trial {
+        Trial::begin(folder(), Datadir::found(datadir))
+    }
+
+    /// A copy of the files of a node.
+    pub fn of_copy(datadir: &Path) -> Trial {
+        let folder = folder();
+        let copy = Datadir::copied(datadir, &folder.path().join("datadir"));
+        Trial::begin(folder, copy)
+    }
+
+    fn begin(folder: TempDir, datadir: Datadir) -> Trial {
+        let options = options(&datadir.path, folder.path().join("index.redb"));
         Trial {
             folder,
             datadir,
             options,
-            written: order.len(),
+            written: 0,
         }
+    }
+
+    /// The same, when all is imported.
+    pub fn imported(self) -> Trial {
+        unwatched(|watch| import(&self.options, watch)).unwrap();
+        self
+    }
+
+    /// The same, with a commit every so many blocks.
+    pub fn imported_every(mut self, blocks: u32) -> Trial {
+        self.options.commit_every = blocks;
+        self.imported()
+    }
+
+    /// The index file.
+    pub fn index(&self) -> &Path {
+        &self.options.index
+    }
+
+    /// A block or undo file.
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.datadir.blocks.join(name)
     }
 
     /// The same, with a table of so few slots that nearly every spend misses.
@@ -163,11 +191,25 @@ impl Trial {
 }
 
 /// A datadir as `--datadir` gives it.
-pub fn source(path: PathBuf) -> Source {
-    Source {
-        location: Location::Datadir(path),
-        network: None,
-        signet_challenge: None,
+pub fn source(path: impl Into<PathBuf>) -> Source {
+    Source::new(Location::Datadir(path.into()))
+}
+
+/// What an import with little memory is to do.
+pub fn options(datadir: &Path, index: PathBuf) -> Options {
+    Options {
+        memory_bytes: MEMORY_BYTES,
+        checks_witness: true,
+        ..Options::new(source(datadir), index)
+    }
+}
+
+/// A folder in a file system in memory, where there is one: durable commits cost nothing there.
+pub fn folder() -> TempDir {
+    let memory = Path::new("/dev/shm");
+    match memory.is_dir() {
+        true => tempfile::tempdir_in(memory).unwrap(),
+        false => tempfile::tempdir().unwrap(),
     }
 }
 

@@ -11,6 +11,7 @@ use bitcoin::BlockHash;
 
 use super::judge::{self, Said};
 use super::run::Run;
+use crate::common::trial::options;
 
 /// See the module documentation.
 pub struct Core(RefCell<Process>);
@@ -60,7 +61,7 @@ impl Core {
         let tip = self.tip();
         self.ask("end");
         result?;
-        let options = judge::options(folder.path(), folder.path().join("index.redb"));
+        let options = options(folder.path(), folder.path().join("index.redb"));
         compare(&judge::import_said(&options), tip)
             .map_err(|words| format!("Core's own files: {words}"))
     }

@@ -4,7 +4,7 @@
 //! hold now.
 
 use std::collections::HashSet;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
 use bitcoin::BlockHash;
@@ -18,7 +18,6 @@ use blkdex::index::Index;
 
 use super::disk::Disk;
 use super::tree::Tree;
-use crate::common::trial::source;
 
 /// What an import came to.
 #[derive(Clone, Debug)]
@@ -41,23 +40,6 @@ pub enum Said {
 pub struct Before {
     pub tip: BlockHash,
     pub settled: u32,
-}
-
-/// What an import with little memory is to do.
-pub fn options(datadir: &Path, index: PathBuf) -> Options {
-    Options {
-        source: source(datadir.to_owned()),
-        index,
-        memory_bytes: 128 << 20,
-        table_bytes: None,
-        segment_bytes: None,
-        until: None,
-        commit_every: 10_000,
-        invalid: Vec::new(),
-        checks_witness: true,
-        ignores_lacks: false,
-        ledger: Default::default(),
-    }
 }
 
 /// Imports, and listens.

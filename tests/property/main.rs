@@ -21,6 +21,7 @@ mod tree;
 
 use std::collections::BTreeMap;
 
+use common::trial::folder;
 use proptest::strategy::Strategy;
 use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestError, TestRng, TestRunner};
 use run::{Run, Seen};
@@ -32,14 +33,6 @@ const CHAINS: u64 = 60;
 fn number(name: &str, default: u64) -> u64 {
     let text = std::env::var(name).ok();
     text.map_or(default, |text| text.parse().unwrap())
-}
-
-fn folder() -> tempfile::TempDir {
-    let memory = std::path::Path::new("/dev/shm");
-    match memory.is_dir() {
-        true => tempfile::tempdir_in(memory).unwrap(),
-        false => tempfile::tempdir().unwrap(),
-    }
 }
 
 /// Plays a scenario; a panic is a failure as any other.

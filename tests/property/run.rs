@@ -14,6 +14,7 @@ use super::judge::{self, Before, Said};
 use super::scenario::{Scenario, Step};
 use super::tree::Tree;
 use crate::common::check::check;
+use crate::common::trial::options;
 use crate::common::truth::Truth;
 
 /// What was seen in a run, so that a test can tell that it tests something.
@@ -145,8 +146,8 @@ impl<'s> Run<'s> {
     /// what they said, in this order.
     pub fn import_and_judge(&mut self) -> Result<(Said, Said), String> {
         let datadir = self.folder.join("datadir");
-        let kept = judge::options(&datadir, self.folder.join("kept.redb"));
-        let new = judge::options(&datadir, self.folder.join("new.redb"));
+        let kept = options(&datadir, self.folder.join("kept.redb"));
+        let new = options(&datadir, self.folder.join("new.redb"));
         let before = judge::before(&kept.index);
         let is_deep = self.disk.has_bad_bodies();
         let foreseen = [&new, &kept].map(|options| judge::diagnose(options, is_deep));

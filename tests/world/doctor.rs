@@ -6,7 +6,7 @@ use std::process::Command;
 use super::blkdex;
 use crate::common::chain::Chain;
 use crate::common::datadir::Layout;
-use crate::common::indexed::fixture;
+use crate::common::fixtures::fixture;
 use crate::common::trial::Trial;
 use serde_json::Value;
 

@@ -157,12 +157,7 @@ mod tests {
     use std::path::{Path, PathBuf};
 
     fn open(dir: PathBuf) -> Datadir {
-        Datadir::open(&Source {
-            location: Location::BlocksDir(dir),
-            network: None,
-            signet_challenge: None,
-        })
-        .expect("opens")
+        Datadir::open(&Source::new(Location::BlocksDir(dir))).expect("opens")
     }
 
     /// Places of all blocks of the best chain but the genesis block.

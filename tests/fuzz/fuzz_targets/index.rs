@@ -1,6 +1,8 @@
 //! A whole index with a few bytes changed: an error, or the right rows.
 #![no_main]
 
+use blkdex::datadir::{Location, Source};
+use blkdex::import::Options;
 use blkdex::index::Index;
 use blkdex::primitives::position::Height;
 use blkdex::runs::row::{CoinRow, FundingRow, Row, SpendingRow, TxidRow};
@@ -18,23 +20,8 @@ struct Whole {
 static WHOLE: LazyLock<Whole> = LazyLock::new(|| {
     let folder = tempfile::tempdir_in("/dev/shm").unwrap();
     let path = folder.path().join("index.redb");
-    let options = blkdex::import::Options {
-        source: blkdex::datadir::Source {
-            location: blkdex::datadir::Location::Datadir(concat!(env!("CARGO_MANIFEST_DIR"), "/../../data").into()),
-            network: None,
-            signet_challenge: None,
-        },
-        index: path.clone(),
-        memory_bytes: 128 << 20,
-        table_bytes: None,
-        segment_bytes: None,
-        until: None,
-        commit_every: 100,
-        invalid: Vec::new(),
-        checks_witness: false,
-            ignores_lacks: false,
-        ledger: Default::default(),
-    };
+    let data = Location::Datadir(concat!(env!("CARGO_MANIFEST_DIR"), "/../../data").into());
+    let options = Options { commit_every: 100, ..Options::new(Source::new(data), &path) };
     blkdex::error::unwatched(|watch| blkdex::import::import(&options, watch)).unwrap();
     let (rows, blocks) = read(&path).unwrap();
     Whole { bytes: std::fs::read(&path).unwrap(), folder, rows, blocks }

@@ -21,8 +21,7 @@ fuzz_target!(|bytes: &[u8]| {
         std::fs::write(folder.path().join("blk00000.dat"), first).unwrap();
         std::fs::write(folder.path().join("blk00001.dat"), second).unwrap();
         let location = Location::BlocksDir(folder.path().to_owned());
-        let source = Source { location, network: None, signet_challenge: None };
-        let Ok(datadir) = Datadir::open(&source) else { return };
+        let Ok(datadir) = Datadir::open(&Source::new(location)) else { return };
         ARENA.with_borrow_mut(|arena| {
             let mut tree = HeaderTree::new(arena, Root::Genesis(datadir.network().genesis_hash));
             let Ok(scanned) = unwatched(|watch| scan(&datadir, &[], &mut tree, watch)) else { return };

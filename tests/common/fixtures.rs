@@ -1,24 +1,16 @@
-//! Indexes made by the library, and what Bitcoin Core said of the same blocks.
+//! Datadirs that real nodes wrote, and what Bitcoin Core said of the same blocks.
 
 use std::path::{Path, PathBuf};
 
 use bitcoin::consensus::deserialize;
 use bitcoin::{Block, ScriptBuf};
-use blkdex::datadir::{BlockReader, Location, Source};
-use blkdex::error::unwatched;
-use blkdex::import::{Options, import};
+use blkdex::datadir::{BlockReader, Location};
 use blkdex::index::Index;
 use blkdex::primitives::position::Height;
-use blkdex::store::QUERY_CACHE_BYTES;
 use serde_json::Value;
 
+use super::trial::Trial;
 use super::truth::Truth;
-
-/// An index in a folder of its own.
-pub struct Indexed {
-    pub folder: tempfile::TempDir,
-    pub path: PathBuf,
-}
 
 /// The datadir in the repository.
 pub fn data() -> PathBuf {
@@ -41,36 +33,13 @@ pub fn expected(datadir: &Path) -> Value {
     serde_json::from_str(&text).unwrap()
 }
 
-impl Indexed {
-    /// The whole of a datadir, committed every so many blocks.
-    pub fn of(datadir: &Path, commit_every: u32) -> Indexed {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("index.redb");
-        let options = Options {
-            source: Source {
-                location: Location::Datadir(datadir.to_owned()),
-                network: None,
-                signet_challenge: None,
-            },
-            index: path.clone(),
-            memory_bytes: 128 << 20,
-            table_bytes: None,
-            segment_bytes: None,
-            until: None,
-            commit_every,
-            invalid: vec![],
-            checks_witness: false,
-            ignores_lacks: false,
-            ledger: Default::default(),
-        };
-        unwatched(|watch| import(&options, watch)).unwrap();
-        Indexed { folder, path }
-    }
-
-    /// Opened for questions.
-    pub fn open(&self) -> Index {
-        Index::open(&self.path, QUERY_CACHE_BYTES).unwrap()
-    }
+/// `data`, or a shared fixture, imported with several commits; with what Core says of it.
+pub fn imported(name: &str) -> (Trial, Value) {
+    let datadir = match name {
+        "data" => data(),
+        name => fixture(name),
+    };
+    (Trial::of(&datadir).imported_every(50), expected(&datadir))
 }
 
 /// The truth about the blocks that an index says are its chain, decoded by `bitcoin`.
