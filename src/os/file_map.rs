@@ -19,11 +19,11 @@ impl FileMap {
     /// # Errors
     /// [`crate::os::Fault::Io`].
     pub fn new(file: &File, path: &Path) -> Result<FileMap> {
-        // SAFETY: assumed is that nobody writes to the file, which its caller has reason to believe and
-        // nobody can promise. If somebody does, bytes change while they are read: what is parsed out of
-        // them is then wrong, but every length and every hash is checked, as with any damaged file. If
-        // somebody shortens it, reading behind its new end raises SIGBUS, which ends the process with
-        // the name of the file (`sigbus`). Both are accepted: copying everything would cost more.
+        // SAFETY: assumed is that nobody writes to the file, which the caller has reason to believe and
+        // nobody can promise. If somebody does, bytes may change while they are parsed: checks of that
+        // block fail or are void, but no length is used unchecked. If somebody shortens it, reading behind
+        // its new end raises SIGBUS, which ends the process with the file's name (`sigbus`). Both are
+        // accepted: to copy everything would cost more.
         let map = unsafe { Mmap::map(file) }.map_err(io_error("map", path))?;
         let _ = map.advise(Advice::Sequential);
         Ok(FileMap(map))
