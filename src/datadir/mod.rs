@@ -71,7 +71,7 @@ pub use leftovers::{Leftover, LeftoverKind, LeftoversOfFile, leftovers_of};
 pub use reader::BlockReader;
 use records::{Record, RecordReader};
 pub use scan::{ScanProgress, Scanned, Scanning, Watch, copies_of, scan};
-pub use undo::UndoFile;
+pub use undo::{UndoFile, UndoFiles};
 pub use xor::XorKey;
 
 /// Files searched for a first record before the folder is said to hold none: reading all of a full
@@ -244,6 +244,11 @@ impl Datadir {
     /// Hash of the block at `place`, in internal byte order, from its header.
     pub fn hash_at(&self, place: Place) -> Result<[u8; 32]> {
         Ok(header::hash_of(&self.header_at(place)?))
+    }
+
+    /// The undo files beside the block files.
+    pub fn undo_files(&self) -> UndoFiles {
+        UndoFiles::new(self.blocks_dir.clone(), self.xor_key)
     }
 
     /// A reader of records that knows all networks, so that a foreign block is recognized.

@@ -16,6 +16,7 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use super::files::{block_file_path, read_at};
+use super::undo::UndoFiles;
 use super::xor::XorKey;
 use crate::Result;
 use crate::datadir::Datadir;
@@ -108,35 +109,9 @@ impl BlockReader {
         &self.blocks_dir
     }
 
-    /// The undo file beside block file `number` (Bitcoin Core, `node/blockstorage.cpp`: `rev?????.dat`).
-    pub fn undo_path(&self, number: u32) -> PathBuf {
-        self.blocks_dir.join(format!("rev{number:05}.dat"))
-    }
-
-    /// Length of an undo file; `None` if it is not there.
-    ///
-    /// # Errors
-    /// [`crate::os::Fault::Io`].
-    pub fn undo_bytes(&self, number: u32) -> Result<Option<u64>> {
-        let path = self.undo_path(number);
-        match std::fs::metadata(&path) {
-            Ok(meta) => Ok(Some(meta.len())),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(io_error("look at", &path)(error)),
-        }
-    }
-
-    /// Reads the first bytes of an undo file, un-XORed; `into` says how many.
-    ///
-    /// # Errors
-    /// [`crate::os::Fault::Io`], also if there are not so many.
-    pub fn read_undo(&self, number: u32, into: &mut [u8]) -> Result<()> {
-        use std::io::Read;
-        let path = self.undo_path(number);
-        let mut file = open_file(&path)?;
-        file.read_exact(into).map_err(io_error("read", &path))?;
-        self.key.apply(into, 0);
-        Ok(())
+    /// The undo files beside the block files.
+    pub fn undo_files(&self) -> UndoFiles {
+        UndoFiles::new(self.blocks_dir.clone(), self.key)
     }
 
     /// The bytes at `place`, un-XORed. They are those on disk: nothing is checked but that they are

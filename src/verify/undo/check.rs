@@ -12,6 +12,7 @@
 
 use super::difference::first_difference;
 use super::{Record, Records};
+use crate::datadir::{UndoFile, UndoFiles};
 use crate::index::meta::rand_key;
 use crate::memory::part::Part;
 use crate::memory::region::Region;
@@ -66,6 +67,7 @@ struct Check<'c, 'i> {
     /// File and height of every block, as one number, ascending.
     by_file: Region<u64>,
     states: Region<u8>,
+    files: UndoFiles,
     undo: Region<u8>,
     counts: UndoCounts,
 }
@@ -83,6 +85,7 @@ pub fn check_undo(
 ) -> Result<UndoCounts> {
     let blocks = set.height().0 as usize + 1;
     let rows = spent_rows(set.snapshot(), set.height());
+    let files = set.reader().undo_files();
     let mut by_file = Region::new(Part::UndoFiles, blocks)?;
     let mut largest = 0;
     let mut file = None;
@@ -90,7 +93,8 @@ pub fn check_undo(
         let place = set.snapshot().place(Height(height))?;
         *entry = u64::from(place.file) << 32 | u64::from(height);
         if file.replace(place.file) != Some(place.file) {
-            largest = largest.max(set.reader().undo_bytes(place.file)?.unwrap_or(0));
+            let undo = files.open(place.file)?;
+            largest = largest.max(undo.map_or(0, |undo| undo.bytes()));
         }
     }
     by_file.sort_unstable();
@@ -107,6 +111,7 @@ pub fn check_undo(
         sums: Region::new(Part::UndoFiles, blocks)?,
         by_file,
         states: Region::new(Part::UndoFiles, blocks)?,
+        files,
         undo: Region::new(Part::UndoFiles, largest as usize)?,
         counts: UndoCounts::default(),
     };
@@ -147,8 +152,8 @@ impl Check<'_, '_> {
             let end = self
                 .by_file
                 .partition_point(|entry| (entry >> 32) as u32 <= file);
-            if let Some(bytes) = self.set.reader().undo_bytes(file)? {
-                self.take_file(file, bytes as usize, start..end, watch)?;
+            if let Some(undo) = self.files.open(file)? {
+                self.take_file(file, &undo, start..end, watch)?;
             }
             start = end;
         }
@@ -158,14 +163,13 @@ impl Check<'_, '_> {
     fn take_file(
         &mut self,
         file: u32,
-        bytes: usize,
+        undo_file: &UndoFile,
         blocks: Range<usize>,
         watch: &mut Watch<'_>,
     ) -> Result<()> {
         let mut undo = std::mem::replace(&mut self.undo, Region::new(Part::UndoFiles, 0)?);
-        // A file that grew since it was measured is read up to where it ended then.
-        let undo_bytes = bytes.min(undo.len());
-        self.set.reader().read_undo(file, &mut undo[..undo_bytes])?;
+        // A file that grew since the largest was measured is read as far as there is room.
+        let undo_bytes = undo_file.read_at(&mut undo, 0)?;
         let magic = self.set.snapshot().index().meta().magic;
         let mut strays = Vec::new();
         let mut next = blocks.start;
@@ -244,7 +248,7 @@ impl Check<'_, '_> {
     fn in_file(&self, file: u32, source: Error) -> Error {
         match source.fault() {
             Some(Fault::Coded { .. }) => Fault::InFile {
-                path: self.set.reader().undo_path(file),
+                path: self.files.path(file),
                 source: Box::new(source),
             }
             .into(),
@@ -304,9 +308,9 @@ impl Check<'_, '_> {
                 DIFFERENT => return Err(self.difference(at, buffer)?),
                 state => {
                     let file = self.set.snapshot().place(at)?.file;
-                    let is_there = self.set.reader().undo_bytes(file)?.is_some();
+                    let is_there = self.files.open(file)?.is_some();
                     if state == DAMAGED || is_there && Some(height) < seen {
-                        let path = self.set.reader().undo_path(file);
+                        let path = self.files.path(file);
                         return Err(Fault::UndoMissing { path, height: at }.into());
                     }
                     self.counts.without += 1;
@@ -318,9 +322,10 @@ impl Check<'_, '_> {
 
     fn difference(&mut self, height: Height, buffer: &mut [SpendingRow]) -> Result<Error> {
         let file = self.set.snapshot().place(height)?.file;
-        let bytes = self.set.reader().undo_bytes(file)?.unwrap_or(0) as usize;
-        let bytes = bytes.min(self.undo.len());
-        self.set.reader().read_undo(file, &mut self.undo[..bytes])?;
+        let bytes = match self.files.open(file)? {
+            Some(undo) => undo.read_at(&mut self.undo, 0)?,
+            None => 0,
+        };
         let row = self.set.snapshot().block(height)?;
         let magic = self.set.snapshot().index().meta().magic;
         let prev = prev_hash_of(&row.header);
@@ -332,7 +337,7 @@ impl Check<'_, '_> {
                 first_difference(self.set, &self.heights, height, &record, file, buffer)
             }
             None => Ok(Fault::UndoMissing {
-                path: self.set.reader().undo_path(file),
+                path: self.files.path(file),
                 height,
             }
             .into()),

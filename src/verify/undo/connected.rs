@@ -2,10 +2,12 @@
 //!
 //! Invariant: "no" is said only after every record of the file was looked at.
 //!
+//! Of most records only the head is read, and of none more than a piece at a time: the doctor asks this
+//! whatever memory there is, so [`super::Records`], which has a whole file in memory, does not do.
+//!
 //! Memory: one buffer of [`PIECE_BYTES`], and where the last records begin.
 
-use super::UNDO_BYTES_MAX;
-use super::{CHECKSUM_BYTES, HEAD_BYTES, MAGIC_BYTES};
+use super::record::{CHECKSUM_BYTES, Checksum, HEAD_BYTES, Head, MAGIC_BYTES, UNDO_BYTES_MAX};
 use crate::Result;
 use crate::datadir::{BlockReader, Datadir, UndoFile};
 use crate::primitives::compact_size;
@@ -13,7 +15,6 @@ use crate::primitives::header;
 use crate::primitives::header::HEADER_BYTES;
 use crate::primitives::position::Place;
 use crate::primitives::wire::Hash32;
-use bitcoin::hashes::{Hash, HashEngine, sha256d};
 
 /// Bytes that are read at once.
 const PIECE_BYTES: usize = 64 << 10;
@@ -29,7 +30,7 @@ const LAST_RECORDS: usize = 64;
 pub fn is_connected(datadir: &Datadir, place: Place) -> Result<Option<bool>> {
     let prev_hash = header::prev_hash_of(&datadir.header_at(place)?);
     let txs = txs_of(datadir, place)?;
-    let Some(file) = datadir.open_undo(place.file)? else {
+    let Some(file) = datadir.undo_files().open(place.file)? else {
         return Ok(None);
     };
     let mut search = Search {
@@ -108,15 +109,14 @@ impl Search {
     fn next(&mut self, at: u64) -> Result<Option<Found>> {
         let mut head = [0; HEAD_BYTES];
         let read = self.file.read_at(&mut head, at)?;
-        let (magic, length) = head.split_at(MAGIC_BYTES);
-        let bytes = u32::from_le_bytes(length.try_into().expect("four bytes are left"));
+        let head = Head(head);
         let found = Found {
             offset_bytes: at + HEAD_BYTES as u64,
-            bytes,
+            bytes: head.length(),
         };
         let is_whole = read == HEAD_BYTES
-            && magic == self.magic
-            && bytes <= UNDO_BYTES_MAX
+            && head.is_of(self.magic)
+            && found.bytes <= UNDO_BYTES_MAX
             && found.end_bytes() <= self.file.bytes();
         Ok(is_whole.then_some(found))
     }
@@ -129,8 +129,7 @@ impl Search {
         if compact_size::first_of(&first) != Some(self.txs - 1) {
             return Ok(false);
         }
-        let mut engine = sha256d::Hash::engine();
-        engine.input(&self.prev_hash);
+        let mut computed = Checksum::after(&self.prev_hash);
         let end = record.offset_bytes + u64::from(record.bytes);
         let mut at = record.offset_bytes;
         while at < end {
@@ -139,13 +138,12 @@ impl Search {
             if read == 0 {
                 return Ok(false);
             }
-            engine.input(&self.buffer[..read]);
+            computed.add(&self.buffer[..read]);
             at += read as u64;
         }
         let mut checksum = [0; CHECKSUM_BYTES];
         let read = self.file.read_at(&mut checksum, end)?;
-        let is_same = sha256d::Hash::from_engine(engine).to_byte_array() == checksum;
-        Ok(read == CHECKSUM_BYTES && is_same)
+        Ok(read == CHECKSUM_BYTES && computed.is(checksum))
     }
 }
 
