@@ -18,6 +18,8 @@
 //! - **spill**: a full buffer becomes a run that nothing names yet; **commit**: all of a batch's runs
 //!   are named, together with the new tip.
 //! - **tip**: the last committed block; **settled**: what no reorganisation can reach any more.
+//! - **place**: where the bytes of a block are on disk; **scan state**: what one scan of the block files
+//!   leaves to the next, which reads only what has changed.
 //!
 //! # Modules
 //!

@@ -14,6 +14,7 @@ use crate::error::Topic;
 use crate::primitives::header;
 use crate::primitives::network::NetworkName;
 use crate::primitives::position::Place;
+
 /// Records between two pieces of news within a file.
 const PROGRESS_RECORDS: u64 = 4096;
 
@@ -53,7 +54,7 @@ pub struct Scanned {
     pub bytes: u64,
     /// Whole records read.
     pub records: u64,
-    /// RecordsRead of a block that was there already.
+    /// Records of a block that was there already.
     pub duplicates: u64,
     /// Blocks that came before their parent, which came later.
     pub out_of_order: u64,

@@ -42,7 +42,9 @@ pub const PLACES: TableDefinition<'static, u32, &[u8]> = TableDefinition::new("p
 
 /// Bytes of a [`BlockRow`].
 pub const BLOCK_ROW_BYTES: usize = 152;
-const _: () = assert!(HEADER_BYTES + 32 + 5 * 8 == BLOCK_ROW_BYTES);
+const HASH_AT: usize = HEADER_BYTES;
+const NUMBERS_AT: usize = HASH_AT + 32;
+const _: () = assert!(NUMBERS_AT + 5 * 8 == BLOCK_ROW_BYTES);
 
 /// Bytes of a [`Place`] in the index.
 pub const PLACE_BYTES: usize = 16;
@@ -86,8 +88,8 @@ impl BlockRow {
     /// The row's bytes.
     pub fn encode(&self) -> [u8; BLOCK_ROW_BYTES] {
         let mut bytes = [0; BLOCK_ROW_BYTES];
-        bytes[..80].copy_from_slice(&self.header);
-        bytes[80..112].copy_from_slice(&self.hash);
+        bytes[..HASH_AT].copy_from_slice(&self.header);
+        bytes[HASH_AT..NUMBERS_AT].copy_from_slice(&self.hash);
         let numbers = [
             self.first_txo.0,
             self.txs,
@@ -95,7 +97,7 @@ impl BlockRow {
             self.outputs,
             self.coins,
         ];
-        LittleEndian::write_u64_into(&numbers, &mut bytes[112..]);
+        LittleEndian::write_u64_into(&numbers, &mut bytes[NUMBERS_AT..]);
         bytes
     }
 
@@ -105,10 +107,12 @@ impl BlockRow {
             return None;
         }
         let mut numbers = [0; 5];
-        LittleEndian::read_u64_into(&bytes[112..], &mut numbers);
+        LittleEndian::read_u64_into(&bytes[NUMBERS_AT..], &mut numbers);
         Some(BlockRow {
-            header: bytes[..80].try_into().expect("length checked above"),
-            hash: bytes[80..112].try_into().expect("length checked above"),
+            header: bytes[..HASH_AT].try_into().expect("length checked above"),
+            hash: bytes[HASH_AT..NUMBERS_AT]
+                .try_into()
+                .expect("length checked above"),
             first_txo: Txo(numbers[0]),
             txs: numbers[1],
             inputs: numbers[2],

@@ -8,6 +8,7 @@
 //! | `consensus.rs` | the numbers that bound a block |
 //! | `header.rs` | the fields of a header, and its hash |
 //! | `pow.rs` | proof of work |
+//! | `bip34.rs` | the height that a coinbase names |
 //! | `compact_size.rs` | counts and lengths |
 //! | `coin.rs` | a coin, and the bytes that Bitcoin Core hashes of it |
 //! | `amount.rs` | amounts in bitcoin, as Core prints them |
@@ -17,6 +18,7 @@
 //! | `fingerprint/` | keyed hashes of outpoints, scripts and txids |
 
 pub mod amount;
+pub mod bip34;
 pub mod coin;
 pub mod compact_size;
 pub mod consensus;
