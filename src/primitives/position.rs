@@ -86,7 +86,7 @@ impl TxNum {
         TxNum(Txo(self.0.0 + outputs as u64))
     }
 
-    /// Whether the transaction had been when the chain's outputs ended at `end`.
+    /// Whether it is a transaction of the chain whose outputs end before `end`.
     #[inline(always)]
     pub fn is_below(self, end: Txo) -> bool {
         self.0 < end
