@@ -9,7 +9,7 @@ use blkdex::Error;
 use blkdex::datadir;
 use blkdex::datadir::{Datadir, EndState, LeftoverKind};
 use blkdex::import;
-use blkdex::import::events::Notice;
+use blkdex::import::events::{Event, Notice, Watch};
 use blkdex::index::Index;
 use blkdex::primitives::position::{Height, Place};
 use blkdex::runs::catalogue::Run;
@@ -19,6 +19,7 @@ use common::datadir::{Layout, write_datadir};
 use common::random::Options;
 use common::trial::{Trial, source};
 use common::truth::Truth;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 fn chain(blocks: u32) -> Chain {
     let options = Options {
@@ -462,4 +463,30 @@ fn a_last_file_that_is_gone_for_a_while_changes_nothing() {
         trial.open().tip().unwrap().1.hash,
         chain.tip().to_byte_array()
     );
+}
+
+#[test]
+fn a_wish_to_stop_during_the_scan_leaves_the_index_as_it_was() {
+    let chain = chain(60);
+    let trial = Trial::with(&chain, chain.made(), small_files());
+    let stopped_while_scanning = || {
+        let stop = AtomicBool::new(false);
+        let mut watch = Watch {
+            stop: &stop,
+            tell: &mut |event| {
+                if let Event::Scan(_) = event {
+                    stop.store(true, Ordering::Relaxed);
+                }
+            },
+        };
+        import::import(&trial.options, &mut watch).unwrap()
+    };
+    let summary = stopped_while_scanning();
+    assert!(summary.interrupted && summary.tip.is_none());
+    let imported = trial.import().result.unwrap();
+    assert!(!imported.interrupted);
+    let again = stopped_while_scanning();
+    assert!(again.interrupted);
+    assert_eq!(again.tip, imported.tip);
+    trial.check(&chain);
 }

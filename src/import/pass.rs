@@ -1,0 +1,289 @@
+//! One pass over the best chain: block by block into the batch, commits, merges, and blocks that turn out
+//! to be bad.
+//!
+//! Invariant: what is committed is the chain up to the tip; a block that breaks a rule is left out before
+//! anything above it is.
+
+use super::chain::Chain;
+use super::events::{Event, Notice, Progress, Watch};
+use super::keeper::Keeper;
+use super::merging::{Phase, finish_unfinished, merge};
+use super::{BULK_BLOCKS_MIN, Fault, Options};
+use crate::Result;
+use crate::batch::clock::Stage;
+use crate::batch::{BadBlock, Batch, Failure};
+use crate::datadir::{self, BlockReader, Datadir, copies_of};
+use crate::index::Index;
+use crate::index::left_out::{LeftOut, leave_out};
+use crate::index::scan_state::write_places;
+use crate::ledger::record::Moment;
+use crate::primitives::position::{Height, Place};
+use crate::primitives::wire::{self};
+use crate::runs::row::Relation;
+use bitcoin::BlockHash;
+use bitcoin::hashes::Hash;
+use std::sync::atomic::Ordering;
+
+/// Places of blocks read from the index at once.
+const PLACES_PER_READ: u32 = 256;
+
+/// How a pass over the chain ended.
+pub(super) enum End {
+    /// At the last block wanted.
+    Done,
+    /// By a wish; all is committed.
+    Interrupted,
+    /// A block turned out to be invalid: look for the next best chain.
+    Again,
+    /// At a block, the newest, that a node has not written whole yet.
+    NotWhole(Place),
+}
+
+/// A pass, with all that it works on.
+pub(super) struct Import<'a, 'e> {
+    pub(super) options: &'a Options,
+    pub(super) watch: &'a mut Watch<'e>,
+    pub(super) datadir: &'a Datadir,
+    pub(super) chain: &'a Chain,
+    pub(super) index: &'a mut Index,
+    pub(super) batch: &'a mut Batch,
+    pub(super) keeper: &'a mut Keeper,
+    /// Copies of blocks that were tried and are damaged: none is tried twice.
+    pub(super) bad_copies: Vec<Place>,
+}
+
+impl Import<'_, '_> {
+    /// Imports, from the index's tip to the last block wanted, and merges as it goes.
+    pub(super) fn run(&mut self) -> Result<End> {
+        let end = self
+            .options
+            .until
+            .map_or(self.chain.best, |until| until.min(self.chain.best));
+        let mut next = self.index.next_height();
+        self.merge_unfinished()?;
+        if next > end {
+            return Ok(End::Done);
+        }
+        let blocks = end.0 + 1 - next.0;
+        let is_bulk = blocks >= BULK_BLOCKS_MIN;
+        if is_bulk {
+            self.batch.clock.enter(Stage::Table);
+            self.batch.warm(self.index)?;
+        }
+        let settled = self.chain.settled();
+        let mut reader = BlockReader::new(self.datadir)?;
+        self.batch.load_coinbases(self.index, &mut reader)?;
+        let mut progress = Progress::new(next, end, self.chain.bytes);
+        let mut places = Places::default();
+        while next <= end {
+            self.batch.clock.enter(Stage::Read);
+            let place = places.get(self.index, next)?;
+            let bytes = reader.read(place)?;
+            match self.batch.add(self.index, bytes, place) {
+                Ok(()) => {}
+                Err(Failure::Rule(bad)) => {
+                    match self.bad_block(&mut reader, next, place, bad)? {
+                        Some(end) => return Ok(end),
+                        None => places = Places::default(),
+                    }
+                    continue;
+                }
+                Err(Failure::Fault(error)) => return Err(error),
+            }
+            progress.add(next, bytes, self.batch);
+            self.keeper.add_block(next, bytes);
+            self.watch.tell(Event::Progress(&progress));
+            let is_stopped = self.watch.is_over();
+            let is_due =
+                self.batch.blocks() >= self.options.commit_every || self.batch.must_commit();
+            let is_due = is_due || self.keeper.must_commit(next);
+            if is_due || next == settled || next == end || is_stopped {
+                if let Some(again) = self.commit(&mut reader, settled)? {
+                    return Ok(again);
+                }
+                let phase = match (is_bulk, next >= settled.min(end)) {
+                    (false, _) => Phase::Tip,
+                    (true, false) => Phase::Bulk,
+                    (true, true) => Phase::Finish,
+                };
+                self.merge(phase)?;
+            }
+            if is_stopped || self.watch.is_over() && next == end {
+                return Ok(End::Interrupted);
+            }
+            next = next.next();
+        }
+        Ok(End::Done)
+    }
+
+    fn merge(&mut self, phase: Phase) -> Result<()> {
+        self.batch.clock.enter(Stage::Merge);
+        let (stop, keeper, watch) = (self.watch.stop, &mut *self.keeper, &mut *self.watch);
+        merge(
+            self.index,
+            self.batch,
+            phase,
+            &|| stop.load(Ordering::Relaxed),
+            &mut |moment, relation, index, batch| {
+                note(keeper, watch, (moment, Some(relation)), index, batch)
+            },
+        )?;
+        self.batch.clock.enter(Stage::Other);
+        Ok(())
+    }
+
+    fn merge_unfinished(&mut self) -> Result<()> {
+        self.batch.clock.enter(Stage::Merge);
+        let (stop, keeper, watch) = (self.watch.stop, &mut *self.keeper, &mut *self.watch);
+        finish_unfinished(
+            self.index,
+            self.batch,
+            &|| stop.load(Ordering::Relaxed),
+            &mut |moment, relation, index, batch| {
+                note(keeper, watch, (moment, Some(relation)), index, batch)
+            },
+        )?;
+        self.batch.clock.enter(Stage::Other);
+        Ok(())
+    }
+
+    /// Commits; a spend that cannot be makes its block invalid.
+    fn commit(&mut self, reader: &mut BlockReader, settled: Height) -> Result<Option<End>> {
+        if self.batch.blocks() == 0 {
+            return Ok(None);
+        }
+        match self.batch.commit(self.index, settled) {
+            Ok(()) => {
+                let moment = (Moment::Commit, None);
+                note(self.keeper, self.watch, moment, self.index, self.batch)?;
+                Ok(None)
+            }
+            Err(Failure::Rule(bad)) => self.invalid_block(reader, bad).map(Some),
+            Err(Failure::Fault(error)) => Err(error),
+        }
+    }
+
+    /// A block that breaks the rules: above the settled line it is left out, below it all ends.
+    fn invalid_block(&mut self, reader: &mut BlockReader, bad: BadBlock) -> Result<End> {
+        let (height, coinbase) = self.batch.block_of(self.index, bad.txo())?;
+        let place = self.index.snapshot()?.place(height)?;
+        let bytes = reader.read(place)?;
+        let fault = bad.describe(bytes, coinbase, &self.index.fingerprints());
+        let hash = self.datadir.hash_at(place)?;
+        if height <= self.chain.settled() {
+            return Err(Fault::InvalidSettledBlock {
+                height,
+                hash,
+                fault,
+            }
+            .into());
+        }
+        let left_out = LeftOut {
+            hash: BlockHash::from_byte_array(hash),
+            height: Some(height),
+            fault: fault.clone(),
+        };
+        leave_out(self.index.store(), &left_out)?;
+        self.watch.tell(Event::Notice(Notice::Invalid {
+            height,
+            hash,
+            fault,
+        }));
+        Ok(End::Again)
+    }
+
+    /// A block that could not be added: its bytes are damaged, or it breaks the rules. `None`:
+    /// another copy was found, try again.
+    fn bad_block(
+        &mut self,
+        reader: &mut BlockReader,
+        height: Height,
+        place: Place,
+        bad: BadBlock,
+    ) -> Result<Option<End>> {
+        let BadBlock::Bytes { fault, .. } = bad else {
+            return self.invalid_block(reader, bad).map(Some);
+        };
+        let hash = self.datadir.hash_at(place)?;
+        self.bad_copies.push(place);
+        for copy in copies_of(self.datadir, &hash)? {
+            let is_new = !self.bad_copies.contains(&copy);
+            if is_new && wire::check_block(reader.read(copy)?).is_ok() {
+                write_places(self.index.store(), std::iter::once((height, copy)))?;
+                self.watch.tell(Event::Notice(Notice::OtherCopy {
+                    height,
+                    place,
+                    copy,
+                }));
+                return Ok(None);
+            }
+        }
+        let settled = self.chain.settled();
+        if let Some(again) = self.commit(reader, settled)? {
+            return Ok(Some(again));
+        }
+        if height == self.chain.best
+            && height > settled
+            && self.chain.scanned.is_last_written(place)
+        {
+            self.watch.tell(Event::Notice(Notice::NotWhole {
+                height,
+                place,
+                fault,
+            }));
+            return Ok(Some(End::NotWhole(place)));
+        }
+        let bad = datadir::Fault::BadBlock {
+            place,
+            height,
+            fault,
+        };
+        Err(match height.0.checked_sub(1) {
+            Some(until) => Fault::StopsAbove {
+                source: Box::new(bad.into()),
+                until: Height(until),
+            }
+            .into(),
+            None => bad.into(),
+        })
+    }
+}
+
+/// Notes what memory is used for at a moment, and says so; growth that should not be may end it all.
+fn note(
+    keeper: &mut Keeper,
+    watch: &mut Watch<'_>,
+    (moment, relation): (Moment, Option<Relation>),
+    index: &Index,
+    batch: &mut Batch,
+) -> Result<()> {
+    let record = keeper.record(moment, relation, index, batch)?;
+    watch.tell(Event::Ledger(&record));
+    if let Some(alarm) = keeper.watch(&record)? {
+        watch.tell(Event::Notice(Notice::Memory(alarm)));
+    }
+    Ok(())
+}
+
+/// Places of the next blocks, read many at a time.
+#[derive(Default)]
+pub(super) struct Places {
+    first: Height,
+    places: Vec<Place>,
+}
+
+impl Places {
+    pub(super) fn get(&mut self, index: &Index, height: Height) -> Result<Place> {
+        let at = height.0.wrapping_sub(self.first.0) as usize;
+        if let Some(place) = self.places.get(at) {
+            return Ok(*place);
+        }
+        let snapshot = index.snapshot()?;
+        self.places = snapshot.places(height, PLACES_PER_READ)?;
+        self.first = height;
+        match self.places.first() {
+            Some(place) => Ok(*place),
+            None => snapshot.place(height),
+        }
+    }
+}
