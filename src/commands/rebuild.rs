@@ -12,11 +12,8 @@ use crate::commands::streams::{plain, say};
 use anyhow::Result;
 use blkdex::datadir::{Location, Source};
 use blkdex::import::events::{Summary, Watch};
-use blkdex::index;
 use blkdex::index::remembered::remembered;
 use blkdex::rebuild::{Old, Rebuilt, new_path, rebuild};
-use blkdex::runs;
-use blkdex::store;
 use blkdex::verify::proof::Verified;
 use std::io::{self, Write};
 use std::path::Path;
@@ -32,7 +29,7 @@ pub fn run(args: &RebuildArgs, index: &Path, json: bool, out: &mut impl Write) -
     let options = args.how.options(source, index, args.force);
     let old = match args.force {
         true => None,
-        false => old(index)?,
+        false => Old::look(index)?,
     };
     let stop = signals::caught()?;
     let mut scribe = Scribe::new(&args.how, index, &options.source)?;
@@ -50,30 +47,6 @@ pub fn run(args: &RebuildArgs, index: &Path, json: bool, out: &mut impl Write) -
     reporter.finish();
     let code = show(&done?, index, json, out)?;
     scribe.finish().map(|()| code)
-}
-
-/// What the old index holds. One that is damaged is what a rebuild is for; one that cannot be read for
-/// another reason may hold more than the new one, and what is no index may be somebody else's.
-fn old(index: &Path) -> Result<Option<Old>> {
-    match Old::look(index) {
-        Err(error) if holds_nothing(&error) => Ok(None),
-        looked => Ok(looked?),
-    }
-}
-
-/// Whether the error says that there is no index that could hold more than the new one.
-fn holds_nothing(error: &blkdex::Error) -> bool {
-    let of_file = matches!(
-        error.fault(),
-        Some(
-            store::Fault::NoIndex { .. }
-                | store::Fault::NoBlocks { .. }
-                | store::Fault::DamagedIndex { .. }
-        )
-    );
-    let of_rows = error.fault::<runs::Fault>().is_some();
-    let of_format = matches!(error.fault(), Some(index::Fault::OtherFormat { .. }));
-    of_file || of_rows || of_format
 }
 
 /// The block files as the old index remembers them.

@@ -2,12 +2,13 @@
 //!
 //! Invariant: a new index that reaches as high as the old one, and has its settled blocks, loses nothing.
 
-use crate::Result;
-use crate::index::Index;
+use crate::index::{self, Index};
 use crate::primitives::position::Height;
 use crate::primitives::wire::Hash32;
 use crate::rebuild::Fault;
-use crate::store::SEQUENTIAL_CACHE_BYTES;
+use crate::runs;
+use crate::store::{self, SEQUENTIAL_CACHE_BYTES};
+use crate::{Error, Result};
 use std::path::{Path, PathBuf};
 
 /// What the old index holds.
@@ -50,11 +51,20 @@ pub enum Loss {
 }
 
 impl Old {
-    /// Looks into the index; `None` if it has no blocks.
+    /// Looks into the index; `None` if nothing can be lost with it: it is not there, has no blocks, or is
+    /// damaged, which is what a rebuild is for.
     ///
     /// # Errors
-    /// Those of [`Index::open`]: what cannot be read cannot be lost.
+    /// Those of [`Index::open`] otherwise: an index that cannot be read for another reason may hold more
+    /// than the new one, and what is no index may be somebody else's.
     pub fn look(path: &Path) -> Result<Option<Old>> {
+        match Old::read(path) {
+            Err(error) if holds_nothing(&error) => Ok(None),
+            read => read,
+        }
+    }
+
+    fn read(path: &Path) -> Result<Option<Old>> {
         let index = Index::open(path, SEQUENTIAL_CACHE_BYTES)?;
         let Some((tip, _)) = index.tip() else {
             return Ok(None);
@@ -111,4 +121,19 @@ impl Old {
         }
         .into())
     }
+}
+
+/// Whether the error says that there is no index that could hold more than the new one.
+fn holds_nothing(error: &Error) -> bool {
+    let of_file = matches!(
+        error.fault(),
+        Some(
+            store::Fault::NoIndex { .. }
+                | store::Fault::NoBlocks { .. }
+                | store::Fault::DamagedIndex { .. }
+        )
+    );
+    let of_rows = error.fault::<runs::Fault>().is_some();
+    let of_format = matches!(error.fault(), Some(index::Fault::OtherFormat { .. }));
+    of_file || of_rows || of_format
 }
