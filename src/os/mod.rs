@@ -12,6 +12,7 @@
 //! | `signals.rs` | what is done at a signal |
 //! | `locks.rs` | who locks a file |
 //! | `opening.rs` | opens what has to be a file |
+//! | `growing.rs` | a file that gets its name when it is whole |
 //! | `kept.rs` | what no output may replace |
 //! | `paths.rs` | where paths lead |
 //! | `path_text.rs` | paths in JSON |
@@ -19,6 +20,7 @@
 pub mod disk;
 mod fault;
 pub mod file_map;
+pub(crate) mod growing;
 pub mod kept;
 pub mod locks;
 pub mod memory_limits;

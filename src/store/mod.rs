@@ -93,11 +93,7 @@ impl Store {
         };
         let handle = match open_with(File::options().read(true).write(true), path) {
             Err(error) if io_kind(&error) == Some(ErrorKind::NotFound) => making::make(path, open)?,
-            opened => {
-                let opened = opened?;
-                making::tidy(path);
-                open(opened)?
-            }
+            opened => open(opened?)?,
         };
         Ok(Store { handle })
     }

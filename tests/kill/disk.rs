@@ -6,7 +6,7 @@ use std::process::{Command, ExitStatus};
 
 use crate::common::rng::Rng;
 use crate::kills;
-use crate::scene::{Scene, being_made};
+use crate::scene::Scene;
 
 /// Lets files of the program grow to so many bytes only, as a full disk would.
 fn limit_files(command: &mut Command, bytes: u64) {
@@ -60,7 +60,7 @@ fn fill_the_disk(scene: &Scene, seed: u64) {
             if !status.success() {
                 let what = format!("{bytes} bytes of {whole}");
                 check_failed(scene, status, &what);
-                assert!(!being_made(scene.index()).exists(), "{what}");
+                assert_eq!(scene.unfinished_files(), 0, "{what}");
                 assert!(
                     scene.words().contains("File too large"),
                     "{}",

@@ -3,7 +3,7 @@
 //! Invariant: what was synced before the cut is there. Lengths change in the order in which they were
 //! changed, as file systems with a journal have it, but any number of the last changes may be lost; of
 //! bytes, each 4,096 are kept, lost, or torn into 512 that are kept or lost, whatever their order. A file
-//! is there once it was synced; a rename may be lost until its folder is.
+//! is there once it was synced; a rename, or a file's first name, may be lost until its folder is.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -20,7 +20,14 @@ pub struct Disk<'e> {
     files: BTreeMap<Inode, Contents<'e>>,
     names: BTreeMap<PathBuf, Inode>,
     /// Not yet safe.
-    renames: Vec<(&'e Path, &'e Path)>,
+    renames: Vec<Renaming<'e>>,
+}
+
+/// A change of names.
+#[derive(Clone, Copy)]
+enum Renaming<'e> {
+    Rename(&'e Path, &'e Path),
+    Link(Inode, &'e Path),
 }
 
 #[derive(Default)]
@@ -62,7 +69,8 @@ impl<'e> Disk<'e> {
             Event::Named(path, file) => {
                 self.names.entry(path.clone()).or_insert(*file);
             }
-            Event::Renamed { from, to } => self.renames.push((from, to)),
+            Event::Renamed { from, to } => self.renames.push(Renaming::Rename(from, to)),
+            Event::Linked(file, to) => self.renames.push(Renaming::Link(*file, to)),
             Event::SyncFolder => {
                 let renames = std::mem::take(&mut self.renames);
                 rename(&mut self.names, &renames);
@@ -88,10 +96,17 @@ impl<'e> Disk<'e> {
     }
 }
 
-fn rename(names: &mut BTreeMap<PathBuf, Inode>, renames: &[(&Path, &Path)]) {
-    for (from, to) in renames {
-        if let Some(file) = names.remove(*from) {
-            names.insert(to.to_path_buf(), file);
+fn rename(names: &mut BTreeMap<PathBuf, Inode>, renames: &[Renaming<'_>]) {
+    for renaming in renames {
+        match renaming {
+            Renaming::Rename(from, to) => {
+                if let Some(file) = names.remove(*from) {
+                    names.insert(to.to_path_buf(), file);
+                }
+            }
+            Renaming::Link(file, to) => {
+                names.insert(to.to_path_buf(), *file);
+            }
         }
     }
 }

@@ -14,15 +14,15 @@ use crate::common::truth::Truth;
 use crate::disk_model::Disk;
 use crate::kills;
 use crate::recorder::{Event, Inode, record};
-use crate::scene::{Scene, being_made, tip_of};
+use crate::scene::{Scene, tip_of};
 
 /// States that are tried for each kill that is asked for.
 const STATES_A_KILL: u64 = 38;
 
 struct Cuts<'s> {
     scene: &'s Scene,
-    /// The index, the new file of a rebuild, and what each of them is called while it is made.
-    names: [PathBuf; 4],
+    /// The index, and the new file of a rebuild.
+    names: [PathBuf; 2],
     /// The index as it is at the beginning.
     first: Option<(Inode, Vec<u8>)>,
     truths: HashMap<BlockHash, Truth>,
@@ -32,11 +32,9 @@ impl<'s> Cuts<'s> {
     fn new(scene: &'s Scene) -> Cuts<'s> {
         let index = scene.index().to_owned();
         let new = blkdex::rebuild::new_path(&index);
-        let made = [&index, &new].map(|path| being_made(path));
-        let [index_being_made, new_being_made] = made;
         Cuts {
             scene,
-            names: [index.clone(), new, index_being_made, new_being_made],
+            names: [index.clone(), new],
             first: std::fs::read(&index)
                 .ok()
                 .map(|bytes| (index.metadata().unwrap().ino(), bytes)),
@@ -135,7 +133,7 @@ impl<'s> Cuts<'s> {
 
     fn go_on(&self) {
         self.scene.trial.import().result.unwrap();
-        assert!(!self.names[2].exists());
+        assert_eq!(self.scene.unfinished_files(), 0);
         self.scene.check();
     }
 

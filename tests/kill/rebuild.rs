@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 
 use crate::common::rng::Rng;
 use crate::kills;
-use crate::scene::{Scene, being_made};
+use crate::scene::Scene;
 use crate::tracer::{Deed, End, run};
 
 pub fn rebuild(scene: &Scene) -> Command {
@@ -47,7 +47,7 @@ fn a_rebuild_killed_anywhere_leaves_an_index_that_answers() {
     assert!(rebuild(&scene).status().unwrap().success());
     scene.check();
     assert!(!new_file(&scene).exists());
-    assert!(!being_made(&new_file(&scene)).exists());
+    assert_eq!(scene.unfinished_files(), 0);
 }
 
 #[test]

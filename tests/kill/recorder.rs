@@ -31,6 +31,8 @@ pub enum Event {
         from: PathBuf,
         to: PathBuf,
     },
+    /// A file that had no name got one.
+    Linked(Inode, PathBuf),
     SyncFolder,
 }
 
@@ -65,6 +67,7 @@ impl Recorder<'_> {
             libc::SYS_renameat | libc::SYS_renameat2 => {
                 self.rename(call.pid, arguments[1], arguments[3]);
             }
+            libc::SYS_linkat => self.link(call.pid, arguments[1], arguments[3]),
             libc::SYS_unlinkat => self.refuse_ours(&path_at(call.pid, arguments[1])),
             number if number == OLD_CALLS[0] => self.rename(call.pid, arguments[0], arguments[1]),
             number if number == OLD_CALLS[1] => self.refuse_ours(&path_at(call.pid, arguments[0])),
@@ -84,6 +87,24 @@ impl Recorder<'_> {
         }
     }
 
+    /// A file without a name is linked by the path of its descriptor.
+    fn link(&mut self, pid: libc::pid_t, from: u64, to: u64) {
+        let (from, to) = (path_at(pid, from), path_at(pid, to));
+        if self.files.contains(&to.as_path()) {
+            let from = from.strip_prefix("/proc/self").unwrap();
+            let file = Path::new("/proc").join(pid.to_string()).join(from);
+            let inode = std::fs::metadata(file).unwrap().ino();
+            self.events.push(Event::Linked(inode, to));
+        }
+    }
+
+    /// Whether a descriptor leads to a file in the folder that was made without a name: it may get one of
+    /// ours, and is called so by the kernel ever after.
+    fn is_unnamed(&self, path: &Path) -> bool {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        path.parent() == self.files[0].parent() && name.starts_with('#')
+    }
+
     fn see_file(&mut self, call: &Call) {
         let link = PathBuf::from(format!("/proc/{}/fd/{}", call.pid, call.arguments[0]));
         let path = std::fs::read_link(&link).unwrap_or_default();
@@ -91,11 +112,12 @@ impl Recorder<'_> {
         if self.files[0].parent() == Some(&path) && is_sync {
             self.events.push(Event::SyncFolder);
         }
-        if !self.files.contains(&path.as_path()) {
+        let is_unnamed = self.is_unnamed(&path);
+        if !is_unnamed && !self.files.contains(&path.as_path()) {
             return;
         }
         let file = std::fs::metadata(&link).unwrap().ino();
-        if !self.seen.contains(&file) {
+        if !is_unnamed && !self.seen.contains(&file) {
             self.seen.push(file);
             self.events.push(Event::Named(path, file));
         }
@@ -110,6 +132,8 @@ impl Recorder<'_> {
                 bytes: call.arguments[1],
             },
             _ if is_sync => Event::Sync(file),
+            // Of those that never get a name; where an index is, it would be missed.
+            _ if is_unnamed => return,
             other => panic!("call {other} on an index is not replayed"),
         });
     }

@@ -16,7 +16,7 @@ pub enum End {
 }
 
 /// Calls that change what is on disk, or make it safe.
-const CALLS: [libc::c_long; 10] = [
+const CALLS: [libc::c_long; 11] = [
     libc::SYS_pwrite64,
     libc::SYS_pwritev,
     libc::SYS_write,
@@ -26,6 +26,7 @@ const CALLS: [libc::c_long; 10] = [
     libc::SYS_fdatasync,
     libc::SYS_renameat,
     libc::SYS_renameat2,
+    libc::SYS_linkat,
     libc::SYS_unlinkat,
 ];
 
