@@ -14,7 +14,7 @@ use crate::memory::region::Buffer;
 use crate::primitives::position::{TxNum, Txo};
 use crate::runs::row::CoinRow;
 
-/// Table slots are asked for this many operations ahead of their use.
+/// Table slots are asked for this many changes ahead of their use.
 const PREFETCH_AHEAD: usize = 24;
 
 /// What the changes of one block work on.

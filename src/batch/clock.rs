@@ -31,7 +31,7 @@ pub enum Stage {
 }
 
 impl Stage {
-    /// All stages with the names that reports use.
+    /// All stages with the names that answers use.
     pub const NAMES: [(Stage, &'static str); 10] = [
         (Stage::Scan, "scan"),
         (Stage::Read, "read"),

@@ -1,7 +1,6 @@
 //! Coins that one block makes and spends: they pair up among themselves, and the table never sees them.
 //!
-//! Invariant: what is taken out makes an outpoint's coin and later takes the same; all else stays,
-//! in order. A transaction that makes an unspent output again (BIP 30) is not noticed where its own block
+//! Invariant: what is taken out is a coin that is made and, later, taken; all else stays, in order. A transaction that makes an unspent output again (BIP 30) is not noticed where its own block
 //! spends that output; Core connects no such block.
 //!
 //! Memory: 4 bytes for each of twice the outputs a block can have, made once; a block uses the first

@@ -397,7 +397,8 @@ mod tests {
         let mut prev = [0; 32];
         for (height, block) in (0..).zip(tree.best_chain()) {
             assert_eq!(block.height, Height(height));
-            assert_eq!(datadir.header_at(block.place).expect("reads")[4..36], prev);
+            let header = datadir.header_at(block.place).expect("reads");
+            assert_eq!(header::prev_hash_of(&header), prev);
             prev = datadir.hash_at(block.place).expect("reads");
         }
     }

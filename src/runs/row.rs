@@ -77,7 +77,7 @@ impl Relation {
         Relation::Txids,
     ];
 
-    /// The name that tables and reports use.
+    /// The name that tables and answers use.
     pub fn name(self) -> &'static str {
         match self {
             Relation::Coins => "coins",
