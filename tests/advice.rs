@@ -6,7 +6,8 @@
 
 mod common;
 
-use blkdex::store::Store;
+use blkdex::index::Index;
+use blkdex::store::QUERY_CACHE_BYTES;
 use common::fixtures::data;
 use common::trial::Trial;
 use redb::TableDefinition;
@@ -14,7 +15,6 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-const CACHE_BYTES: usize = 16 << 20;
 const META: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("meta");
 
 /// A folder with an index whose name a shell would take for several words.
@@ -191,7 +191,7 @@ fn an_index_without_blocks_is_imported_as_is_said() {
     assert!(line.contains("holds no blocks yet"), "{line}");
     desk.follow(&line);
     std::fs::remove_file(desk.index()).unwrap();
-    drop(Store::create(&desk.index(), CACHE_BYTES).unwrap());
+    drop(redb::Database::create(desk.index()).unwrap());
     let line = desk.refused(&["status"]);
     assert!(line.contains("holds no blocks yet"), "{line}");
     desk.follow(&line);
@@ -217,17 +217,17 @@ fn what_is_no_index_and_was_none_is_not_to_be_rebuilt() {
 fn an_index_in_use_is_waited_for() {
     let desk = Desk::new();
     desk.put(&desk.whole);
-    let store = Store::create(&desk.index(), CACHE_BYTES).unwrap();
+    let writer = redb::Database::open(desk.index()).unwrap();
     let line = desk.ended_with(&["status"], 75);
     assert!(line.contains("in use by another blkdex"), "{line}");
-    drop(store);
+    drop(writer);
     desk.answers();
 }
 
 /// An index as a writer leaves it that is killed.
 fn left_open(desk: &Desk) -> Vec<u8> {
     desk.put(&desk.whole);
-    let _store = Store::create(&desk.index(), CACHE_BYTES).unwrap();
+    let _writer = redb::Database::open(desk.index()).unwrap();
     std::fs::read(desk.index()).unwrap()
 }
 
@@ -236,7 +236,7 @@ fn an_index_that_was_left_open_answers_by_several_questions_at_once_and_stays_as
     let desk = Desk::new();
     let bytes = left_open(&desk);
     desk.put(&bytes);
-    let first = Store::open_read_only(&desk.index(), CACHE_BYTES).unwrap();
+    let first = Index::open(&desk.index(), QUERY_CACHE_BYTES).unwrap();
     desk.answers();
     let datadir = data();
     let import = ["import", "-q", "--datadir", datadir.to_str().unwrap()];

@@ -4,18 +4,16 @@
 mod common;
 
 use bitcoin::BlockHash;
-use bitcoin::hashes::Hash;
 use blkdex::Error;
 use blkdex::datadir;
-use blkdex::datadir::{Datadir, EndState, LeftoverKind};
+use blkdex::datadir::{EndState, LeftoverKind};
 use blkdex::import;
 use blkdex::import::events::{Event, Notice, Watch};
-use blkdex::index::Index;
 use blkdex::primitives::position::{Height, Place};
-use blkdex::runs::catalogue::Run;
 use common::chain::Chain;
 use common::check::check;
 use common::datadir::{Layout, write_datadir};
+use common::index_file::{self, Run};
 use common::random::Options;
 use common::trial::{Trial, source};
 use common::truth::Truth;
@@ -38,20 +36,19 @@ fn small_files() -> Layout {
 }
 
 /// The runs of an index, and the places it knows, each of which must hold its block.
-fn runs_and_places(trial: &Trial) -> (Vec<Run>, Vec<Place>) {
-    let index: Index = trial.open();
-    let datadir = Datadir::open(&trial.options.source).unwrap();
-    assert_eq!(index.meta().blocks_dir, datadir.blocks_dir());
-    let snapshot = index.snapshot().unwrap();
-    let (tip, _) = index.tip().unwrap();
-    let places = (0..=tip.0).map(|height| {
-        let place = snapshot.place(Height(height)).unwrap();
-        let hash = snapshot.block(Height(height)).unwrap().hash;
-        assert_eq!(datadir.hash_at(place).unwrap(), hash, "block {height}");
-        place
-    });
-    let places = places.collect();
-    (index.catalogue().runs().to_vec(), places)
+fn runs_and_places(trial: &Trial) -> (Vec<Run>, Vec<index_file::Place>) {
+    let file = trial.index_file();
+    let blocks_dir = trial.options.source.find().unwrap().blocks_dir;
+    assert_eq!(file.blocks_dir(), blocks_dir);
+    let heights = 0..=file.tip().unwrap();
+    for (block, height) in file.blocks().zip(heights.clone()) {
+        let hash = file.block(height).hash;
+        assert_eq!(block.block_hash(), hash, "block {height}");
+    }
+    (
+        file.runs(),
+        heights.map(|height| file.place(height)).collect(),
+    )
 }
 
 fn write_again(trial: &mut Trial, chain: &Chain, order: &[BlockHash], layout: Layout) {
@@ -245,7 +242,7 @@ fn a_gap_in_the_chain_is_refused_and_what_is_below_it_can_be_had() {
     assert!(words.contains("blk00000.dat at byte"), "{words}");
     assert!(words.contains(&chain.made()[49].to_string()), "{words}");
     assert!(words.contains("`--until 48`"), "{words}");
-    assert!(trial.open().tip().is_none());
+    assert_eq!(trial.index_file().tip(), None);
     trial.options.until = Some(Height(48));
     let summary = trial.import().result.unwrap();
     assert_eq!(summary.totals.blocks, 49);
@@ -459,10 +456,7 @@ fn a_last_file_that_is_gone_for_a_while_changes_nothing() {
     std::fs::rename(&aside, &last).unwrap();
     trial.import().quietly();
     assert_eq!(runs_and_places(&trial), before);
-    assert_eq!(
-        trial.open().tip().unwrap().1.hash,
-        chain.tip().to_byte_array()
-    );
+    assert_eq!(trial.status().hash, chain.tip());
 }
 
 #[test]

@@ -8,9 +8,8 @@ mod common;
 
 use blkdex::error::fault_of;
 use blkdex::import;
-use blkdex::import::BULK_BLOCKS_MIN;
 use blkdex::import::events::{Event, Notice, Summary, Watch};
-use blkdex::import::import;
+use blkdex::import::{BULK_BLOCKS_MIN, import};
 use blkdex::ledger;
 use blkdex::ledger::alarm::Alarm;
 use blkdex::ledger::record::{Moment, Record};
@@ -170,8 +169,7 @@ fn a_block_kept_in_a_hundred_is_found_and_its_commit_stays() {
         "{words}"
     );
     assert!(words.contains(" bytes a block"), "{words}");
-    let (tip, _) = trial.open().tip().unwrap();
-    assert_eq!(tip.0, soaked.held.last().unwrap().height);
+    assert_eq!(trial.status().height.0, soaked.held.last().unwrap().height);
 }
 
 #[test]

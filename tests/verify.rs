@@ -5,22 +5,21 @@ mod common;
 
 use bitcoin::hashes::{Hash, sha256d};
 use blkdex::error::{Interrupted, fault_of, unwatched};
-use blkdex::index::Index;
-use blkdex::primitives::coin::Coin;
-use blkdex::primitives::header::prev_hash_of;
 use blkdex::primitives::position::Height;
 use blkdex::verify;
 use blkdex::verify::expect::Expected;
-use blkdex::verify::muhash::MuHash;
 use blkdex::verify::proof::{Options, Verified, verify};
-use blkdex::verify::serialized::SerializedHash;
 use blkdex::verify::stats::Stats;
-use blkdex::verify::undo::{Records, UndoCounts};
+use blkdex::verify::undo::UndoCounts;
 use common::chain::{Chain, Plan, SUBSIDY_SAT};
+use common::coin_hashes::{hash_serialized, muhash};
+use common::datadir::MAGIC;
 use common::fixtures::{data, imported};
 use common::parts::{coinbase, owner, spend_legacy};
 use common::trial::{MEMORY_BYTES, Trial};
 use common::truth::Truth;
+use std::collections::HashSet;
+use std::ops::Range;
 
 fn options(at: Option<u32>) -> Options {
     Options {
@@ -236,22 +235,13 @@ fn every_height_equals_the_model(chain: &Chain) {
             .map(|number| &truth.outputs[number])
             .collect();
         coins.sort_by_key(|coin| (coin.outpoint.txid.to_byte_array(), coin.outpoint.vout));
-        let (mut muhash, mut serialized) = (MuHash::new(), SerializedHash::new());
-        for coin in &coins {
-            let coin = Coin {
-                txid: coin.outpoint.txid.to_byte_array(),
-                vout: coin.outpoint.vout,
-                height: coin.height,
-                coinbase: coin.coinbase,
-                amount_sat: coin.amount_sat,
-                script: coin.script.as_bytes(),
-            };
-            muhash.insert(&coin);
-            serialized.push(&coin);
-        }
-        assert_eq!(found.muhash, Some(muhash.finish()), "{height}");
-        assert_eq!(found.transactions, Some(serialized.transactions()));
-        assert_eq!(found.hash_serialized, Some(serialized.finish()));
+        let hash = |bytes| Some(sha256d::Hash::from_byte_array(bytes));
+        let muhash = muhash(&coins).to_byte_array();
+        assert_eq!(found.muhash, hash(muhash), "{height}");
+        let serialized = hash_serialized(&coins).to_byte_array();
+        assert_eq!(found.hash_serialized, hash(serialized));
+        let transactions: HashSet<_> = coins.iter().map(|coin| coin.outpoint.txid).collect();
+        assert_eq!(found.transactions, Some(transactions.len() as u64));
         assert_eq!(found.txouts, coins.len() as u64);
     }
 }
@@ -304,9 +294,7 @@ fn the_undo_files_say_what_the_index_says() {
     let imported = Trial::of_copy(&data()).imported_every(50);
     let report = undo(&imported).unwrap();
     assert_eq!((report.blocks, report.without), (267, 0));
-    let index = Index::open(imported.index(), 1 << 24).unwrap();
-    assert_eq!(report.inputs, index.tip().unwrap().1.inputs);
-    drop(index);
+    assert_eq!(report.inputs, imported.status().inputs);
     std::fs::remove_file(imported.file("rev00004.dat")).unwrap();
     let less = undo(&imported).unwrap();
     assert!(less.without > 0 && less.blocks + less.without == 267);
@@ -328,34 +316,41 @@ fn xor(bytes: &mut [u8], key: &[u8]) {
         .for_each(|(byte, key)| *byte ^= key);
 }
 
+/// Where the undo bytes of each block are in an undo file: magic and length stand before them, a checksum
+/// behind.
+fn records(bytes: &[u8]) -> Vec<Range<usize>> {
+    let (mut records, mut at) = (Vec::new(), 0);
+    while bytes[at..].starts_with(&MAGIC) {
+        let length = u32::from_le_bytes(bytes[at + 4..at + 8].try_into().unwrap());
+        records.push(at + 8..at + 8 + length as usize);
+        at += 8 + length as usize + 32;
+    }
+    records
+}
+
 #[test]
 fn a_coin_that_core_recorded_otherwise_is_named() {
     let imported = Trial::of_copy(&data()).imported_every(50);
-    let index = Index::open(imported.index(), 1 << 24).unwrap();
-    let snapshot = index.snapshot().unwrap();
-    let magic = index.meta().magic;
+    let index = imported.index_file();
     let mut changed = None;
     for height in (1..=200).rev() {
-        let height = Height(height);
-        let name = format!("rev{:05}.dat", snapshot.place(height).unwrap().file);
-        let prev = prev_hash_of(&snapshot.block(height).unwrap().header);
+        let name = format!("rev{:05}.dat", index.place(height).file);
+        let prev = index.block(height - 1).hash.to_byte_array();
         let (mut bytes, key) = plain(&imported, &name);
-        let record = Records::new(&bytes, magic)
-            .map(Result::unwrap)
-            .find(|record| record.belongs_after(&prev) && record.undo.len() > 100);
-        let Some(record) = record else { continue };
-        let (from, length) = (record.offset_bytes as usize, record.undo.len());
-        bytes[from + length - 1] ^= 1;
-        let checked = [&prev[..], &bytes[from..from + length]].concat();
-        let checksum = sha256d::Hash::hash(&checked).to_byte_array();
-        bytes[from + length..][..32].copy_from_slice(&checksum);
+        let checksum = |undo: &[u8]| sha256d::Hash::hash(&[&prev, undo].concat()).to_byte_array();
+        let undo = records(&bytes).into_iter().find(|undo| {
+            let found = &bytes[undo.end..undo.end + 32];
+            undo.len() > 100 && found == checksum(&bytes[undo.clone()])
+        });
+        let Some(undo) = undo else { continue };
+        bytes[undo.end - 1] ^= 1;
+        let checksum = checksum(&bytes[undo.clone()]);
+        bytes[undo.end..undo.end + 32].copy_from_slice(&checksum);
         xor(&mut bytes, &key);
         std::fs::write(imported.file(&name), bytes).unwrap();
-        changed = Some(height);
+        changed = Some(Height(height));
         break;
     }
-    drop(snapshot);
-    drop(index);
     let error = undo(&imported).unwrap_err();
     let Some(verify::Fault::UndoDiffers { height, field, .. }) = error.fault() else {
         panic!("{error}");

@@ -297,6 +297,28 @@ mod tests {
     }
 
     #[test]
+    fn headers_that_lead_back_to_themselves_are_orphans() {
+        let mut arena = arena(100);
+        let mut tree = HeaderTree::new(&mut arena, Root::Genesis(hash(1)));
+        for (n, prev) in [
+            (1, 3),
+            (2, 1),
+            (3, 2),
+            (5, 7),
+            (6, 5),
+            (7, 6),
+            (8, 8),
+            (9, 7),
+        ] {
+            put(&mut tree, n, prev, EASY);
+        }
+        let best = tree.best().expect("there is the root");
+        assert_eq!(best.height, Height(2));
+        assert_eq!(tree.best_chain().count(), 3);
+        assert_eq!(tree.counts().orphans, 5);
+    }
+
+    #[test]
     fn blocks_in_any_order_give_the_chain_with_the_most_work() {
         // 0-1-2-3 and 1-12-13(hard)
         let blocks = [

@@ -15,6 +15,8 @@
 
 mod ahead;
 pub mod chain;
+#[cfg(test)]
+mod damaged;
 pub mod events;
 mod fault;
 pub mod keeper;

@@ -1,4 +1,4 @@
-//! An index compared with the truth: everything in it, row by row.
+//! An index compared with the truth: everything in it, row by row, and some of what it answers.
 //!
 //! Invariant: an index that passes holds what the truth holds and nothing else, so two that pass
 //! against one truth give the same answers, however they came about.
@@ -6,111 +6,141 @@
 use std::collections::HashMap;
 use std::path::Path;
 
-use bitcoin::Txid;
+use bitcoin::block::Header;
 use bitcoin::hashes::Hash;
+use bitcoin::{Script, Txid};
 use blkdex::index::Index;
-use blkdex::index::snapshot::Snapshot;
-use blkdex::primitives::fingerprint::Fingerprints;
-use blkdex::primitives::position::{Height, TxNum, Txo};
-use blkdex::runs::row::{CoinRow, FundingRow, Row, SpendingRow, TxidRow, keys_from};
+use blkdex::primitives::position::Height;
+use blkdex::query::View;
+use blkdex::store::QUERY_CACHE_BYTES;
 
-use super::truth::{Output, Truth};
+use super::index_file::{IndexFile, POSITION_BITS, Row};
+use super::truth::{Balance, Output, Truth};
 
-const CACHE_BYTES: usize = 16 << 20;
-
-/// Opens the index at `path` and compares all of it with `truth`.
+/// Compares all of the index at `path` with `truth`.
 pub fn check(path: &Path, truth: &Truth) {
-    let index = Index::open(path, CACHE_BYTES).unwrap();
-    let snapshot = index.snapshot().unwrap();
-    let expected = Expected::of(truth, index.fingerprints());
-    check_blocks(&snapshot, truth);
-    check_coins(&snapshot, &expected);
-    check_spending(&snapshot, &expected);
-    check_funding(&snapshot, &expected);
-    let txids = all_rows::<TxidRow>(&snapshot);
-    assert_same(&txids, &sorted(expected.txid_rows()), "txids");
+    let file = IndexFile::read(path);
+    check_blocks(&file, truth);
+    let expected = Expected::of(truth, &file);
+    check_coins(&file.rows("coins"), &expected.coins());
+    assert_same(&file.rows("funding"), &expected.funding(), "funding");
+    assert_same(&file.rows("spending"), &expected.spending(), "spending");
+    assert_same(&file.rows("txids"), &expected.txids(), "txids");
+    check_answers(&Index::open(path, QUERY_CACHE_BYTES).unwrap(), truth);
 }
 
-/// The truth, with positions and fingerprints.
+/// The truth, as rows.
 struct Expected<'t> {
     truth: &'t Truth,
-    fingerprints: Fingerprints,
-    /// Each transaction's number, as the transactions are in `truth.txids`.
-    numbers: Vec<TxNum>,
+    file: &'t IndexFile,
+    /// Number of each transaction's first output, as the transactions are in `truth.txids`.
+    firsts: Vec<u64>,
     /// The same by height and txid: a txid alone may come twice.
-    tx_at: HashMap<(u32, Txid), TxNum>,
+    tx_at: HashMap<(u32, Txid), u64>,
 }
 
 impl<'t> Expected<'t> {
-    fn of(truth: &'t Truth, fingerprints: Fingerprints) -> Expected<'t> {
-        let outputs = (0..).map(Txo).zip(&truth.outputs);
+    fn of(truth: &'t Truth, file: &'t IndexFile) -> Expected<'t> {
+        let outputs = (0..).zip(&truth.outputs);
         let first = outputs.filter(|(_, output)| output.outpoint.vout == 0);
-        let txs = first.map(|(txo, output)| (TxNum::of_first(txo), output));
-        let tx_at: HashMap<_, _> = txs
+        let tx_at: HashMap<_, _> = first
             .clone()
-            .map(|(tx, output)| ((output.height, output.outpoint.txid), tx))
+            .map(|(txo, output)| ((output.height, output.outpoint.txid), txo))
             .collect();
-        let numbers: Vec<_> = txs.map(|(tx, _)| tx).collect();
-        assert_eq!(numbers.len(), truth.txids.len());
+        let firsts: Vec<_> = first.map(|(txo, _)| txo).collect();
+        assert_eq!(firsts.len(), truth.txids.len());
         Expected {
             truth,
-            fingerprints,
-            numbers,
+            file,
+            firsts,
             tx_at,
         }
     }
 
-    fn outputs(&self) -> impl Iterator<Item = (Txo, &'t Output)> {
-        (0..).map(Txo).zip(&self.truth.outputs)
+    /// With their numbers.
+    fn outputs(&self) -> impl Iterator<Item = (u64, &'t Output)> {
+        (0..).zip(&self.truth.outputs)
     }
 
-    fn fingerprint(&self, output: &Output) -> u128 {
-        let outpoint = bitcoin::consensus::serialize(&output.outpoint);
-        self.fingerprints
-            .outpoint(outpoint.as_slice().try_into().unwrap())
+    /// Fingerprint of the outpoint, number of the output, and a bit that says that it is no delete.
+    fn coins(&self) -> Vec<Row> {
+        let coins = self.truth.coins.values().map(|&number| {
+            let outpoint = self.truth.outputs[number].outpoint;
+            let fingerprint = self.file.fingerprint_of_outpoint(&outpoint);
+            (key(fingerprint, 2 * number as u64), 0)
+        });
+        sorted(coins)
     }
 
-    /// Who ended the coin, if anybody did up to `height`.
-    fn spender(&self, output: &Output, height: u32) -> Option<TxNum> {
-        let gone = output.gone.filter(|gone| gone.height <= height)?;
-        Some(self.tx_at[&(gone.height, gone.txid)])
+    /// Fingerprint of the script, number of the output; its amount.
+    fn funding(&self) -> Vec<Row> {
+        let spendable = self.outputs().filter(|(_, output)| output.spendable);
+        sorted(spendable.map(|(txo, output)| {
+            let fingerprint = self.file.fingerprint_of_script(&output.script);
+            (key(fingerprint, txo), output.amount_sat)
+        }))
     }
 
-    fn txid_rows(&self) -> Vec<TxidRow> {
-        let txs = self.truth.txids.iter().zip(&self.numbers);
-        txs.map(|(txid, tx)| TxidRow::new(txid.as_byte_array(), *tx))
-            .collect()
+    /// Number of the output; how far behind it the first output of the transaction is that spent it.
+    fn spending(&self) -> Vec<Row> {
+        sorted(self.outputs().filter_map(|(txo, output)| {
+            let gone = output.gone?;
+            Some((txo.into(), self.tx_at[&(gone.height, gone.txid)] - txo))
+        }))
+    }
+
+    /// The first bytes of the txid, number of its first output.
+    fn txids(&self) -> Vec<Row> {
+        let txs = self.truth.txids.iter().zip(&self.firsts);
+        sorted(txs.map(|(txid, first)| {
+            let start = u64::from_be_bytes(txid.as_byte_array()[..8].try_into().unwrap());
+            (key(start.into(), *first), 0)
+        }))
     }
 }
 
-fn all_rows<R: Row>(snapshot: &Snapshot<'_>) -> Vec<R> {
-    let end = u128::MAX;
-    snapshot.rows(&[0..=end]).unwrap()
+fn key(high: u128, position: u64) -> u128 {
+    high << POSITION_BITS | u128::from(position)
 }
 
-fn sorted<R: Row>(mut rows: Vec<R>) -> Vec<R> {
-    rows.sort_by_key(|row| row.key());
+fn sorted(rows: impl Iterator<Item = Row>) -> Vec<Row> {
+    let mut rows: Vec<_> = rows.collect();
+    rows.sort_unstable();
     rows
 }
 
 /// Names the first difference: a dump of two long lists helps nobody.
-fn assert_same<R: Row>(found: &[R], expected: &[R], what: &str) {
+fn assert_same(found: &[Row], expected: &[Row], what: &str) {
     let difference = found.iter().zip(expected).find(|(a, b)| a != b);
     assert_eq!(difference, None, "{what}: first difference");
     assert_eq!(found.len(), expected.len(), "{what}: number of rows");
 }
 
-fn check_blocks(snapshot: &Snapshot<'_>, truth: &Truth) {
-    let (tip, _) = snapshot.index().tip().unwrap();
-    assert_eq!(tip, Height(truth.height()), "tip");
+/// Of the coins, some rows may be deletes, each right behind what it deletes.
+fn check_coins(found: &[Row], expected: &[Row]) {
+    let (mut left, mut rows) = (Vec::new(), found.iter().peekable());
+    while let Some(row) = rows.next() {
+        assert_eq!(row.0 & 1, 0, "a delete of nothing");
+        if rows.next_if(|next| next.0 == row.0 | 1).is_none() {
+            left.push(*row);
+        }
+    }
+    assert_same(&left, expected, "coins");
+}
+
+fn check_blocks(file: &IndexFile, truth: &Truth) {
+    assert_eq!(file.tip(), Some(truth.height()), "tip");
     let mut outputs_before = 0;
     for (height, (hash, counts)) in (0..).zip(truth.hashes.iter().zip(&truth.counts)) {
-        let row = snapshot.block(Height(height)).unwrap();
-        let hash = hash.to_byte_array();
-        assert_eq!(row.hash, hash, "block {height}");
-        assert_eq!(blkdex::primitives::header::hash_of(&row.header), hash);
-        assert_eq!(snapshot.height_of(&hash).unwrap(), Some(Height(height)));
-        assert_eq!(row.first_txo, Txo(outputs_before), "block {height}");
+        let row = file.block(height);
+        let header: Header = bitcoin::consensus::deserialize(&row.header).unwrap();
+        assert_eq!(
+            (row.hash, header.block_hash()),
+            (*hash, *hash),
+            "block {height}"
+        );
+        assert_eq!(file.height_of(*hash), Some(height));
+        assert_eq!(row.first_txo, outputs_before, "block {height}");
         outputs_before = counts.outputs;
         let found = (row.txs, row.inputs, row.outputs, row.coins);
         let expected = (counts.txs, counts.inputs, counts.outputs, counts.coins);
@@ -121,50 +151,57 @@ fn check_blocks(snapshot: &Snapshot<'_>, truth: &Truth) {
     }
 }
 
-fn check_coins(snapshot: &Snapshot<'_>, expected: &Expected<'_>) {
-    let mut rows = all_rows::<CoinRow>(snapshot);
-    let kept = CoinRow::reconcile(&mut rows, true).unwrap();
-    let coins = expected.truth.coins.values();
-    let coins = coins.map(|&number| {
-        let output = &expected.truth.outputs[number];
-        CoinRow::put(expected.fingerprint(output), Txo(number as u64))
-    });
-    assert_same(&rows[..kept], &sorted(coins.collect()), "coins");
-}
+/// Scripts that are asked about at each height: of a test that asks about all, most of the time would go there.
+const ASKED: usize = 30;
 
-fn check_spending(snapshot: &Snapshot<'_>, expected: &Expected<'_>) {
-    let tip = expected.truth.height();
-    let ended = expected.outputs().filter_map(|(txo, output)| {
-        let spender = expected.spender(output, tip)?;
-        Some(SpendingRow::new(txo, spender))
-    });
-    let rows = all_rows::<SpendingRow>(snapshot);
-    assert_same(&rows, &sorted(ended.collect()), "spending");
-    let txos: Vec<_> = expected.outputs().map(|(txo, _)| txo).collect();
+/// What scripts got and gave up to some heights.
+fn check_answers(index: &Index, truth: &Truth) {
+    let (tip, scripts) = (truth.height(), truth.scripts());
     for height in [0, tip / 3, tip / 2, tip.saturating_sub(1), tip] {
-        let end = Txo(expected.truth.counts[height as usize].outputs);
-        let found = snapshot.spenders(&txos, end).unwrap();
-        for ((txo, output), found) in expected.outputs().zip(found) {
-            let spender = expected.spender(output, height);
-            assert_eq!(found, spender, "spender of {txo} at {height}");
+        let mut view = View::new(index, Some(Height(height)), None).unwrap();
+        let expected = balances(truth, height);
+        let step = scripts.len() / ASKED + 1;
+        for script in scripts.iter().skip(height as usize % step).step_by(step) {
+            let found = view.balance(script, false).unwrap();
+            let found = Balance {
+                received_sat: found.received_sat as u64,
+                sent_sat: found.sent_sat as u64,
+                balance_sat: found.balance_sat as u64,
+                outputs: found.outputs,
+                spends: found.spends,
+                unspent: found.unspent,
+            };
+            let expected = expected
+                .get(script.as_script())
+                .copied()
+                .unwrap_or_default();
+            assert_eq!(found, expected, "{script} at {height}");
         }
     }
 }
 
-fn check_funding(snapshot: &Snapshot<'_>, expected: &Expected<'_>) {
-    let spendable = expected.outputs().filter(|(_, output)| output.spendable);
-    let rows = spendable.map(|(txo, output)| {
-        let script = expected.fingerprints.script(output.script.as_bytes());
-        FundingRow::new(script, txo, output.amount_sat)
-    });
-    let rows = sorted(rows.collect::<Vec<_>>());
-    assert_same(&all_rows::<FundingRow>(snapshot), &rows, "funding");
-    for script in expected.truth.scripts() {
-        let first_key = FundingRow::first_key(expected.fingerprints.script(script.as_bytes()));
-        let keys = keys_from(first_key);
-        let own = rows.iter().filter(|row| keys.contains(&row.key()));
-        let own: Vec<_> = own.copied().collect();
-        let found = snapshot.rows::<FundingRow>(&[keys]).unwrap();
-        assert_same(&found, &own, "funding of one script");
+/// The sums of every script that received something up to `height`.
+fn balances(truth: &Truth, height: u32) -> HashMap<&Script, Balance> {
+    let mut sums: HashMap<&Script, Balance> = HashMap::new();
+    let made = truth
+        .outputs
+        .iter()
+        .filter(|output| output.height <= height);
+    for output in made.filter(|output| output.spendable) {
+        let sums = sums.entry(&output.script).or_default();
+        sums.outputs += 1;
+        sums.received_sat += output.amount_sat;
+        match output.gone.filter(|gone| gone.height <= height) {
+            Some(gone) if gone.input_index.is_some() => {
+                sums.spends += 1;
+                sums.sent_sat += output.amount_sat;
+            }
+            Some(_) => {}
+            None => {
+                sums.unspent += 1;
+                sums.balance_sat += output.amount_sat;
+            }
+        }
     }
+    sums
 }

@@ -2,15 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use bitcoin::consensus::deserialize;
-use bitcoin::{Block, ScriptBuf};
-use blkdex::datadir::{BlockReader, Location};
-use blkdex::index::Index;
-use blkdex::primitives::position::Height;
+use bitcoin::ScriptBuf;
 use serde_json::Value;
 
 use super::trial::Trial;
-use super::truth::Truth;
 
 /// The datadir in the repository.
 pub fn data() -> PathBuf {
@@ -40,21 +35,6 @@ pub fn imported(name: &str) -> (Trial, Value) {
         name => fixture(name),
     };
     (Trial::of(&datadir).imported_every(50), expected(&datadir))
-}
-
-/// The truth about the blocks that an index says are its chain, decoded by `bitcoin`.
-pub fn truth_about(index: &Index) -> Truth {
-    let snapshot = index.snapshot().unwrap();
-    let location = Location::BlocksDir(index.meta().blocks_dir.clone());
-    let network = index.meta().network().unwrap();
-    let mut reader = BlockReader::for_pieces(&location, &network).unwrap();
-    let mut truth = Truth::default();
-    for height in 0..=index.tip().unwrap().0.0 {
-        let place = snapshot.place(Height(height)).unwrap();
-        let block: Block = deserialize(reader.read(place).unwrap()).unwrap();
-        truth.apply(&block).unwrap();
-    }
-    truth
 }
 
 /// A script with what Core said of it: address, received, sent, outputs, spends.

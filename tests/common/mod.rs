@@ -3,11 +3,15 @@
 //! Every test binary compiles this for itself and uses its own part of it.
 #![allow(dead_code, clippy::unwrap_used)]
 
+pub mod answers;
 pub mod chain;
 pub mod check;
+pub mod coin_hashes;
 pub mod coins;
+pub mod damage;
 pub mod datadir;
 pub mod fixtures;
+pub mod index_file;
 pub mod parts;
 pub mod random;
 pub mod rng;

@@ -9,18 +9,20 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use bitcoin::BlockHash;
 use bitcoin::hashes::Hash;
 use blkdex::datadir::{Location, Source};
-use blkdex::error::unwatched;
+use blkdex::error::{fault_of, unwatched};
 use blkdex::import::chain::Chain as FoundChain;
 use blkdex::import::events::{Event, Notice, Summary, Watch};
 use blkdex::import::{Options, import};
 use blkdex::index::Index;
 use blkdex::primitives::position::Height;
-use blkdex::runs::row::Relation;
+use blkdex::query::{Status, View};
+use blkdex::store::{self, QUERY_CACHE_BYTES};
 use tempfile::TempDir;
 
 use super::chain::Chain;
 use super::check::check;
 use super::datadir::{Datadir, Layout, write_datadir};
+use super::index_file::{IndexFile, RELATIONS};
 use super::truth::Truth;
 
 /// The least that works.
@@ -45,9 +47,9 @@ pub struct Outcome {
     pub blocks: u64,
 }
 
-/// Bytes of a table of so many slots.
+/// Bytes of a table of so many slots: 16 for each, and for 64 more behind them.
 pub fn table_of(slots: usize) -> Option<usize> {
-    Some(blkdex::batch::table::Table::bytes_for(slots))
+    Some((slots + 64) * 16)
 }
 
 impl Trial {
@@ -164,29 +166,56 @@ impl Trial {
         summary
     }
 
+    /// The truth about the blocks that the index says are its chain, decoded by `bitcoin`.
+    pub fn truth(&self) -> Truth {
+        let mut truth = Truth::default();
+        for block in self.index_file().blocks() {
+            truth.apply(&block).unwrap();
+        }
+        truth
+    }
+
     /// Runs of each relation.
     pub fn runs(&self) -> [usize; 4] {
-        self.runs_up_to(None)
+        self.runs_up_to(u32::MAX)
     }
 
     /// Those of them that are settled.
     pub fn settled_runs(&self) -> [usize; 4] {
-        let settled = self.open().meta().settled;
-        self.runs_up_to(settled)
+        self.runs_up_to(self.index_file().settled().unwrap())
     }
 
-    fn runs_up_to(&self, end: Option<Height>) -> [usize; 4] {
-        let index = self.open();
-        Relation::ALL.map(|relation| {
-            let runs = index.catalogue().of(relation).into_iter();
-            runs.filter(|run| end.is_none_or(|end| run.to <= end))
-                .count()
+    fn runs_up_to(&self, end: u32) -> [usize; 4] {
+        let runs = self.index_file().runs();
+        RELATIONS.map(|relation| {
+            let own = runs.iter().filter(|run| run.relation == relation);
+            own.filter(|run| run.to <= end).count()
         })
     }
 
-    /// The index, for reading.
+    /// What the index file holds.
+    pub fn index_file(&self) -> IndexFile {
+        IndexFile::read(self.index())
+    }
+
+    /// The index, for questions.
     pub fn open(&self) -> Index {
-        Index::open(&self.options.index, 16 << 20).unwrap()
+        Index::open(self.index(), QUERY_CACHE_BYTES).unwrap()
+    }
+
+    /// What the index says of its chain.
+    pub fn status(&self) -> Status {
+        status_of(self.index()).unwrap()
+    }
+}
+
+/// What the index at `path` says of its chain; `None` if it has none.
+pub fn status_of(path: &Path) -> Option<Status> {
+    let index = Index::open(path, QUERY_CACHE_BYTES);
+    let status = index.and_then(|index| View::new(&index, None, None)?.status());
+    match fault_of(&status) {
+        Some(store::Fault::NoIndex { .. } | store::Fault::NoBlocks { .. }) => None,
+        _ => Some(status.unwrap()),
     }
 }
 

@@ -72,12 +72,12 @@ fn a_damaged_index_is_rebuilt_if_the_block_files_are_named() {
 fn an_index_in_use_is_not_replaced() {
     let scene = Scene::small();
     scene.calls();
-    let store = blkdex::store::Store::create(scene.index(), 16 << 20).unwrap();
+    let writer = redb::Database::open(scene.index()).unwrap();
     let mut command = rebuild(&scene);
     let output = command.stderr(Stdio::piped()).output().unwrap();
     let words = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(75));
     assert!(words.contains("in use by another blkdex"), "{words}");
-    drop(store);
+    drop(writer);
     assert!(rebuild(&scene).status().unwrap().success());
 }

@@ -2,37 +2,26 @@
 //!
 //! Invariant: a scene's import is the same each time; only what disturbs it differs.
 
-use blkdex::store;
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use bitcoin::BlockHash;
-use bitcoin::hashes::Hash;
-use blkdex::index::Index;
-use blkdex::runs::policy::runs_left;
-use blkdex::runs::row::Relation;
 
+use crate::common::answers;
 use crate::common::chain::{Chain, Plan};
 use crate::common::check::check;
+use crate::common::index_file::{RELATIONS, RUNS_LEFT};
 use crate::common::parts::owner;
 use crate::common::random::Options;
-use crate::common::trial::{Trial, table_of};
+use crate::common::trial::{Trial, status_of, table_of};
 use crate::common::truth::Truth;
 use crate::tracer::{Deed, End, run};
 
 /// The last block that the index at `path` answers for.
 pub fn tip_of(path: &Path) -> Option<BlockHash> {
-    let index = match Index::open(path, 16 << 20) {
-        Ok(index) => index,
-        Err(error) => match error.fault() {
-            Some(store::Fault::NoIndex { .. } | store::Fault::NoBlocks { .. }) => return None,
-            _ => panic!("{error}"),
-        },
-    };
-    let (_, row) = index.tip()?;
-    Some(BlockHash::from_byte_array(row.hash))
+    status_of(path).map(|status| status.hash)
 }
 
 pub struct Scene {
@@ -185,9 +174,9 @@ impl Scene {
     pub fn check_merged(&self) {
         // At the tip a run may stay that has more rows than all younger ones: of 53 commits no more than these.
         const TIP_RUNS: usize = 6;
-        for (relation, runs) in Relation::ALL.into_iter().zip(self.trial.settled_runs()) {
-            let most = runs_left(relation).max(TIP_RUNS);
-            assert!(runs <= most, "{runs} runs of {}", relation.name());
+        let runs = self.trial.settled_runs();
+        for ((relation, left), runs) in RELATIONS.iter().zip(RUNS_LEFT).zip(runs) {
+            assert!(runs <= left.max(TIP_RUNS), "{runs} runs of {relation}");
         }
     }
 
@@ -217,6 +206,16 @@ impl Scene {
     pub fn check(&self) {
         assert_eq!(self.unfinished_files(), 0);
         check(self.index(), &self.truth);
+    }
+
+    /// Asks the index everything at a height.
+    pub fn ask(&self, height: u32) -> blkdex::Result<()> {
+        answers::check(self.index(), &self.truth, &[height])
+    }
+
+    /// Height of its last block.
+    pub fn height(&self) -> u32 {
+        self.truth.height()
     }
 
     /// A question to the index.

@@ -14,10 +14,10 @@ use blkdex::doctor::{self, Findings, State};
 use blkdex::error::unwatched;
 use blkdex::import::events::{Event, Notice, Watch};
 use blkdex::import::{Options, import};
-use blkdex::index::Index;
 
 use super::disk::Disk;
 use super::tree::Tree;
+use crate::common::trial::status_of;
 
 /// What an import came to.
 #[derive(Clone, Debug)]
@@ -78,13 +78,9 @@ pub fn import_said(options: &Options) -> Said {
 
 /// The index as it is; `None` if it has no block yet.
 pub fn before(index: &Path) -> Option<Before> {
-    if !index.exists() {
-        return None;
-    }
-    let index = Index::open(index, 16 << 20).unwrap();
-    index.tip().map(|(_, row)| Before {
-        tip: BlockHash::from_byte_array(row.hash),
-        settled: index.meta().settled.unwrap_or_default().0,
+    status_of(index).map(|status| Before {
+        tip: status.hash,
+        settled: status.settled_height.unwrap_or_default().0,
     })
 }
 

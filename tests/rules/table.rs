@@ -3,12 +3,10 @@
 
 use bitcoin::hashes::Hash;
 use bitcoin::{OutPoint, ScriptBuf};
-use blkdex::batch::COIN_CHANGES_MAX;
 use blkdex::primitives::position::Height;
-use blkdex::runs::policy::runs_left;
-use blkdex::runs::row::Relation;
 
 use crate::common::chain::{Chain, Plan};
+use crate::common::index_file::RUNS_LEFT;
 use crate::common::parts::{output_of, owner, spend};
 use crate::common::random::Options;
 use crate::common::trial::Trial;
@@ -55,8 +53,9 @@ fn a_tiny_table_and_many_commits_give_the_same_answers() {
 
 /// Whether no relation has more runs than an import leaves, and `more`.
 fn are_few(runs: [usize; 4], more: usize) -> bool {
-    let mut all = Relation::ALL.into_iter().zip(runs);
-    all.all(|(relation, runs)| runs <= runs_left(relation) + more)
+    runs.iter()
+        .zip(RUNS_LEFT)
+        .all(|(runs, left)| *runs <= left + more)
 }
 
 /// More than a thousand blocks make a bulk import, which merges while it goes on and at its end.
@@ -115,7 +114,6 @@ fn a_batch_may_spill_more_runs_than_one_merge_takes() {
     }
     chain.mine_empty(chain.tip(), 110);
     let mut trial = Trial::new(&chain).with_tiny_table(16);
-    trial.options.memory_bytes = blkdex::memory::plan::BUDGET_BYTES_MIN;
     trial.import_and_check(&chain);
     chain.mine_empty(chain.tip(), 1);
     trial.append(&chain);
@@ -150,18 +148,20 @@ fn chain_of_many_spends() -> Chain {
     chain
 }
 
+/// Spends that the buffer holds: as many as a block can make outputs, of 36 of its 4,000,000 weight units each.
+const BUFFERED_SPENDS: u64 = 4_000_000 / 36;
+
 #[test]
 fn spends_that_miss_wait_in_runs_when_their_buffer_is_full() {
     let mut chain = chain_of_many_spends();
     let trial = |chain: &Chain| {
         let mut trial = Trial::new(chain);
-        trial.options.memory_bytes = blkdex::memory::plan::BUDGET_BYTES_MIN;
         trial.options.table_bytes = Some(1 << 20);
         trial
     };
     let complete = trial(&chain);
     let summary = complete.import_and_check(&chain);
-    assert!(summary.table.misses > COIN_CHANGES_MAX as u64);
+    assert!(summary.table.misses > BUFFERED_SPENDS);
     assert_eq!(
         complete.runs()[3],
         2,
@@ -183,10 +183,8 @@ fn spends_that_miss_wait_in_runs_when_their_buffer_is_full() {
 
 /// Tables of runs in the file, and how many of them the catalogue names.
 fn tables_of_runs(trial: &Trial) -> (usize, usize) {
-    let index = trial.open();
-    let tables = index.store().read().unwrap().table_names().unwrap();
-    let runs = tables.iter().filter(|table| table.contains('.'));
-    (runs.count(), index.catalogue().runs().len())
+    let file = trial.index_file();
+    (file.tables_of_runs(), file.runs().len())
 }
 
 /// An import that fails leaves runs that nobody named; the next one gives their ids to others.

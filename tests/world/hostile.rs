@@ -9,8 +9,6 @@ use super::{blkdex, import};
 use crate::common::chain::Chain;
 use crate::common::parts::{output_of, owner, spend};
 use crate::common::trial::Trial;
-use blkdex::datadir::{HeaderTree, Root};
-use blkdex::primitives::position::{Height, Place};
 
 const SECONDS_MAX: u64 = 60;
 /// The budget of [`import`].
@@ -93,31 +91,6 @@ fn counts_and_lengths_beyond_all_bounds_are_named_with_their_place() {
         assert!(verdict.words.contains("block 10:"), "{}", verdict.words);
         assert_eq!(doctor_of(&trial).code, Some(1));
     }
-}
-
-#[test]
-fn headers_that_lead_back_to_themselves_are_orphans() {
-    let mut arena = vec![0; HeaderTree::bytes_for(100) as usize];
-    let genesis = [1; 32];
-    let mut tree = HeaderTree::new(&mut arena, Root::Genesis(genesis));
-    let mut offset_bytes = 0;
-    let mut insert = |hash: [u8; 32], prev: [u8; 32]| {
-        offset_bytes += 100;
-        let place = Place {
-            file: 0,
-            offset_bytes,
-            bytes: 81,
-        };
-        tree.insert(&hash, &prev, 0x207f_ffff, place).unwrap();
-    };
-    insert(genesis, [3; 32]);
-    for (hash, prev) in [(2, 1), (3, 2), (5, 7), (6, 5), (7, 6), (8, 8), (9, 7)] {
-        insert([hash; 32], [prev; 32]);
-    }
-    let best = tree.best().unwrap();
-    assert_eq!(best.height, Height(2));
-    assert_eq!(tree.best_chain().count(), 3);
-    assert_eq!(tree.counts().orphans, 5);
 }
 
 #[test]

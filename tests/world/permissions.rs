@@ -115,7 +115,7 @@ fn an_index_in_use_is_said_to_be() {
             .status
             .success()
     );
-    let writer = blkdex::store::Store::create(index, 16 << 20).unwrap();
+    let writer = redb::Database::open(index).unwrap();
     for mut command in [
         import(&trial.datadir.path, index),
         blkdex("status", index),
@@ -130,7 +130,7 @@ fn an_index_in_use_is_said_to_be() {
         );
     }
     drop(writer);
-    let reader = blkdex::store::Store::open_read_only(index, 16 << 20).unwrap();
+    let reader = trial.open();
     assert!(blkdex("status", index).output().unwrap().status.success());
     let output = import(&trial.datadir.path, index).output().unwrap();
     assert_eq!(output.status.code(), Some(75));
