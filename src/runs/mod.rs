@@ -28,6 +28,8 @@ pub mod read;
 pub mod row;
 pub mod sort;
 pub mod stream;
+#[cfg(test)]
+mod tests;
 pub mod write;
 
 pub use fault::{Damage, Fault};
