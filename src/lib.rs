@@ -21,13 +21,73 @@
 //! - **place**: where the bytes of a block are on disk; **scan state**: what one scan of the block files
 //!   leaves to the next, which reads only what has changed.
 //!
+//! # From another program
+//!
+//! What the commands do, the library does too: import, ask, verify, export.
+//!
+//! ```
+//! use blkdex::datadir::{Location, Source};
+//! use blkdex::error::unwatched;
+//! use blkdex::export::{Destination, Lines, UtxosFormat, UtxosOptions, export_utxos};
+//! use blkdex::import::{Options, import};
+//! use blkdex::index::Index;
+//! use blkdex::primitives::position::Height;
+//! use blkdex::query::{View, script};
+//! use blkdex::store::QUERY_CACHE_BYTES;
+//! use blkdex::verify::proof::{self, verify};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let folder = tempfile::tempdir()?;
+//! let file = folder.path().join("blkdex.redb");
+//! let source = Source {
+//!     location: Location::Datadir("data".into()),
+//!     network: None,
+//!     signet_challenge: None,
+//! };
+//! // `error::Watch` in place of `unwatched` hears how it goes, and can end it.
+//! let summary = unwatched(|watch| import(&Options::new(source, &file), watch))?;
+//! assert_eq!(summary.coins, 1648);
+//!
+//! let index = Index::open(&file, QUERY_CACHE_BYTES)?;
+//! let mut view = View::new(&index, Some(Height(112)), None)?;
+//! let address = "bcrt1qyq8dns7p6a20s5w8jd8a52nvrngkx2r5nqdmn5u7zkweuphul4nsvnjjf0";
+//! let script = script::parse(address, view.network())?;
+//! let then = view.balance(&script, true)?;
+//! assert_eq!(then.balance_sat, 4056523457);
+//!
+//! let options = proof::Options {
+//!     at: None,
+//!     location: None,
+//!     memory_bytes: 128 << 20,
+//!     hash_serialized: true,
+//!     expect: None, // what `gettxoutsetinfo` said
+//!     undo: false,
+//! };
+//! let verified = unwatched(|watch| verify(&file, &options, watch))?;
+//! assert_eq!(verified.stats.txouts, summary.coins);
+//!
+//! let options = UtxosOptions {
+//!     at: None,
+//!     location: None,
+//!     memory_bytes: 128 << 20,
+//!     format: UtxosFormat::Lines(Lines::Csv),
+//!     to: Destination::File { path: folder.path().join("utxos.csv"), force: false },
+//! };
+//! unwatched(|watch| export_utxos(&file, &options, watch))?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! An error is a room's `Fault` in a box: [`Error::family`] says whose fault it is, [`Error::fault`] what
+//! it is.
+//!
 //! # Modules
 //!
 //! Lowest first: a module uses only what stands above it (`tests/house.rs` sees to it).
 //!
 //! | module | what |
 //! | --- | --- |
-//! | [`limits`] | bounds that several rooms share |
+//! | `limits` | bounds that several rooms share |
 //! | [`error`] | the one error: a fault of any module, and whose fault it is |
 //! | [`primitives`] | facts of Bitcoin's consensus and formats; numbers of blocks, outputs, transactions |
 //! | [`os`] | what the operating system is asked and told |
@@ -36,7 +96,7 @@
 //! | [`datadir`] | bitcoind's files: folders, XOR, records, header tree, block reader, undo files |
 //! | [`runs`] | sorted runs in redb: pages, writing, looking up, merging |
 //! | [`index`] | the file as a whole: open, commit, roll back, snapshots |
-//! | [`batch`] | the work between two commits: digest, table, spill, resolve |
+//! | `batch` | the work between two commits: digest, table, spill, resolve |
 //! | [`utxo`] | the coins at any height, in chain order |
 //! | [`query`] | questions at any height; how scripts are named |
 //! | [`verify`] | the UTXO set against Bitcoin Core's own hashes |
@@ -50,10 +110,11 @@
 //! | `args` | its arguments |
 //! | `commands`, `main` | its answers for people, exit codes |
 
+#![allow(rustdoc::private_intra_doc_links)] // Rooms are read with their source at hand.
 #![deny(unsafe_code)] // Where it is allowed: `tests/house.rs`.
 #![cfg_attr(not(test), deny(clippy::print_stdout, clippy::print_stderr))]
 
-pub mod batch;
+pub(crate) mod batch;
 pub mod datadir;
 pub mod doctor;
 pub mod error;
@@ -61,7 +122,7 @@ pub mod export;
 pub mod import;
 pub mod index;
 pub mod ledger;
-pub mod limits;
+pub(crate) mod limits;
 pub mod manual;
 pub mod memory;
 pub mod os;
@@ -73,3 +134,10 @@ pub mod store;
 pub mod utxo;
 pub mod verify;
 pub use error::{Error, Result};
+
+/// What the fuzz targets try from outside. Nothing else may.
+#[cfg(fuzzing)]
+pub mod inside {
+    pub use crate::runs::page::PageHead;
+    pub use crate::runs::row::{CoinRow, FundingRow, Row, SpendingRow, TxidRow};
+}

@@ -2,8 +2,6 @@
 
 #[path = "../../tests/common/damage.rs"]
 mod damage;
-#[path = "../../tests/common/rng.rs"]
-mod rng;
 
 use super::{Options, import};
 use crate::Result;
@@ -15,8 +13,8 @@ use crate::index::snapshot::Snapshot;
 use crate::memory::plan::BUDGET_BYTES_MIN;
 use crate::primitives::position::Height;
 use crate::runs::row::{CoinRow, FundingRow, Row, SpendingRow, TxidRow};
+use crate::runs::tests::rng::{self, Rng};
 use crate::store::QUERY_CACHE_BYTES;
-use rng::Rng;
 use std::path::Path;
 
 /// How many times the file is damaged.

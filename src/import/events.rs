@@ -3,7 +3,7 @@
 //! Invariant: data, not sentences, except where a fault is already worded; the binary words the rest.
 
 use crate::Result;
-use crate::batch::clock::Clock;
+pub use crate::batch::clock::{Clock, Stage};
 use crate::batch::table::Table;
 use crate::batch::{Batch, TableCounts};
 use crate::datadir::{ChainEnd, ScanProgress};

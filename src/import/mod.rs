@@ -20,11 +20,11 @@ mod damaged;
 pub mod events;
 mod fault;
 pub mod keeper;
-pub mod merging;
+pub(crate) mod merging;
 pub mod needs;
 mod options;
 mod pass;
-pub mod plan;
+pub(crate) mod plan;
 
 pub use fault::Fault;
 pub use options::{COMMIT_EVERY_BLOCKS, Options};

@@ -13,13 +13,13 @@
 //! | `scan_state.rs` | what the scan of the block files left to remember |
 //! | `snapshot.rs` | reading: blocks, their places, rows of runs |
 
-pub mod blocks;
+pub(crate) mod blocks;
 mod fault;
 pub mod left_out;
-pub mod meta;
+pub(crate) mod meta;
 pub mod remembered;
 mod roll_back;
-pub mod scan_state;
+pub(crate) mod scan_state;
 pub mod snapshot;
 
 pub use fault::Fault;

@@ -22,14 +22,14 @@ pub mod alarm;
 pub mod diff;
 mod fault;
 pub mod find;
-pub mod history;
+pub(crate) mod history;
 pub mod log;
 pub mod numbers;
 mod part_name;
 pub mod picture;
-pub mod read;
+pub(crate) mod read;
 pub mod record;
-pub mod step;
+pub(crate) mod step;
 #[cfg(test)]
 mod testing;
 

@@ -1,7 +1,7 @@
 //! The manual: chapters that `blkdex manual` prints as they stand, and that are documentation here.
 //!
 //! Invariant: a chapter begins with a title, and what its tables say of JSON is what the program prints
-//! (`tests/manual.rs` compares both).
+//! (`tests/manual/` compares both).
 
 /// A chapter.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, serde::Serialize)]

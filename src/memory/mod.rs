@@ -18,7 +18,7 @@ pub mod heap;
 pub mod part;
 pub mod plan;
 pub mod pool;
-pub mod region;
-pub mod sorter;
+pub(crate) mod region;
+pub(crate) mod sorter;
 
 pub use fault::Fault;

@@ -17,18 +17,18 @@
 //! | `paths.rs` | where paths lead |
 //! | `path_text.rs` | paths in JSON |
 
-pub mod disk;
+pub(crate) mod disk;
 mod fault;
-pub mod file_map;
+pub(crate) mod file_map;
 pub(crate) mod growing;
 pub mod kept;
-pub mod locks;
-pub mod memory_limits;
-pub mod opening;
-pub mod path_text;
-pub mod paths;
+pub(crate) mod locks;
+pub(crate) mod memory_limits;
+pub(crate) mod opening;
+pub(crate) mod path_text;
+pub(crate) mod paths;
 pub mod process;
-pub mod sigbus;
+pub(crate) mod sigbus;
 pub mod signals;
 
 pub use fault::Fault;

@@ -18,14 +18,14 @@
 //! | `fingerprint/` | keyed hashes of outpoints, scripts and txids |
 
 pub mod amount;
-pub mod bip34;
-pub mod coin;
-pub mod compact_size;
+pub(crate) mod bip34;
+pub(crate) mod coin;
+pub(crate) mod compact_size;
 pub mod consensus;
-pub mod fingerprint;
-pub mod header;
+pub(crate) mod fingerprint;
+pub(crate) mod header;
 pub mod network;
 pub mod position;
-pub mod pow;
-pub mod script;
+pub(crate) mod pow;
+pub(crate) mod script;
 pub mod wire;

@@ -17,20 +17,20 @@
 //! | `fold.rs` | the runs of a batch into fewer, before they are named |
 //! | `policy.rs` | when to merge which runs |
 
-pub mod catalogue;
+pub(crate) mod catalogue;
 mod fault;
-pub mod fold;
+pub(crate) mod fold;
 mod gather;
-pub mod merge;
-pub mod page;
-pub mod policy;
-pub mod read;
-pub mod row;
-pub mod sort;
-pub mod stream;
+pub(crate) mod merge;
+pub(crate) mod page;
+pub(crate) mod policy;
+pub(crate) mod read;
+pub(crate) mod row;
+pub(crate) mod sort;
+pub(crate) mod stream;
 #[cfg(test)]
-mod tests;
-pub mod write;
+pub(crate) mod tests;
+pub(crate) mod write;
 
 pub use fault::{Damage, Fault};
 

@@ -23,9 +23,9 @@ mod held;
 mod making;
 mod overlay;
 mod panics;
-pub mod reading;
-pub mod sealed;
-pub mod writing;
+pub(crate) mod reading;
+pub(crate) mod sealed;
+pub(crate) mod writing;
 
 pub use fault::Fault;
 pub use redb::{TableDefinition, TableHandle};

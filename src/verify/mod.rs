@@ -14,14 +14,14 @@
 //! | `undo/` | what Core's undo files say was spent |
 //! | `amount.rs` | amounts as Core prints them |
 
-pub mod assumeutxo;
-pub mod compress;
-pub mod cursor;
+pub(crate) mod assumeutxo;
+pub(crate) mod compress;
+pub(crate) mod cursor;
 pub mod expect;
 mod fault;
 pub mod muhash;
 pub mod proof;
-pub mod recompute;
+pub(crate) mod recompute;
 pub mod serialized;
 pub mod snapshot;
 pub mod stats;

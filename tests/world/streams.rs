@@ -217,7 +217,13 @@ fn the_terminal_of_an_import_that_goes_away_is_a_hangup() {
     }
     let mut child = command.spawn().unwrap();
     drop(command);
-    terminal.read_exact(&mut [0; 100]).unwrap();
+    // While it scans, nothing is committed yet.
+    let mut shown = String::new();
+    while !shown.contains("height ") {
+        let mut bytes = [0; 16];
+        terminal.read_exact(&mut bytes).unwrap();
+        shown += &String::from_utf8_lossy(&bytes);
+    }
     drop(terminal);
     assert_eq!(child.wait().unwrap().code(), Some(130));
     let status = blkdex("status", &trial.options.index).output().unwrap();

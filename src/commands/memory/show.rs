@@ -5,7 +5,7 @@
 use super::super::columns::Align::{Left, Right};
 use super::super::columns::{print, print_fields};
 use super::super::words::grouped;
-use blkdex::batch::clock::Stage;
+use blkdex::import::events::Stage;
 use blkdex::ledger::find::{Answers, Found, planned_bytes};
 use blkdex::ledger::numbers::{mib, percent};
 use blkdex::ledger::record::{Moment, Record, RelationUse};

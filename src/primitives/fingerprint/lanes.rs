@@ -12,9 +12,6 @@ use multiversion::multiversion;
 /// Messages hashed together.
 pub const LANES: usize = 8;
 
-/// Messages of up to this many words are hashed side by side.
-pub const WORDS_MAX: usize = 5;
-
 type Lane = [u64; LANES];
 
 /// Up to [`LANES`] messages of `W` words that wait to be hashed, each with where its hash goes.

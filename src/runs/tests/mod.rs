@@ -3,7 +3,7 @@
 mod damage;
 mod merged;
 #[path = "../../../tests/common/rng.rs"]
-mod rng;
+pub(crate) mod rng;
 
 use super::catalogue::{self, Catalogue, Run};
 use super::merge::{Merger, Unfinished};

@@ -5,7 +5,7 @@ use blkdex::datadir::{Location, Source};
 use blkdex::import::Options;
 use blkdex::index::Index;
 use blkdex::primitives::position::Height;
-use blkdex::runs::row::{CoinRow, FundingRow, Row, SpendingRow, TxidRow};
+use blkdex::inside::{CoinRow, FundingRow, Row, SpendingRow, TxidRow};
 use libfuzzer_sys::fuzz_target;
 use std::path::Path;
 use std::sync::{LazyLock, atomic::AtomicBool};
