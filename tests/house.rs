@@ -18,7 +18,12 @@ struct Source {
 impl Source {
     /// The lines in front of the unit tests.
     fn code(&self) -> Vec<&str> {
-        let tests = self.text.find("#[cfg(test)]\nmod ");
+        let mut tests = self.text.match_indices("#[cfg(test)]\nmod ");
+        let is_here = |at: usize| {
+            let line = self.text[at..].lines().nth(1);
+            line.is_some_and(|line| line.ends_with('{'))
+        };
+        let tests = tests.find(|(at, _)| is_here(*at)).map(|(at, _)| at);
         self.text[..tests.unwrap_or(self.text.len())]
             .lines()
             .collect()

@@ -5,8 +5,8 @@
 use super::Batch;
 use super::COIN_SPILLS_MAX;
 use super::bad_block::Failure;
+use super::join::Joiner;
 use super::resolve::Resolver;
-use super::settle::Settler;
 use super::spill::{new_run, write_spends};
 use crate::batch::clock::Stage;
 use crate::index::Index;
@@ -36,7 +36,7 @@ impl Batch {
         self.note_in_use();
         self.write_blocks(index)?;
         self.spill_coins(index, self.next_txo)?;
-        let overwriters = self.settle_coins(index)?;
+        let overwriters = self.join_coins(index)?;
         for relation in [Relation::Funding, Relation::Spending, Relation::Txids] {
             self.spill_rows(index, relation)?;
         }
@@ -60,7 +60,7 @@ impl Batch {
 
     /// Makes one of the runs of coins that were spilled, and looks the pending spends up; who spent what
     /// waits with the other rows. Returns the coinbases that overwrote a coin.
-    fn settle_coins(&mut self, index: &mut Index) -> Result<Vec<TxNum>, Failure> {
+    fn join_coins(&mut self, index: &mut Index) -> Result<Vec<TxNum>, Failure> {
         let coins = self.coins_to_gather(index)?;
         self.spills.retain(|run| !is_coins(run));
         if self.pending.is_empty() && coins.len() < 2 {
@@ -72,7 +72,7 @@ impl Batch {
         let with_oldest = older.is_empty();
         let (staging, sort_area) = (&mut self.staging, &mut self.sort_area);
         let end = self.next_txo;
-        let mut settler = Settler::new(
+        let mut joiner = Joiner::new(
             Stream::of_runs(coins, with_oldest, self.deletes.whole()),
             self.pending.sorted(index, staging, sort_area, end)?,
             Resolver::new(older, &self.coinbases),
@@ -81,12 +81,12 @@ impl Batch {
             let mut spends = self.rows.shares().spending;
             let id = index.new_run_id();
             let writer = new_run::<CoinRow>(index, staging, id, end);
-            let segment = settler.write_segment(index.store(), writer, &mut spends)?;
+            let segment = joiner.write_segment(index.store(), writer, &mut spends)?;
             self.spills.extend(segment);
-            if settler.is_done() {
+            if joiner.is_done() {
                 break;
             }
-            if Settler::is_full(&spends) {
+            if Joiner::is_full(&spends) {
                 let clock = &mut self.clock;
                 let runs = write_spends(index, staging, sort_area, &mut spends, end, clock)?;
                 self.spills.extend(runs);
@@ -94,8 +94,8 @@ impl Batch {
                 self.clock.enter(Stage::Resolve);
             }
         }
-        let (coins, spends) = settler.most_held();
-        let overwriters = settler.into_overwriters();
+        let (coins, spends) = joiner.most_held();
+        let overwriters = joiner.into_overwriters();
         self.deletes.note_used(coins);
         self.pending.clear(index.store(), spends)?;
         Ok(overwriters)

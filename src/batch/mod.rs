@@ -10,6 +10,8 @@
 //! | --- | --- |
 //! | `digest.rs` | a block becomes coins taken and made, and rows |
 //! | `change.rs` | what a block does to one coin |
+//! | `clock.rs` | where the time goes |
+//! | `table.rs` | the fixed-capacity UTXO table |
 //! | `pairs.rs` | coins that the block spends itself |
 //! | `coinbases.rs` | outputs of coinbases that may not be spent yet |
 //! | `changes.rs` | all changes: coins into and out of the table |
@@ -17,7 +19,7 @@
 //! | `spill.rs` | a full buffer becomes a run |
 //! | `commit.rs` | all of it becomes real |
 //! | `pending.rs` | spends that missed the table |
-//! | `settle.rs` | its runs of coins become one, pending spends take their coins |
+//! | `join.rs` | its runs of coins become one, pending spends take their coins |
 //! | `resolve.rs` | the coins of one outpoint, looked up |
 //! | `bad_block.rs` | what ends it: a block that breaks a rule, or a fault |
 //! | `waiting.rs` | the rows of blocks that wait to be written |
@@ -30,11 +32,11 @@ pub(crate) mod clock;
 pub(crate) mod coinbases;
 mod commit;
 pub(crate) mod digest;
+mod join;
 mod pairs;
 pub(crate) mod pending;
 pub(crate) mod resolve;
 pub(crate) mod rows;
-mod settle;
 mod spill;
 pub(crate) mod table;
 mod waiting;

@@ -64,7 +64,7 @@ impl<'c> Resolver<'c> {
     ///
     /// # Errors
     /// A spend that cannot be; [`crate::runs::Fault::Damaged`], [`crate::store::Fault::Store`].
-    pub fn settle(
+    pub fn resolve(
         &mut self,
         store: &Store,
         fingerprint: u128,

@@ -11,6 +11,7 @@
 //! | `entries.rs` | their lines, being sorted |
 //! | `received.rs` | what scripts received |
 //! | `ranking.rs` | which scripts cannot be among the richest |
+//! | `fault.rs` | what can go wrong |
 
 mod balances;
 mod destination;

@@ -12,6 +12,7 @@
 //! | `pass.rs` | one pass: blocks, commits, bad blocks |
 //! | `merging.rs` | which runs merge when |
 //! | `keeper.rs`, `events.rs` | the ledger's records; what is told meanwhile and at the end |
+//! | `fault.rs` | what can go wrong |
 
 mod ahead;
 pub mod chain;

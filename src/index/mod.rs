@@ -12,6 +12,7 @@
 //! | `roll_back.rs` | dropping the newest blocks |
 //! | `scan_state.rs` | what the scan of the block files left to remember |
 //! | `snapshot.rs` | reading: blocks, their places, rows of runs |
+//! | `fault.rs` | what can go wrong |
 
 pub(crate) mod blocks;
 mod fault;

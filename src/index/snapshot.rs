@@ -84,7 +84,7 @@ impl<'i> Snapshot<'i> {
         let stored = self.transaction.get(PLACES, height.0)?;
         stored
             .and_then(|bytes| decode_place(bytes.value()))
-            .ok_or_else(|| self.unreadable("a block's position is missing or cannot be read"))
+            .ok_or_else(|| self.unreadable("a block's place is missing or cannot be read"))
     }
 
     /// Where the blocks from `first` on are, at most `count` of them, as far as is known.
@@ -97,7 +97,7 @@ impl<'i> Snapshot<'i> {
         let mut places = Vec::with_capacity(count as usize);
         for entry in range {
             let (_, bytes) = entry?;
-            let unreadable = || self.unreadable("a block's position cannot be read");
+            let unreadable = || self.unreadable("a block's place cannot be read");
             places.push(decode_place(bytes.value()).ok_or_else(unreadable)?);
         }
         Ok(places)

@@ -151,7 +151,9 @@ impl Account {
 
     /// Bytes of all regions.
     pub fn mapped_bytes(&self) -> u64 {
-        self.parts.iter().map(|taken| taken.mapped_bytes).sum()
+        // A region that came from another thread is taken off where it was not put on.
+        let bytes = self.parts.iter().map(|taken| taken.mapped_bytes);
+        bytes.fold(0, u64::wrapping_add)
     }
 
     /// The heap.

@@ -10,6 +10,7 @@
 //! | `pool.rs` | a pool for buffers, in front of mimalloc |
 //! | `counting.rs` | an allocator that counts |
 //! | `heap.rs` | what it has counted, and how much of it is redb's |
+//! | `fault.rs` | what can go wrong |
 
 pub mod account;
 pub mod counting;

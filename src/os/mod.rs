@@ -16,6 +16,7 @@
 //! | `kept.rs` | what no output may replace |
 //! | `paths.rs` | where paths lead |
 //! | `path_text.rs` | paths in JSON |
+//! | `fault.rs` | what can go wrong |
 
 pub(crate) mod disk;
 mod fault;

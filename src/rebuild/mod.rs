@@ -8,6 +8,7 @@
 //! | --- | --- |
 //! | `loss.rs` | what would be lost with the old index |
 //! | `place.rs` | beside the real file, and in its place |
+//! | `fault.rs` | what can go wrong |
 
 mod fault;
 mod loss;

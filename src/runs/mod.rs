@@ -16,6 +16,7 @@
 //! | `merge.rs` | several runs into one |
 //! | `fold.rs` | the runs of a batch into fewer, before they are named |
 //! | `policy.rs` | when to merge which runs |
+//! | `fault.rs` | what can go wrong |
 
 pub(crate) mod catalogue;
 mod fault;

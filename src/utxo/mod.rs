@@ -14,6 +14,7 @@
 //! | `spent.rs` | which outputs are gone |
 //! | `heights.rs` | which block made an output |
 //! | `progress.rs` | how far a reading is |
+//! | `fault.rs` | what can go wrong |
 
 mod budget;
 mod fault;

@@ -7,12 +7,13 @@
 //! | --- | --- |
 //! | `proof.rs` | the command: recompute, compare |
 //! | `recompute.rs` | the numbers and hashes of the set at a height |
-//! | `coin.rs`, `muhash.rs`, `serialized.rs` | a coin's bytes, and the two hashes over them |
+//! | `muhash.rs`, `serialized.rs` | the two hashes over coins |
 //! | `stats.rs`, `expect.rs`, `assumeutxo.rs` | numbers of a set; what Core says of them |
 //! | `text.rs` | text in UTF-8 and UTF-16 |
 //! | `compress.rs`, `cursor.rs`, `snapshot/` | Core's short form of outputs, and its snapshots |
 //! | `undo/` | what Core's undo files say was spent |
 //! | `amount.rs` | amounts as Core prints them |
+//! | `fault.rs` | what can go wrong |
 
 pub(crate) mod assumeutxo;
 pub(crate) mod compress;

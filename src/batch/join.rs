@@ -26,7 +26,7 @@ use crate::runs::write::RunWriter;
 use crate::store::Store;
 
 /// See the module documentation.
-pub struct Settler<'a> {
+pub struct Joiner<'a> {
     coins: Stream<'a, CoinRow>,
     pending: Stream<'a, PendingRow>,
     resolver: Resolver<'a>,
@@ -34,14 +34,14 @@ pub struct Settler<'a> {
     key: u128,
 }
 
-impl<'a> Settler<'a> {
-    /// Will settle `pending` with the batch's `coins` and what `resolver` looks up.
+impl<'a> Joiner<'a> {
+    /// Will join `pending` with the batch's `coins` and what `resolver` looks up.
     pub fn new(
         coins: Stream<'a, CoinRow>,
         pending: Stream<'a, PendingRow>,
         resolver: Resolver<'a>,
-    ) -> Settler<'a> {
-        Settler {
+    ) -> Joiner<'a> {
+        Joiner {
             coins,
             pending,
             resolver,
@@ -50,7 +50,7 @@ impl<'a> Settler<'a> {
     }
 
     /// Writes a segment of what is left of the coins: until it is large enough, or `spends`
-    /// [is full](Settler::is_full). `None` if nothing is left of these. What it has read is freed.
+    /// [is full](Joiner::is_full). `None` if nothing is left of these. What it has read is freed.
     ///
     /// # Errors
     /// A spend that cannot be; [`crate::runs::Fault::Damaged`], [`crate::store::Fault::Store`].
@@ -78,7 +78,7 @@ impl<'a> Settler<'a> {
         }))
     }
 
-    /// Writes some coins of outpoints that nothing pending spends, or else settles the next outpoint that
+    /// Writes some coins of outpoints that nothing pending spends, or else resolves the next outpoint that
     /// something does.
     fn go_on(
         &mut self,
@@ -99,7 +99,7 @@ impl<'a> Settler<'a> {
             // The rows of an outpoint are never in two slices.
             let rows = self.coins.next_below(self.key)?.unwrap_or_default();
             let (resolver, pending) = (&mut self.resolver, &mut self.pending);
-            writer.extend(resolver.settle(store, spent, rows, pending, spends)?)?;
+            writer.extend(resolver.resolve(store, spent, rows, pending, spends)?)?;
         }
         Ok(())
     }
@@ -187,44 +187,44 @@ mod tests {
             writer.finish().unwrap().unwrap()
         }
 
-        /// Settles what is pending.
-        fn settle(&mut self, older: Vec<Run>, batch: Vec<Run>) -> Result<Settled, Failure> {
+        /// Joins what is pending.
+        fn join(&mut self, older: Vec<Run>, batch: Vec<Run>) -> Result<Joined, Failure> {
             let mut buffer = vec![CoinRow(0); buffer_for::<CoinRow>(batch.len())];
             let mut buffers = RowBuffers::new(1 << 20).unwrap();
             buffers.begin_recent(Txo(MADE));
             let coinbases = Coinbases::new().expect("memory");
             let (index, staging) = (&mut self.index, &mut self.staging);
-            let mut settler = Settler::new(
+            let mut joiner = Joiner::new(
                 Stream::of_runs(batch, false, &mut buffer),
                 self.pending
                     .sorted(index, staging, &mut self.sort_area, Txo(MADE))?,
                 Resolver::new(older, &coinbases),
             );
-            let mut settled = Settled::default();
-            while !settler.is_done() {
+            let mut joined = Joined::default();
+            while !joiner.is_done() {
                 let mut spends = buffers.shares().spending;
                 let id = index.new_run_id();
                 let writer = new_run::<CoinRow>(index, staging, id, Txo(MADE));
-                let segment = settler.write_segment(index.store(), writer, &mut spends)?;
+                let segment = joiner.write_segment(index.store(), writer, &mut spends)?;
                 if let Some(run) = segment {
                     let rows = rows_of::<CoinRow>(index, &run);
                     assert_eq!(rows.len() as u64, run.rows, "none is below its key");
                     assert!(rows.iter().all(|row| run.covers(row.0)));
-                    settled.coins.extend(rows);
+                    joined.coins.extend(rows);
                 }
-                let is_full = Settler::is_full(&spends);
-                assert!(is_full || settler.is_done(), "all fits one segment");
-                settled.times_full += usize::from(is_full);
-                settled.spends.extend_from_slice(spends.older());
+                let is_full = Joiner::is_full(&spends);
+                assert!(is_full || joiner.is_done(), "all fits one segment");
+                joined.times_full += usize::from(is_full);
+                joined.spends.extend_from_slice(spends.older());
                 spends.clear();
             }
-            Ok(settled)
+            Ok(joined)
         }
     }
 
     /// What is left of a batch's coins, who spent what, and how often the spends had no more room.
     #[derive(Default)]
-    struct Settled {
+    struct Joined {
         coins: Vec<CoinRow>,
         spends: Vec<SpendingRow>,
         times_full: usize,
@@ -262,11 +262,11 @@ mod tests {
         scene
             .pending
             .push(PendingRow::probe(fingerprint(MADE + 5), tx(MADE)));
-        let Settled {
+        let Joined {
             coins,
             spends,
             times_full,
-        } = scene.settle(older.to_vec(), spills.to_vec()).unwrap();
+        } = scene.join(older.to_vec(), spills.to_vec()).unwrap();
         assert!(times_full > 1, "{times_full}");
         let mut expected: Vec<CoinRow> = (1..MADE)
             .filter_map(|txo| {
@@ -319,9 +319,9 @@ mod tests {
                 let again = PendingRow::spend(fingerprint(9), tx(31));
                 scene.pending.push(again);
             }
-            let settled = scene.settle(vec![older], vec![batch]);
-            let Err(Failure::Rule(BadBlock::Spend(bad))) = settled else {
-                panic!("{fault}: it is settled");
+            let joined = scene.join(vec![older], vec![batch]);
+            let Err(Failure::Rule(BadBlock::Spend(bad))) = joined else {
+                panic!("{fault}: it is joined");
             };
             assert_eq!(bad.fault, fault);
             let spender = tx(if twice { 31 } else { 30 });
