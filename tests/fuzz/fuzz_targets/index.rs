@@ -8,7 +8,7 @@ use blkdex::primitives::position::Height;
 use blkdex::inside::{CoinRow, FundingRow, Row, SpendingRow, TxidRow};
 use libfuzzer_sys::fuzz_target;
 use std::path::Path;
-use std::sync::{LazyLock, atomic::AtomicBool};
+use std::sync::LazyLock;
 
 struct Whole {
     folder: tempfile::TempDir,
