@@ -8,7 +8,7 @@
 #![allow(unsafe_code)]
 
 #[cfg(not(feature = "heap-profile"))]
-use blkdex::memory::{counting::Counting, pool::Pooled};
+use blkdex::memory::{Counting, Pooled};
 use std::ffi::{c_int, c_long};
 
 #[cfg(not(feature = "heap-profile"))]

@@ -29,50 +29,34 @@
 //! use blkdex::datadir::{Location, Source};
 //! use blkdex::error::unwatched;
 //! use blkdex::export::{Destination, Lines, UtxosFormat, UtxosOptions, export_utxos};
-//! use blkdex::import::{Options, import};
+//! use blkdex::import::{self, import};
 //! use blkdex::index::Index;
-//! use blkdex::primitives::position::Height;
+//! use blkdex::primitives::Height;
 //! use blkdex::query::{View, script};
-//! use blkdex::store::QUERY_CACHE_BYTES;
-//! use blkdex::verify::proof::{self, verify};
+//! use blkdex::verify::{self, verify};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let folder = tempfile::tempdir()?;
 //! let file = folder.path().join("blkdex.redb");
-//! let source = Source {
-//!     location: Location::Datadir("data".into()),
-//!     network: None,
-//!     signet_challenge: None,
-//! };
+//! let source = Source::new(Location::Datadir("data".into()));
 //! // `error::Watch` in place of `unwatched` hears how it goes, and can end it.
-//! let summary = unwatched(|watch| import(&Options::new(source, &file), watch))?;
+//! let options = import::Options::new(source, &file);
+//! let summary = unwatched(|watch| import(&options, watch))?;
 //! assert_eq!(summary.coins, 1648);
 //!
-//! let index = Index::open(&file, QUERY_CACHE_BYTES)?;
+//! let index = Index::open(&file)?;
 //! let mut view = View::new(&index, Some(Height(112)), None)?;
 //! let address = "bcrt1qyq8dns7p6a20s5w8jd8a52nvrngkx2r5nqdmn5u7zkweuphul4nsvnjjf0";
 //! let script = script::parse(address, view.network())?;
 //! let then = view.balance(&script, true)?;
 //! assert_eq!(then.balance_sat, 4056523457);
 //!
-//! let options = proof::Options {
-//!     at: None,
-//!     location: None,
-//!     memory_bytes: 128 << 20,
-//!     hash_serialized: true,
-//!     expect: None, // what `gettxoutsetinfo` said
-//!     undo: false,
-//! };
+//! let options = verify::Options { hash_serialized: true, ..Default::default() };
 //! let verified = unwatched(|watch| verify(&file, &options, watch))?;
 //! assert_eq!(verified.stats.txouts, summary.coins);
 //!
-//! let options = UtxosOptions {
-//!     at: None,
-//!     location: None,
-//!     memory_bytes: 128 << 20,
-//!     format: UtxosFormat::Lines(Lines::Csv),
-//!     to: Destination::File { path: folder.path().join("utxos.csv"), force: false },
-//! };
+//! let to = Destination::File { path: folder.path().join("utxos.csv"), force: false };
+//! let options = UtxosOptions::new(UtxosFormat::Lines(Lines::Csv), to);
 //! unwatched(|watch| export_utxos(&file, &options, watch))?;
 //! # Ok(())
 //! # }
@@ -80,6 +64,10 @@
 //!
 //! An error is a room's `Fault` in a box: [`Error::family`] says whose fault it is, [`Error::fault`] what
 //! it is.
+//!
+//! Doors are [`index`], [`query`], [`import`], [`verify`] and [`export`]; [`rebuild`], [`doctor`], [`ledger`]
+//! and [`manual`] are what the program has beside them. Of the other rooms only their faults are public, and
+//! what options and answers are made of.
 //!
 //! # Modules
 //!
@@ -110,11 +98,11 @@
 //! | `args` | its arguments |
 //! | `commands`, `main` | its answers for people, exit codes |
 
-#![allow(rustdoc::private_intra_doc_links)] // Rooms are read with their source at hand.
+#![cfg_attr(not(fuzzing), warn(unnameable_types))] // What is behind a door has a name there.
 #![deny(unsafe_code)] // Where it is allowed: `tests/house.rs`.
 #![cfg_attr(not(test), deny(clippy::print_stdout, clippy::print_stderr))]
 
-pub(crate) mod batch;
+mod batch;
 pub mod datadir;
 pub mod doctor;
 pub mod error;
@@ -122,7 +110,7 @@ pub mod export;
 pub mod import;
 pub mod index;
 pub mod ledger;
-pub(crate) mod limits;
+mod limits;
 pub mod manual;
 pub mod memory;
 pub mod os;
@@ -137,7 +125,15 @@ pub use error::{Error, Result};
 
 /// What the fuzz targets try from outside. Nothing else may.
 #[cfg(fuzzing)]
+#[allow(missing_docs)]
 pub mod inside {
+    pub use crate::datadir::headers::{HeaderTree, Root};
+    pub use crate::datadir::opened::Datadir;
+    pub use crate::datadir::scan::scan;
+    pub use crate::datadir::xor::XorKey;
+    pub use crate::index::contents::{Contents, contents_of};
+    pub use crate::primitives::wire::{Block, check_block, check_witnesses};
     pub use crate::runs::page::PageHead;
     pub use crate::runs::row::{CoinRow, FundingRow, Row, SpendingRow, TxidRow};
+    pub use crate::verify::undo::{Records, SpentCoins};
 }

@@ -26,13 +26,11 @@ mod txs;
 use blkdex::datadir::{Location, Source};
 use blkdex::doctor;
 use blkdex::export::{BalancesOptions, Destination, Lines, export_balances};
-use blkdex::import::events;
-use blkdex::import::{Options, import};
-use blkdex::memory::account::{Account, forget_most};
-use blkdex::memory::part::Part;
-use blkdex::os::process::Resident;
+use blkdex::import::{self, Options};
+use blkdex::memory::{Account, Part, forget_most};
+use blkdex::os::Resident;
 use blkdex::utxo::Watch;
-use blkdex::verify::proof;
+use blkdex::verify;
 use generate::{Params, chain};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
@@ -158,12 +156,12 @@ impl Scene {
         };
         let mut looks = Looks::begin(0, is_compared);
         let mut told = None;
-        let summary = import(
+        let summary = import::import(
             &options,
-            &mut events::Watch {
+            &mut import::Watch {
                 stop: &AtomicBool::new(false),
                 tell: &mut |event| {
-                    if let events::Event::Plan(plan) = event {
+                    if let import::Event::Plan(plan) = event {
                         let charged = [Part::Redb, Part::Process].map(|part| plan.bytes_of(part));
                         looks.charged_bytes = charged.iter().sum::<usize>() as u64;
                         told = Some(plan.clone());
@@ -193,16 +191,15 @@ impl Scene {
 
     fn examine(&self, is_compared: bool) {
         let options = doctor::Options {
-            source: source(&self.datadir),
-            index: self.index(),
             memory_bytes: 64 * MIB,
             deep: true,
             checks_witness: true,
+            ..doctor::Options::new(source(&self.datadir), self.index())
         };
         let mut looks = Looks::begin(self.charged_bytes, is_compared);
         let report = doctor::examine(
             &options,
-            &mut events::Watch {
+            &mut import::Watch {
                 stop: &AtomicBool::new(false),
                 tell: &mut |_| looks.look(),
             },
@@ -227,12 +224,8 @@ impl Scene {
     fn balances(&self, is_compared: bool) {
         let path = self.folder.path().join("balances.csv");
         let options = BalancesOptions {
-            at: None,
-            location: None,
             memory_bytes: 64 * MIB,
-            lines: Lines::Csv,
-            top: None,
-            to: Destination::File { path, force: true },
+            ..BalancesOptions::new(Lines::Csv, Destination::File { path, force: true })
         };
         let parts = [Part::Sorting, Part::Receipts, Part::FirstOutputs];
         let export = |watch: &mut Watch<'_>| {
@@ -242,16 +235,14 @@ impl Scene {
     }
 
     fn verify(&self, undo: bool, parts: &[Part], is_compared: bool) {
-        let options = proof::Options {
-            at: None,
-            location: None,
+        let options = verify::Options {
             memory_bytes: 64 * MIB,
             hash_serialized: true,
-            expect: None,
             undo,
+            ..verify::Options::default()
         };
         let verify = |watch: &mut Watch<'_>| {
-            proof::verify(&self.index(), &options, watch).unwrap();
+            verify::verify(&self.index(), &options, watch).unwrap();
         };
         self.read(verify, parts, is_compared);
     }

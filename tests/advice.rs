@@ -7,7 +7,6 @@
 mod common;
 
 use blkdex::index::Index;
-use blkdex::store::QUERY_CACHE_BYTES;
 use common::fixtures::data;
 use common::trial::Trial;
 use redb::TableDefinition;
@@ -236,7 +235,7 @@ fn an_index_that_was_left_open_answers_by_several_questions_at_once_and_stays_as
     let desk = Desk::new();
     let bytes = left_open(&desk);
     desk.put(&bytes);
-    let first = Index::open(&desk.index(), QUERY_CACHE_BYTES).unwrap();
+    let first = Index::open(&desk.index()).unwrap();
     desk.answers();
     let datadir = data();
     let import = ["import", "-q", "--datadir", datadir.to_str().unwrap()];

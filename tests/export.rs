@@ -9,7 +9,7 @@ use blkdex::export::{
     BalancesOptions, Destination, Lines, UtxosFormat, UtxosOptions, export_balances, export_utxos,
 };
 use blkdex::memory;
-use blkdex::primitives::position::Height;
+use blkdex::primitives::Height;
 use common::chain::Chain;
 use common::fixtures::{fixture, imported};
 use common::trial::{MEMORY_BYTES, Trial};
@@ -26,10 +26,8 @@ fn utxos(imported: &Trial, at: Option<u32>, format: UtxosFormat) -> Vec<u8> {
     let path = imported.folder.path().join("out");
     let options = UtxosOptions {
         at: at.map(Height),
-        location: None,
         memory_bytes: MEMORY_BYTES,
-        format,
-        to: file(&path),
+        ..UtxosOptions::new(format, file(&path))
     };
     let written = unwatched(|watch| export_utxos(imported.index(), &options, watch)).unwrap();
     assert_eq!(at.unwrap_or(written.height.0), written.height.0);
@@ -40,11 +38,9 @@ fn balances(imported: &Trial, at: Option<u32>, lines: Lines, top: Option<u64>) -
     let path = imported.folder.path().join("out");
     let options = BalancesOptions {
         at: at.map(Height),
-        location: None,
         memory_bytes: MEMORY_BYTES,
-        lines,
         top,
-        to: file(&path),
+        ..BalancesOptions::new(lines, file(&path))
     };
     unwatched(|watch| export_balances(imported.index(), &options, watch)).unwrap();
     String::from_utf8(taken(path)).unwrap()
@@ -217,10 +213,8 @@ fn what_cannot_be_exported_leaves_nothing_behind() {
     let out = imported.folder.path().join("out");
     let options = UtxosOptions {
         at: Some(Height(268)),
-        location: None,
         memory_bytes: MEMORY_BYTES,
-        format: UtxosFormat::Snapshot,
-        to: file(&out),
+        ..UtxosOptions::new(UtxosFormat::Snapshot, file(&out))
     };
     let failed = |options: &UtxosOptions| {
         unwatched(|watch| export_utxos(imported.index(), options, watch)).unwrap_err()

@@ -1,6 +1,6 @@
 //! `--memory-log` and `--strict-memory` as a user meets them.
 
-use blkdex::ledger::record::{Line, Moment, Record};
+use blkdex::ledger::{Line, Moment, Record};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};

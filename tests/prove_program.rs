@@ -50,7 +50,7 @@ fn verify_prints_core_s_numbers_and_its_exit_code_says_whether_they_are_equal() 
             said["hash"],
             said["txouts"],
             said["bogosize"],
-            blkdex::primitives::amount::bitcoins(amount)
+            blkdex::primitives::bitcoins(amount)
         )
     };
     let right = node(said["muhash"].as_str().unwrap());

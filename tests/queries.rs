@@ -4,7 +4,7 @@
 mod common;
 
 use bitcoin::ScriptBuf;
-use blkdex::primitives::position::Height;
+use blkdex::primitives::Height;
 use blkdex::query::{EventKind, View, script};
 use common::fixtures::{data, expected, fixture, scripts};
 use common::trial::Trial;

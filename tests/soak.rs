@@ -8,12 +8,10 @@ mod common;
 
 use blkdex::error::fault_of;
 use blkdex::import;
-use blkdex::import::events::{Event, Notice, Summary, Watch};
-use blkdex::import::{BULK_BLOCKS_MIN, import};
+use blkdex::import::{BULK_BLOCKS_MIN, Event, Notice, Summary, Watch, import};
 use blkdex::ledger;
-use blkdex::ledger::alarm::Alarm;
-use blkdex::ledger::record::{Moment, Record};
-use blkdex::memory::heap::Counted;
+use blkdex::ledger::{Alarm, Moment, Record};
+use blkdex::memory::Counted;
 use common::chain::{Chain, SUBSIDY_SAT};
 use common::coins::MATURITY_BLOCKS;
 use common::parts::{heavy, owner, spend};

@@ -5,12 +5,9 @@ mod common;
 
 use bitcoin::hashes::{Hash, sha256d};
 use blkdex::error::{Interrupted, fault_of, unwatched};
-use blkdex::primitives::position::Height;
+use blkdex::primitives::Height;
 use blkdex::verify;
-use blkdex::verify::expect::Expected;
-use blkdex::verify::proof::{Options, Verified, verify};
-use blkdex::verify::stats::Stats;
-use blkdex::verify::undo::UndoCounts;
+use blkdex::verify::{Expected, Options, Stats, UndoCounts, Verified, verify};
 use common::chain::{Chain, Plan, SUBSIDY_SAT};
 use common::coin_hashes::{hash_serialized, muhash};
 use common::datadir::MAGIC;
@@ -24,11 +21,8 @@ use std::ops::Range;
 fn options(at: Option<u32>) -> Options {
     Options {
         at: at.map(Height),
-        location: None,
         memory_bytes: MEMORY_BYTES,
-        hash_serialized: false,
-        expect: None,
-        undo: false,
+        ..Options::default()
     }
 }
 
@@ -100,7 +94,7 @@ fn printed(stats: &Stats, hash: &str) -> String {
         stats.hash,
         stats.txouts,
         stats.bogosize,
-        blkdex::primitives::amount::bitcoins(stats.total_amount_sat),
+        blkdex::primitives::bitcoins(stats.total_amount_sat),
         stats.transactions.unwrap(),
     )
 }

@@ -4,8 +4,8 @@
 
 use super::values::parse_height;
 use blkdex::export::Destination;
-use blkdex::ledger::picture::Format;
-use blkdex::primitives::position::Height;
+use blkdex::ledger::Format;
+use blkdex::primitives::Height;
 use clap::Subcommand;
 use clap::builder::{PathBufValueParser, TypedValueParser};
 use std::path::{Path, PathBuf};

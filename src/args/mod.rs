@@ -3,7 +3,7 @@
 //! Invariant: what is here has been checked as far as it can be without opening a file.
 
 use blkdex::datadir::Location;
-use blkdex::primitives::position::Height;
+use blkdex::primitives::Height;
 use blkdex::query::BlockName;
 use clap::{Parser, Subcommand};
 use std::path::PathBuf;
@@ -196,7 +196,7 @@ fn location(datadir: &Option<PathBuf>, blocks_dir: &Option<PathBuf>) -> Option<L
 mod tests {
     use super::*;
     use blkdex::datadir::Source;
-    use blkdex::primitives::network::NetworkName;
+    use blkdex::primitives::NetworkName;
     use clap::CommandFactory;
 
     fn parse(line: &str) -> Result<Args, clap::Error> {

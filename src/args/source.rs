@@ -6,10 +6,8 @@ use super::location;
 use super::values::{Bytes, Memory, parse_bytes, parse_height, parse_hex, parse_memory};
 use bitcoin::hashes::Hash;
 use blkdex::datadir::Source;
-use blkdex::import::keeper::Settings;
-use blkdex::import::{COMMIT_EVERY_BLOCKS, Options};
-use blkdex::primitives::network::NetworkName;
-use blkdex::primitives::position::Height;
+use blkdex::import::{COMMIT_EVERY_BLOCKS, Options, Settings};
+use blkdex::primitives::{Height, NetworkName};
 use clap::ArgAction;
 use std::path::{Path, PathBuf};
 

@@ -2,7 +2,7 @@
 //!
 //! Invariant: a text is either understood whole or refused.
 
-use blkdex::primitives::position::Height;
+use blkdex::primitives::Height;
 use blkdex::query::BlockName;
 
 /// The memory to use.
@@ -18,7 +18,7 @@ impl Memory {
     /// So many bytes.
     pub fn bytes(self) -> usize {
         match self {
-            Memory::Auto => blkdex::memory::plan::auto_bytes(),
+            Memory::Auto => blkdex::memory::auto_bytes(),
             Memory::Bytes(bytes) => bytes,
         }
     }

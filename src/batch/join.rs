@@ -209,7 +209,8 @@ mod tests {
                 if let Some(run) = segment {
                     let rows = rows_of::<CoinRow>(index, &run);
                     assert_eq!(rows.len() as u64, run.rows, "none is below its key");
-                    assert!(rows.iter().all(|row| run.covers(row.0)));
+                    let own = run.low_key..run.end_key;
+                    assert!(rows.iter().all(|row| own.contains(&row.0)));
                     joined.coins.extend(rows);
                 }
                 let is_full = Joiner::is_full(&spends);

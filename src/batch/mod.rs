@@ -206,11 +206,6 @@ impl Batch {
             .map_or(0, |(last, _)| last.0 + 1 - self.first.0.min(last.0 + 1))
     }
 
-    /// Height and row of the last block added or committed.
-    pub fn last(&self) -> Option<(Height, BlockRow)> {
-        self.last
-    }
-
     /// The block that has `txo`, one that is not committed or the one that could not be added: its height
     /// and its coinbase.
     ///

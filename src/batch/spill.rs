@@ -201,7 +201,7 @@ pub(super) mod tests {
             tip: None,
             settled: None,
         };
-        Index::open_or_create(&folder.join("index.redb"), 1 << 20, fresh).unwrap()
+        Index::open_or_create(&folder.join("index.redb"), fresh).unwrap()
     }
 
     /// The rows of a run.

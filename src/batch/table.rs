@@ -51,11 +51,6 @@ pub struct Table {
 }
 
 impl Table {
-    /// Bytes of memory that a table of `slots` home slots takes.
-    pub const fn bytes_for(slots: usize) -> usize {
-        (slots + TAIL_SLOTS) * size_of::<u128>()
-    }
-
     /// The number of home slots that fit into `bytes`.
     pub const fn slots_in(bytes: usize) -> usize {
         (bytes / size_of::<u128>()).saturating_sub(TAIL_SLOTS)

@@ -7,7 +7,7 @@
 use crate::args::{Args, AtArgs, Command};
 use bitcoin::hex::DisplayHex;
 use blkdex::datadir::{Location, Source};
-use blkdex::index::remembered::remembered;
+use blkdex::index::remembered;
 use std::path::Path;
 
 /// The line with its commands complete.

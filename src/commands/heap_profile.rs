@@ -3,9 +3,9 @@
 //! Invariant: each snapshot holds what was allocated since the one before, and so, as what is live
 //! "at t-end", exactly what the heap has grown by between the two.
 
-use blkdex::import::events::Event;
-use blkdex::ledger::record::Moment;
-use blkdex::primitives::position::Height;
+use blkdex::import::Event;
+use blkdex::ledger::Moment;
+use blkdex::primitives::Height;
 
 /// Profiles from one height to the next.
 pub struct Profile {

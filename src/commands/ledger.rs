@@ -5,10 +5,10 @@
 use crate::args::HowArgs;
 use anyhow::Result;
 use blkdex::Error;
-use blkdex::datadir::{Datadir, Source};
-use blkdex::import::events::Event;
-use blkdex::ledger::log::Log;
-use blkdex::os::kept::Kept;
+use blkdex::datadir::Source;
+use blkdex::import::Event;
+use blkdex::ledger::Log;
+use blkdex::os::Kept;
 use blkdex::rebuild::new_path;
 use std::path::Path;
 
@@ -25,11 +25,10 @@ impl Scribe {
     pub fn new(how: &HowArgs, index: &Path, source: &Source) -> Result<Scribe> {
         let log = how.memory_log.as_deref();
         let open = |path| {
-            let datadir = Datadir::open_with_gaps(source)?.0;
             Kept::new()
                 .and_file(index, "the index")
                 .and_file(&new_path(index), "the new index")
-                .and_blocks(datadir.blocks_dir())
+                .and_blocks(&source.blocks_dir()?)
                 .check(path)?;
             Log::open(path)
         };

@@ -27,7 +27,6 @@ use anyhow::{Context, Result};
 use bitcoin::ScriptBuf;
 use blkdex::index::Index;
 use blkdex::query::{View, expect_indexed, script};
-use blkdex::store::QUERY_CACHE_BYTES;
 use people::Show;
 use std::io::{self, ErrorKind, Write};
 use std::process::ExitCode;
@@ -83,7 +82,7 @@ impl Ask<'_> {
         out: &mut impl Write,
         question: impl FnOnce(&mut View<'_>) -> blkdex::Result<T>,
     ) -> Result<ExitCode> {
-        let index = Index::open(&self.args.index, QUERY_CACHE_BYTES)?;
+        let index = Index::open(&self.args.index)?;
         place::say_of_index(self.at, &index);
         let mut view = View::new(&index, self.at.at, self.at.location())?;
         self.print(out, &question(&mut view)?)?;
@@ -97,7 +96,7 @@ impl Ask<'_> {
         args: &ScriptArgs,
         question: impl Fn(&mut View<'_>, &ScriptBuf) -> blkdex::Result<T>,
     ) -> Result<ExitCode> {
-        let index = Index::open(&self.args.index, QUERY_CACHE_BYTES)?;
+        let index = Index::open(&self.args.index)?;
         place::say_of_index(self.at, &index);
         let mut view = View::new(&index, self.at.at, self.at.location())?;
         let parse = |text: &String| {

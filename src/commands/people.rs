@@ -6,8 +6,7 @@ use super::columns::Align::{Left, Right};
 use super::columns::{print, print_fields};
 use super::words::{address_word, coinbase_word, date, grouped, name, script_words, spent_words};
 use bitcoin::{Address, ScriptBuf};
-use blkdex::primitives::amount::{bitcoins, signed_bitcoins};
-use blkdex::primitives::position::Height;
+use blkdex::primitives::{Height, bitcoins, signed_bitcoins};
 use blkdex::query::{
     Balance, BlockInfo, EventKind, History, InputInfo, OutputInfo, OutputOfTx, Status, TxInfo,
     Utxos,

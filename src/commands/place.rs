@@ -4,9 +4,8 @@
 
 use crate::args::AtArgs;
 use crate::commands::streams::say;
-use blkdex::datadir::{Found, Source, Wanted, find};
+use blkdex::datadir::{Found, Source};
 use blkdex::index::Index;
-use blkdex::store::QUERY_CACHE_BYTES;
 use std::path::Path;
 
 /// Says it for an import, if a setting was followed.
@@ -16,15 +15,15 @@ pub fn say_of_source(source: &Source) {
 
 /// Says it for a question to an index that is open.
 pub fn say_of_index(at: &AtArgs, index: &Index) {
-    if let (Some(location), Ok(network)) = (at.location(), index.meta().network()) {
-        say_found(find(&location, Wanted::Known(&network)));
+    if let Some(location) = at.location() {
+        say_found(index.find_blocks(&location));
     }
 }
 
 /// The same for an index that is not open.
 pub fn say_of_closed(at: &AtArgs, index: &Path) {
     if at.location().is_some()
-        && let Ok(index) = Index::open(index, QUERY_CACHE_BYTES)
+        && let Ok(index) = Index::open(index)
     {
         say_of_index(at, &index);
     }

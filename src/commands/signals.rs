@@ -4,7 +4,7 @@
 
 use anyhow::{Context, Result};
 use blkdex::error::Family;
-use blkdex::os::signals::is_ignored;
+use blkdex::os::is_ignored;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::flag;
 use std::sync::Arc;

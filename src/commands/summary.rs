@@ -7,8 +7,7 @@ use super::columns::{print, print_fields};
 use super::words::grouped;
 use bitcoin::BlockHash;
 use bitcoin::hashes::Hash;
-use blkdex::import::events::Stage;
-use blkdex::import::events::Summary;
+use blkdex::import::{Stage, Summary};
 use serde_json::{Map, Value, json};
 use std::io::{Result, Write};
 

@@ -59,7 +59,7 @@ pub struct Spot {
 
 impl ChainEnd {
     /// The same, but its last block, at `place`, is not whole yet.
-    pub fn without_last(&self, place: Place) -> ChainEnd {
+    pub(crate) fn without_last(&self, place: Place) -> ChainEnd {
         let height = self.reach.height.and_then(|height| height.0.checked_sub(1));
         ChainEnd {
             state: EndState::BeingWritten,
@@ -74,7 +74,7 @@ impl ChainEnd {
     }
 
     /// Why nothing above the end, or nothing at all, is imported; `None` if it is where an import may stop.
-    pub fn refusal(&self, datadir: &Datadir) -> Option<Fault> {
+    pub(crate) fn refusal(&self, datadir: &Datadir) -> Option<Fault> {
         let end = || Box::new(self.clone());
         match (self.reach.height, self.reach.orphans, self.state) {
             (None, 0, _) => Some(Fault::NoGenesis {

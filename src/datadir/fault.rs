@@ -231,7 +231,7 @@ pub enum Fault {
          give more with --memory"
     )]
     HeaderArenaFull {
-        /// Headers found (from [`crate::datadir::scan`]: all of them).
+        /// Headers found (by a scan: all of them).
         headers: u64,
         /// Bytes of the arena.
         arena_bytes: u64,

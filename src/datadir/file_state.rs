@@ -19,7 +19,7 @@ pub struct FileState {
     pub file: u32,
     /// Its length when it was scanned.
     pub bytes: u64,
-    /// [`BlockFile::changed_ns`] of it when it was listed; 0 if that was so shortly before that the next
+    /// When it was changed, in nanoseconds, as of when it was listed; 0 if that was so shortly before that the next
     /// write may bear the same time.
     pub changed_ns: i64,
     /// End of its last whole record; 0 if it has none.

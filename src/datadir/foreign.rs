@@ -3,8 +3,8 @@
 //! Invariant: a coin is named only if the first bytes of a file are its magic; what has a Bitcoin network's
 //! magic is told by its genesis block.
 
-use super::NETWORK_FILES_MAX;
 use super::files::read_at;
+use super::opened::NETWORK_FILES_MAX;
 use super::records::{FRAME_BYTES, Record};
 use crate::datadir::{BlockFile, Fault, XorKey, block_file_path};
 use crate::os::io_error;

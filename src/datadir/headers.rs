@@ -75,7 +75,7 @@ pub enum Aside {
     BelowAnchor,
 }
 
-/// How many there are of what, as of the last [`HeaderTree::best`].
+/// How many there are of what, as of when the best chain was last looked for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Counts {
     /// Different blocks.

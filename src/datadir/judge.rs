@@ -15,9 +15,10 @@
 //! | none of these | damaged |
 
 use super::claimed::claimed_height_beside;
+use super::records::Record;
 use super::{
-    Best, BlockReader, ChainEnd, Datadir, EndState, HeaderTree, Leftover, LeftoverKind, Record,
-    Scanned, Spot, block_file_path, leftovers_of,
+    Best, BlockReader, ChainEnd, Datadir, EndState, HeaderTree, Leftover, LeftoverKind, Scanned,
+    Spot, block_file_path, leftovers_of,
 };
 use crate::Result;
 use crate::primitives::header;
@@ -41,7 +42,7 @@ impl ChainEnd {
     ///
     /// # Errors
     /// A file cannot be read.
-    pub fn judge(
+    pub(crate) fn judge(
         datadir: &Datadir,
         tree: &HeaderTree<'_>,
         best: Option<Best>,
@@ -76,15 +77,12 @@ impl ChainEnd {
         let below_tip = blocks.filter(|block| Some(block.height) < self.reach.height);
         let places = below_tip.map(|block| (block.place.file, block.place.end_bytes()));
         let behind = places.max().unwrap_or((newest, 0));
-        for left in leftovers_of(datadir, behind.0..=newest)? {
-            let may_be_a_block = |place: &Leftover| {
-                let is_block = place.what == LeftoverKind::Cut || place.may_be_a_block();
-                is_block && (place.file, place.offset_bytes) >= behind
-            };
-            self.reach
-                .damage
-                .extend(left.places.into_iter().filter(may_be_a_block));
-        }
+        let mut left = leftovers_of(datadir, behind.0..=newest)?;
+        left.retain(|place| {
+            let is_block = place.what == LeftoverKind::Cut || place.may_be_a_block();
+            is_block && (place.file, place.offset_bytes) >= behind
+        });
+        self.reach.damage.append(&mut left);
         if !self.reach.damage.is_empty() {
             self.state = EndState::BeingWritten;
         }
@@ -108,8 +106,7 @@ impl ChainEnd {
             .and_then(|best| tree.place(best.node))
             .unwrap_or(orphan);
         let files = tip.file.min(orphan.file)..=orphan.file.saturating_add(1);
-        let found = leftovers_of(datadir, files)?;
-        self.reach.damage = found.into_iter().flat_map(|left| left.places).collect();
+        self.reach.damage = leftovers_of(datadir, files)?;
         self.reach.damage.retain(Leftover::may_be_a_block);
         let in_front =
             |left: &Leftover| (left.file, left.offset_bytes) < (orphan.file, orphan.offset_bytes);

@@ -51,7 +51,7 @@ pub enum LeftoverKind {
 
 impl Leftover {
     /// A whole record whose block is not what its header says.
-    pub fn block(place: Place) -> Leftover {
+    pub(crate) fn block(place: Place) -> Leftover {
         Leftover {
             file: place.file,
             offset_bytes: place.offset_bytes,
@@ -61,7 +61,7 @@ impl Leftover {
     }
 
     /// Whether a block may have been there.
-    pub fn may_be_a_block(&self) -> bool {
+    pub(crate) fn may_be_a_block(&self) -> bool {
         self.bytes >= HOLE_BYTES_MIN
     }
 }
@@ -83,22 +83,11 @@ impl fmt::Display for Leftover {
     }
 }
 
-/// What else than records one file holds.
-pub struct LeftoversOfFile {
-    /// Its first few places of each kind.
-    pub places: Vec<Leftover>,
-    /// End of its last whole record.
-    pub end_bytes: u64,
-}
-
-/// What else than records the files with these numbers hold.
+/// What else than records the files with these numbers hold: of each the first few places of each kind.
 ///
 /// # Errors
 /// A file cannot be read.
-pub fn leftovers_of(
-    datadir: &Datadir,
-    numbers: RangeInclusive<u32>,
-) -> Result<Vec<LeftoversOfFile>> {
+pub fn leftovers_of(datadir: &Datadir, numbers: RangeInclusive<u32>) -> Result<Vec<Leftover>> {
     let mut reader = datadir.record_reader()?;
     let mut found = Vec::new();
     let newest = datadir.files().last().map(|file| file.number);
@@ -107,7 +96,6 @@ pub fn leftovers_of(
         reader.open(block_file_path(datadir.blocks_dir(), number), number, 0)?;
         while reader.next_record()?.is_some() {}
         let file_bytes = reader.file_bytes();
-        let end_bytes = reader.end_bytes();
         let Leftovers {
             mut places,
             zero_tail_bytes,
@@ -123,7 +111,7 @@ pub fn leftovers_of(
             });
         }
         places.sort_unstable();
-        found.push(LeftoversOfFile { places, end_bytes });
+        found.append(&mut places);
     }
     Ok(found)
 }
@@ -143,7 +131,7 @@ pub struct Leftovers {
     pub cut_records: u64,
     /// Records with a length that no block can have.
     pub oversize_records: u64,
-    /// Where they are: of each kind the first [`PLACES_LISTED_MAX`].
+    /// Where they are: of each kind the first few.
     pub places: Vec<Leftover>,
 }
 
@@ -162,7 +150,7 @@ impl Leftovers {
     }
 
     /// The places of one kind.
-    pub fn places_of(&self, what: LeftoverKind) -> impl Iterator<Item = &Leftover> {
+    pub(crate) fn places_of(&self, what: LeftoverKind) -> impl Iterator<Item = &Leftover> {
         self.places.iter().filter(move |place| place.what == what)
     }
 }

@@ -1,10 +1,11 @@
 //! bitcoind's files: which network they belong to, where they lie, and what is in them.
 //!
-//! Invariant: an open [`Datadir`] has all its block files from number 0 on, each readable, and the
-//! first records are of its network.
+//! Invariant: nothing is written where bitcoind writes; its files may grow while they are read.
 //!
 //! | file | purpose |
 //! | --- | --- |
+//! | `source` | what is to be read, as the user says it |
+//! | `opened` | the block files of one network |
 //! | `find` | the folder that they lie in |
 //! | `conf` | what `bitcoin.conf` says of that |
 //! | `files` | listing the block files, reading the key |
@@ -25,16 +26,6 @@
 //! | `undo` | the undo files beside them |
 //! | `fault` | what may be wrong with them |
 
-use std::path::{Path, PathBuf};
-
-use crate::os::io_error;
-use crate::os::opening::open_file;
-use crate::primitives::header;
-use crate::primitives::header::HEADER_BYTES;
-use crate::primitives::network::{Network, NetworkName};
-use crate::primitives::position::Place;
-use crate::{Error, Result};
-
 mod arena;
 mod best;
 mod chains;
@@ -46,409 +37,36 @@ mod file_state;
 mod files;
 mod find;
 mod foreign;
-mod headers;
+pub(crate) mod headers;
 mod judge;
 mod leftovers;
+pub(crate) mod opened;
 mod reader;
 mod records;
-mod scan;
+pub(crate) mod scan;
+mod source;
 #[cfg(test)]
 pub(crate) mod testing;
 mod undo;
-mod xor;
+pub(crate) mod xor;
 
 pub use fault::Fault;
 
-pub use arena::NODE_BYTES;
-pub use claimed::claimed_height;
+pub(crate) use claimed::claimed_height;
 pub use conf::Setting;
 pub use end::{ChainEnd, EndState, Reach, Spot};
 pub use file_state::FileState;
-pub use files::{BlockFile, block_file_path};
-pub use find::{Found, Wanted, find};
-pub use headers::{Aside, Best, ChainBlock, Counts, HeaderTree, Inserted, NodeId, Root};
-pub use leftovers::{Leftover, LeftoverKind, LeftoversOfFile, leftovers_of};
-pub use reader::BlockReader;
-use records::{Record, RecordReader};
-pub use scan::{ScanProgress, Scanned, Scanning, Watch, copies_of, scan};
-pub use undo::{UndoFile, UndoFiles};
-pub use xor::XorKey;
-
-/// Files searched for a first record before the folder is said to hold none: reading all of a full
-/// datadir as junk would take hours.
-const NETWORK_FILES_MAX: usize = 2;
-
-/// Where the block files are, as the user says it.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Location {
-    /// bitcoind's `-datadir`.
-    Datadir(PathBuf),
-    /// bitcoind's `-blocksdir`, or the folder of the block files itself.
-    BlocksDir(PathBuf),
-}
-
-/// What is to be read.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Source {
-    /// Where it is.
-    pub location: Location,
-    /// The network; found by itself if it is not given and only one is there.
-    pub network: Option<NetworkName>,
-    /// The script that a custom signet's blocks are signed for.
-    pub signet_challenge: Option<Vec<u8>>,
-}
-
-impl Source {
-    /// What is there, whatever its network is.
-    pub fn new(location: Location) -> Source {
-        Source {
-            location,
-            network: None,
-            signet_challenge: None,
-        }
-    }
-
-    /// The folder of the block files, and how it was found.
-    ///
-    /// # Errors
-    /// Those of [`find()`]; [`crate::datadir::Fault::ChallengeWithoutSignet`].
-    pub fn find(&self) -> Result<Found> {
-        let signet = &self.networks()[NetworkName::Signet as usize];
-        let wanted = match (self.wanted()?, &self.signet_challenge) {
-            (_, Some(_)) => Wanted::Known(signet),
-            (Some(name), None) => Wanted::Named(name),
-            (None, None) => Wanted::Any,
-        };
-        find(&self.location, wanted)
-    }
-
-    /// The network asked for; a challenge asks for signet.
-    fn wanted(&self) -> Result<Option<NetworkName>> {
-        match (self.network, &self.signet_challenge) {
-            (None, Some(_)) => Ok(Some(NetworkName::Signet)),
-            (Some(network), Some(_)) if network != NetworkName::Signet => {
-                Err(Fault::ChallengeWithoutSignet { network }.into())
-            }
-            (network, _) => Ok(network),
-        }
-    }
-
-    /// All networks, with the signet of the challenge.
-    fn networks(&self) -> [Network; 5] {
-        NetworkName::ALL.map(|name| match &self.signet_challenge {
-            Some(challenge) if name == NetworkName::Signet => Network::custom_signet(challenge),
-            _ => Network::new(name),
-        })
-    }
-}
-
-/// The block files of one network.
-#[derive(Clone, Debug)]
-pub struct Datadir {
-    network: Network,
-    networks: Vec<Network>,
-    blocks_dir: PathBuf,
-    files: Vec<BlockFile>,
-    xor_key: XorKey,
-}
-
-impl Datadir {
-    /// Finds the block files and their network. The files are listed as they are now; open again to
-    /// see those that a node has begun since.
-    ///
-    /// # Errors
-    /// Nothing there, or not readable; several networks and none named; files missing; a bad
-    /// `xor.dat`; no block of the network, or one of another network first.
-    pub fn open(source: &Source) -> Result<Datadir> {
-        let (datadir, missing) = Datadir::open_with_gaps(source)?;
-        missing.map_or(Ok(datadir), Err)
-    }
-
-    /// As [`Datadir::open`], but files may be missing; the error says which, if any are.
-    ///
-    /// # Errors
-    /// As [`Datadir::open`] else.
-    pub fn open_with_gaps(source: &Source) -> Result<(Datadir, Option<Error>)> {
-        let (wanted, networks) = (source.wanted()?, source.networks());
-        let blocks_dir = source.find()?.blocks_dir;
-        // The index remembers it, and is asked from other folders.
-        let blocks_dir = std::path::absolute(&blocks_dir).map_err(io_error("find", &blocks_dir))?;
-        let files = files::list(&blocks_dir)?;
-        let missing = files::check_numbers(&blocks_dir, &files).err();
-        let xor_key = files::read_xor_key(&blocks_dir)?;
-        let mut reader = RecordReader::new(networks.to_vec(), xor_key)?;
-        let Some(first) = first_record(&mut reader, &blocks_dir, &files)? else {
-            let other = foreign::other_coin(&blocks_dir, &files, xor_key)?;
-            return Err(other.unwrap_or(
-                Fault::NoRecords {
-                    dir: blocks_dir,
-                    network: wanted,
-                }
-                .into(),
-            ));
-        };
-        let expected = wanted.unwrap_or(first.network);
-        first.expect_network(expected)?;
-        let network = networks[expected as usize].clone();
-        foreign::expect_genesis(&first, &network)?;
-        let datadir = Datadir {
-            network,
-            networks: networks.to_vec(),
-            blocks_dir,
-            files,
-            xor_key,
-        };
-        Ok((datadir, missing))
-    }
-
-    /// The network whose blocks these are.
-    pub fn network(&self) -> &Network {
-        &self.network
-    }
-
-    /// Folder of the block files.
-    pub fn blocks_dir(&self) -> &Path {
-        &self.blocks_dir
-    }
-
-    /// The block files by number, as they were when opened.
-    pub fn files(&self) -> &[BlockFile] {
-        &self.files
-    }
-
-    /// The key that the files are obfuscated with.
-    pub fn xor_key(&self) -> XorKey {
-        self.xor_key
-    }
-
-    /// The header of the block at `place`. Opens the file for it: meant for a few headers only.
-    pub fn header_at(&self, place: Place) -> Result<[u8; HEADER_BYTES]> {
-        let path = block_file_path(&self.blocks_dir, place.file);
-        let file = open_file(&path)?;
-        let mut header = [0; HEADER_BYTES];
-        let read = files::read_at(&file, &mut header, place.offset_bytes)
-            .map_err(io_error("read", &path))?;
-        if read < HEADER_BYTES {
-            return Err(Fault::PastEnd {
-                file: place.file,
-                offset_bytes: place.offset_bytes,
-                bytes: HEADER_BYTES as u32,
-                file_bytes: place.offset_bytes + read as u64,
-            }
-            .into());
-        }
-        self.xor_key.apply(&mut header, place.offset_bytes);
-        Ok(header)
-    }
-
-    /// Hash of the block at `place`, in internal byte order, from its header.
-    pub fn hash_at(&self, place: Place) -> Result<[u8; 32]> {
-        Ok(header::hash_of(&self.header_at(place)?))
-    }
-
-    /// The undo files beside the block files.
-    pub fn undo_files(&self) -> UndoFiles {
-        UndoFiles::new(self.blocks_dir.clone(), self.xor_key)
-    }
-
-    /// A reader of records that knows all networks, so that a foreign block is recognized.
-    fn record_reader(&self) -> Result<RecordReader> {
-        RecordReader::new(self.networks.clone(), self.xor_key)
-    }
-}
-
-impl BlockReader {
-    /// A reader of pieces in any order: it maps nothing and reads nothing ahead. Files that are
-    /// missing are noticed when they are read, so a pruned datadir answers for what it has.
-    ///
-    /// # Errors
-    /// No block files of `network` there; a bad `xor.dat`.
-    pub fn for_pieces(location: &Location, network: &Network) -> Result<BlockReader> {
-        let blocks_dir = find(location, Wanted::Known(network))?.blocks_dir;
-        let xor_key = files::read_xor_key(&blocks_dir)?;
-        BlockReader::of_folder(blocks_dir, xor_key, None)
-    }
-
-    /// A reader of all blocks, in roughly the order in which they lie.
-    ///
-    /// # Errors
-    /// No block files of `network` there, or one is missing; a bad `xor.dat`.
-    pub fn for_all(location: &Location, network: &Network) -> Result<BlockReader> {
-        let blocks_dir = find(location, Wanted::Known(network))?.blocks_dir;
-        let xor_key = files::read_xor_key(&blocks_dir)?;
-        let last = files::list(&blocks_dir)?.last().map(|file| file.number);
-        BlockReader::of_folder(blocks_dir, xor_key, last)
-    }
-}
-
-/// The first record of any known network in the first files.
-fn first_record(
-    reader: &mut RecordReader,
-    dir: &Path,
-    files: &[BlockFile],
-) -> Result<Option<Record>> {
-    for file in &files[..files.len().min(NETWORK_FILES_MAX)] {
-        reader.open(block_file_path(dir, file.number), file.number, 0)?;
-        if let Some(record) = reader.next_record()? {
-            return Ok(Some(record));
-        }
-    }
-    Ok(None)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::testing::{folder_with, regtest_source};
-    use super::*;
-    use crate::error::fault_of;
-    use crate::os;
-    use std::fs;
-
-    fn open(location: Location, network: Option<NetworkName>) -> Result<Datadir> {
-        Datadir::open(&Source {
-            network,
-            ..Source::new(location)
-        })
-    }
-
-    #[test]
-    fn the_only_network_is_found_by_itself() {
-        let datadir = Datadir::open(&regtest_source()).expect("opens");
-        assert_eq!(datadir.network().name, NetworkName::Regtest);
-        assert_eq!(datadir.files().len(), 12);
-        assert!(!datadir.xor_key().is_zero());
-    }
-
-    #[test]
-    fn a_blocks_dir_may_be_bare_or_hold_bitcoinds_folders() {
-        let data = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("data");
-        for dir in [
-            data.clone(),
-            data.join("regtest"),
-            data.join("regtest/blocks"),
-        ] {
-            let datadir = open(Location::BlocksDir(dir), None).expect("opens");
-            assert_eq!(datadir.network().name, NetworkName::Regtest);
-            assert_eq!(datadir.blocks_dir(), data.join("regtest/blocks"));
-        }
-    }
-
-    #[test]
-    #[cfg_attr(without_shared, ignore = "needs ../shared")]
-    fn other_peoples_chains_open_by_their_magic() {
-        for (name, network) in [
-            ("mainnet-4312", NetworkName::Main),
-            ("signet-120", NetworkName::Signet),
-        ] {
-            let path = testing::fixture_path(name);
-            let datadir = open(Location::Datadir(path), None).expect("opens");
-            assert_eq!(datadir.network(), &Network::new(network));
-            assert!(datadir.xor_key().is_zero());
-        }
-    }
-
-    #[test]
-    fn another_network_than_asked_for_is_refused() {
-        let Location::Datadir(data) = regtest_source().location else {
-            unreachable!()
-        };
-        let missing = open(Location::Datadir(data.clone()), Some(NetworkName::Main));
-        assert!(matches!(
-            fault_of(&missing),
-            Some(Fault::NetworkNotThere { .. })
-        ));
-        let other = open(
-            Location::BlocksDir(data.join("regtest/blocks")),
-            Some(NetworkName::Main),
-        );
-        let Some(&Fault::OtherNetwork {
-            file: 0,
-            offset_bytes: 0,
-            found,
-            expected,
-        }) = fault_of(&other)
-        else {
-            panic!("{other:?}");
-        };
-        assert_eq!((found, expected), (NetworkName::Regtest, NetworkName::Main));
-    }
-
-    #[test]
-    fn of_several_networks_one_must_be_named() {
-        let dir = tempfile::tempdir().expect("temporary folder");
-        for folder in ["blocks", "regtest/blocks"] {
-            let blocks = dir.path().join(folder);
-            fs::create_dir_all(&blocks).expect("folder");
-            for name in ["blk00000.dat", "xor.dat"] {
-                let from = Path::new(env!("CARGO_MANIFEST_DIR"))
-                    .join("data/regtest/blocks")
-                    .join(name);
-                fs::copy(from, blocks.join(name)).expect("copy");
-            }
-        }
-        let location = Location::Datadir(dir.path().to_path_buf());
-        let several = open(location.clone(), None).expect_err("two networks");
-        assert!(
-            several
-                .to_string()
-                .ends_with("holds main, regtest; choose one with --network")
-        );
-        assert!(open(location.clone(), Some(NetworkName::Regtest)).is_ok());
-        assert!(matches!(
-            fault_of(&open(location, Some(NetworkName::Main))),
-            Some(Fault::OtherNetwork { .. })
-        ));
-    }
-
-    #[test]
-    fn a_missing_or_empty_folder_is_refused() {
-        let dir = tempfile::tempdir().expect("temporary folder");
-        for location in [Location::Datadir, Location::BlocksDir] {
-            let empty = open(location(dir.path().to_path_buf()), None);
-            assert!(matches!(fault_of(&empty), Some(Fault::NoBlockFiles { .. })));
-            let missing = open(location(dir.path().join("x")), None);
-            assert!(matches!(
-                fault_of(&missing),
-                Some(os::Fault::Io { action: "open", .. })
-            ));
-        }
-    }
-
-    #[test]
-    fn a_wrong_key_or_unknown_magic_is_refused() {
-        for bytes in [vec![], vec![0; 1000], vec![0x5a; 100_000]] {
-            let dir = folder_with(&[bytes]);
-            let unknown = open(Location::BlocksDir(dir.path().to_path_buf()), None);
-            assert!(matches!(fault_of(&unknown), Some(Fault::NoRecords { .. })));
-        }
-        let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("data/regtest/blocks/blk00000.dat");
-        let dir = folder_with(&[fs::read(from).expect("file")]);
-        let unkeyed = open(Location::BlocksDir(dir.path().to_path_buf()), None);
-        assert!(matches!(fault_of(&unkeyed), Some(Fault::NoRecords { .. })));
-    }
-
-    #[test]
-    #[cfg_attr(without_shared, ignore = "needs ../shared")]
-    fn a_custom_signet_needs_its_challenge() {
-        let mut bytes = testing::fixture("signet-120/blocks/blk00000.dat");
-        let challenge = vec![0x51];
-        let network = Network::custom_signet(&challenge);
-        bytes.truncate(293);
-        bytes[..4].copy_from_slice(&network.magic);
-        let dir = folder_with(&[bytes]);
-        let location = Location::BlocksDir(dir.path().to_path_buf());
-        let without = open(location.clone(), Some(NetworkName::Signet));
-        assert!(matches!(fault_of(&without), Some(Fault::NoRecords { .. })));
-        let mut source = Source {
-            location,
-            network: None,
-            signet_challenge: Some(challenge),
-        };
-        assert_eq!(Datadir::open(&source).expect("opens").network(), &network);
-        source.network = Some(NetworkName::Main);
-        assert!(matches!(
-            fault_of(&Datadir::open(&source)),
-            Some(Fault::ChallengeWithoutSignet { .. })
-        ));
-    }
-}
+pub(crate) use files::{BlockFile, block_file_path};
+pub use find::Found;
+pub(crate) use find::{Wanted, find};
+pub use headers::Counts;
+pub(crate) use headers::{Aside, Best, ChainBlock, HeaderTree, Root};
+pub(crate) use leftovers::leftovers_of;
+pub use leftovers::{Leftover, LeftoverKind, Leftovers};
+pub(crate) use opened::Datadir;
+pub(crate) use reader::BlockReader;
+pub use scan::{ScanProgress, Scanned};
+pub(crate) use scan::{Watch, copies_of, scan};
+pub use source::{Location, Source};
+pub(crate) use undo::{UndoFile, UndoFiles};
+pub(crate) use xor::XorKey;

@@ -425,12 +425,10 @@ mod tests {
     fn resident_pages_of_maps_stay_bounded() {
         let dir = folder_with(&[vec![0x55; 96 << 20], vec![], vec![]]);
         make_old(dir.path());
-        let datadir = Datadir {
-            blocks_dir: dir.path().to_path_buf(),
-            files: super::super::files::list(dir.path()).expect("lists"),
-            xor_key: XorKey::default(),
-            ..Datadir::open(&regtest_source()).expect("opens")
-        };
+        let mut datadir = Datadir::open(&regtest_source()).expect("opens");
+        datadir.blocks_dir = dir.path().to_path_buf();
+        datadir.files = super::super::files::list(dir.path()).expect("lists");
+        datadir.xor_key = XorKey::default();
         let mut reader = BlockReader::new(&datadir).expect("reader");
         let bytes = 1_000_000;
         for i in 0..96 {

@@ -65,8 +65,6 @@ struct Open {
     number: u32,
     file_bytes: u64,
     at: u64,
-    /// End of the last whole record.
-    end_bytes: u64,
     buffer_from: u64,
     buffer_bytes: usize,
     left: Leftovers,
@@ -108,7 +106,6 @@ impl RecordReader {
             number,
             file_bytes,
             at: from,
-            end_bytes: from,
             buffer_from,
             buffer_bytes,
             left: Leftovers::default(),
@@ -119,12 +116,6 @@ impl RecordReader {
     /// Length of the open file, as it was when opened.
     pub fn file_bytes(&self) -> u64 {
         self.open.as_ref().map_or(0, |open| open.file_bytes)
-    }
-
-    /// End of the last whole record of the open file, or where its reading began; reading on from here
-    /// later misses nothing.
-    pub fn end_bytes(&self) -> u64 {
-        self.open.as_ref().map_or(0, |open| open.end_bytes)
     }
 
     /// Closes the file and says what else it holds; complete once
@@ -149,7 +140,6 @@ impl RecordReader {
         };
         if let Some(record) = &found {
             open.at = record.place.end_bytes();
-            open.end_bytes = open.at;
         }
         Ok(found)
     }
@@ -336,8 +326,8 @@ mod tests {
             records.push(record);
         }
         Reread {
+            end_bytes: records.last().map_or(from, |last| last.place.end_bytes()),
             records,
-            end_bytes: reader.end_bytes(),
             left: reader.close(),
         }
     }

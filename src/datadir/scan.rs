@@ -67,7 +67,7 @@ pub struct Scanned {
 
 impl Scanned {
     /// Whether the block at `place` is the last that was written: a node may not be done with it.
-    pub fn is_last_written(&self, place: Place) -> bool {
+    pub(crate) fn is_last_written(&self, place: Place) -> bool {
         let newest = self.file_states.last();
         newest.is_some_and(|newest| {
             (newest.file, newest.scanned_to_bytes) == (place.file, place.end_bytes())

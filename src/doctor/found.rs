@@ -13,7 +13,6 @@ use crate::index::Index;
 use crate::index::left_out::{LeftOut, left_out};
 use crate::primitives::position::Height;
 use crate::store;
-use crate::store::QUERY_CACHE_BYTES;
 use crate::verify::undo::is_connected;
 use bitcoin::BlockHash;
 use bitcoin::hashes::Hash;
@@ -226,7 +225,7 @@ impl IndexFound {
         if self.path.metadata().is_ok_and(|file| file.len() == 0) {
             return Ok(None);
         }
-        let index = Index::open(&self.path, QUERY_CACHE_BYTES)?;
+        let index = Index::open(&self.path)?;
         let network = datadir.network();
         index.expect_network(&network.name.to_string(), network.magic)?;
         self.height = index.tip().map(|(height, _)| height);

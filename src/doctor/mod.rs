@@ -30,6 +30,7 @@ use crate::import::needs::{Ahead, Needs, Room};
 use crate::import::plan::{headers_bytes, plan};
 use crate::index::Index;
 use crate::index::left_out::LeftOut;
+use crate::memory::auto_bytes;
 use crate::memory::plan::BUDGET_BYTES_MIN;
 use crate::os::sigbus::catch_sigbus;
 use crate::primitives::position::Height;
@@ -50,6 +51,19 @@ pub struct Options {
     pub deep: bool,
     /// Whether to check witness commitments then, too.
     pub checks_witness: bool,
+}
+
+impl Options {
+    /// A look at `source` before it is imported into `index` as `blkdex import` does it.
+    pub fn new(source: Source, index: impl Into<PathBuf>) -> Options {
+        Options {
+            source,
+            index: index.into(),
+            memory_bytes: auto_bytes(),
+            deep: false,
+            checks_witness: false,
+        }
+    }
 }
 
 /// What was found. Parts that could not be looked at are `None`; a problem says why.

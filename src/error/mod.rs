@@ -63,18 +63,6 @@ impl Error {
         let fault: &dyn Any = self.0.as_ref();
         fault.downcast_ref()
     }
-
-    /// The fault itself, if it is one of this room's.
-    ///
-    /// # Errors
-    /// The same error if it is not.
-    pub fn into_fault<F: Fault>(self) -> Result<F> {
-        if self.fault::<F>().is_none() {
-            return Err(self);
-        }
-        let fault: Box<dyn Any> = self.0;
-        Ok(*fault.downcast().expect("looked at above"))
-    }
 }
 
 /// The fault of a result, if it is one of this room's.
@@ -138,8 +126,6 @@ mod tests {
         assert_eq!(error.fault(), Some(&Number(7)));
         assert_eq!(error.fault::<Interrupted>(), None);
         assert_eq!(error.to_string(), "number 7");
-        let error = error.into_fault::<Interrupted>().expect_err("a number");
-        assert_eq!(error.into_fault().ok(), Some(Number(7)));
     }
 
     #[test]

@@ -23,6 +23,7 @@ use crate::datadir::Location;
 use crate::export::Fault;
 use crate::index::Index;
 use crate::limits::SORTER_BYTES_MIN;
+use crate::memory::auto_bytes;
 use crate::memory::part::Part;
 use crate::memory::region::Region;
 use crate::memory::sorter::{Sorted, Sorter};
@@ -31,7 +32,6 @@ use crate::os::sigbus::catch_sigbus;
 use crate::primitives::fingerprint::SCRIPT_BITS;
 use crate::primitives::position::{Height, Txo};
 use crate::runs::row::{FundingRow, SpendingRow};
-use crate::store::SEQUENTIAL_CACHE_BYTES;
 use crate::utxo::{Heights, Progress, Spent, UtxoSet, Watch, Work, left_for_buffers, spent_rows};
 use byteorder::{BigEndian, ByteOrder, LittleEndian};
 use std::fmt::Write;
@@ -52,6 +52,20 @@ pub struct BalancesOptions {
     pub top: Option<u64>,
     /// Where to.
     pub to: Destination,
+}
+
+impl BalancesOptions {
+    /// All balances at the tip.
+    pub fn new(lines: Lines, to: Destination) -> BalancesOptions {
+        BalancesOptions {
+            at: None,
+            location: None,
+            memory_bytes: auto_bytes(),
+            lines,
+            top: None,
+            to,
+        }
+    }
 }
 
 /// What was exported.
@@ -78,7 +92,8 @@ const RECEIPT_KEY_BYTES: usize = 8;
 /// Writes balances.
 ///
 /// # Errors
-/// Those of [`UtxoSet::each_coin`] and of [`Destination::check`]; [`crate::os::Fault::Io`];
+/// [`crate::utxo::Fault`], [`crate::error::Interrupted`], those of [`Index::open`] and of
+/// [`Destination::check`]; [`crate::os::Fault::Io`];
 /// [`crate::memory::Fault::BudgetTooSmall`]; [`crate::export::Fault::SameFingerprint`].
 pub fn export_balances(
     index: &Path,
@@ -86,7 +101,7 @@ pub fn export_balances(
     watch: &mut Watch<'_>,
 ) -> Result<BalancesWritten> {
     catch_sigbus();
-    let index = Index::open(index, SEQUENTIAL_CACHE_BYTES)?;
+    let index = Index::open_to_walk(index)?;
     let mut set = UtxoSet::open(&index, options.at, options.location.as_ref())?;
     options.to.write(&kept(&set), |out| {
         let dir = folder_of(index.store().path());

@@ -12,6 +12,7 @@ use crate::Result;
 use crate::datadir::Location;
 use crate::index::Index;
 use crate::limits::SORTER_BYTES_MIN;
+use crate::memory::auto_bytes;
 use crate::os::paths::folder_of;
 use crate::os::sigbus::catch_sigbus;
 use crate::primitives::coin::Coin;
@@ -19,7 +20,6 @@ use crate::primitives::network::NetworkName;
 use crate::primitives::position::Height;
 use crate::primitives::wire::Hash32;
 use crate::query::script::address_of;
-use crate::store::SEQUENTIAL_CACHE_BYTES;
 use crate::utxo::{Progress, UtxoSet, Watch, Work};
 use crate::verify::Uint256;
 use crate::verify::recompute::{ByOutpoint, spent_buffer};
@@ -45,6 +45,19 @@ pub struct UtxosOptions {
     pub to: Destination,
 }
 
+impl UtxosOptions {
+    /// All coins at the tip.
+    pub fn new(format: UtxosFormat, to: Destination) -> UtxosOptions {
+        UtxosOptions {
+            at: None,
+            location: None,
+            memory_bytes: auto_bytes(),
+            format,
+            to,
+        }
+    }
+}
+
 /// What was exported.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct UtxosWritten {
@@ -61,7 +74,8 @@ pub struct UtxosWritten {
 /// Writes every coin.
 ///
 /// # Errors
-/// Those of [`UtxoSet::each_coin`] and of [`Destination::check`]; [`crate::os::Fault::Io`];
+/// [`crate::utxo::Fault`], [`crate::error::Interrupted`], those of [`Index::open`] and of
+/// [`Destination::check`]; [`crate::os::Fault::Io`];
 /// [`crate::memory::Fault::BudgetTooSmall`].
 pub fn export_utxos(
     index: &Path,
@@ -69,7 +83,7 @@ pub fn export_utxos(
     watch: &mut Watch<'_>,
 ) -> Result<UtxosWritten> {
     catch_sigbus();
-    let index = Index::open(index, SEQUENTIAL_CACHE_BYTES)?;
+    let index = Index::open_to_walk(index)?;
     let mut set = UtxoSet::open(&index, options.at, options.location.as_ref())?;
     options.to.write(&kept(&set), |out| match options.format {
         UtxosFormat::Snapshot => write_snapshot(&mut set, options.memory_bytes, watch, out),

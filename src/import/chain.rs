@@ -57,7 +57,7 @@ pub struct Chain {
 
 impl Chain {
     /// Blocks at or below this height are settled.
-    pub fn settled(&self) -> Height {
+    pub(crate) fn settled(&self) -> Height {
         Height(self.best.0.saturating_sub(UNSETTLED_BLOCKS))
     }
 }

@@ -3,7 +3,7 @@
 //! Invariant: data, not sentences, except where a fault is already worded; the binary words the rest.
 
 use crate::Result;
-pub use crate::batch::clock::{Clock, Stage};
+use crate::batch::clock::Clock;
 use crate::batch::table::Table;
 use crate::batch::{Batch, TableCounts};
 use crate::datadir::{ChainEnd, ScanProgress};
@@ -167,8 +167,6 @@ pub struct Progress {
     pub end: Height,
     /// Blocks added.
     pub blocks_done: u64,
-    /// Blocks wanted.
-    pub blocks: u64,
     /// Bytes of the blocks added.
     pub bytes_done: u64,
     /// Bytes of the blocks up to the best chain's end.
@@ -179,13 +177,12 @@ pub struct Progress {
 
 impl Progress {
     /// At the beginning of the blocks `first..=end`, which with those above have so many bytes.
-    pub fn new(first: Height, end: Height, bytes: u64) -> Progress {
+    pub(crate) fn new(first: Height, end: Height, bytes: u64) -> Progress {
         Progress {
             height: first,
             time: 0,
             end,
             blocks_done: 0,
-            blocks: u64::from(end.0 + 1 - first.0),
             bytes_done: 0,
             bytes,
             table: TableCounts::default(),
@@ -193,7 +190,7 @@ impl Progress {
     }
 
     /// One block on.
-    pub fn add(&mut self, height: Height, bytes: &[u8], batch: &Batch) {
+    pub(crate) fn add(&mut self, height: Height, bytes: &[u8], batch: &Batch) {
         self.height = height;
         self.time = bytes.first_chunk().map_or(0, header::time_of);
         self.blocks_done += 1;
@@ -279,7 +276,7 @@ impl Totals {
 
 impl Summary {
     /// Of an import that begins.
-    pub fn new(plan: &Plan, index: &Index) -> Summary {
+    pub(crate) fn new(plan: &Plan, index: &Index) -> Summary {
         Summary {
             tip: None,
             // Until the end, what the index had before.
@@ -308,7 +305,7 @@ impl Summary {
     }
 
     /// Takes over what a pass has measured.
-    pub fn add(&mut self, batch: &mut Batch) {
+    pub(crate) fn add(&mut self, batch: &mut Batch) {
         self.clock = std::mem::take(&mut batch.clock);
         let counts = batch.table_counts();
         self.table.hits += counts.hits;
@@ -329,7 +326,7 @@ impl Summary {
     ///
     /// # Errors
     /// [`crate::os::Fault::Io`].
-    pub fn finish(mut self, index: &Index) -> Result<Summary> {
+    pub(crate) fn finish(mut self, index: &Index) -> Result<Summary> {
         self.totals = Totals::of(index);
         self.imported = self.totals.since(self.imported);
         self.tip = index.tip().map(|(height, row)| (height, row.hash));

@@ -15,24 +15,31 @@
 //! | `fault.rs` | what can go wrong |
 
 mod ahead;
-pub mod chain;
+pub(crate) mod chain;
 #[cfg(test)]
 mod damaged;
-pub mod events;
+pub(crate) mod events;
 mod fault;
-pub mod keeper;
+pub(crate) mod keeper;
 pub(crate) mod merging;
-pub mod needs;
+pub(crate) mod needs;
 mod options;
 mod pass;
 pub(crate) mod plan;
 
+pub use crate::batch::TableCounts;
+pub use crate::batch::clock::{Clock, Stage};
+pub use chain::Chain;
+pub use events::{Event, Importing, Notice, Progress, Summary, Totals, Watch};
 pub use fault::Fault;
+pub use keeper::Settings;
+pub use needs::Needs;
+pub use needs::lack::{Lack, Lacks};
+pub use needs::sample::Tally;
 pub use options::{COMMIT_EVERY_BLOCKS, Options};
 
 use crate::Result;
 use crate::batch::Batch;
-use crate::batch::clock::Stage;
 use crate::datadir::Datadir;
 use crate::error::Interrupted;
 use crate::index::Index;
@@ -42,14 +49,10 @@ use crate::index::scan_state::note_chain_end;
 use crate::memory::plan::Plan;
 use crate::os::kept::refuse_block_file;
 use crate::os::sigbus::catch_sigbus;
-use crate::store::SEQUENTIAL_CACHE_BYTES;
 use ahead::{
     ask_node, find_chain, follow, lacks, refuse_gap, refuse_lacks, say_what_lacks, tip_of_deep_fork,
 };
-use chain::Chain;
-use events::{Event, Notice, Summary, Watch};
 use keeper::Keeper;
-use needs::lack::Lack;
 use pass::{End, Import};
 
 /// From this many blocks on, an import is a bulk import: the table is warmed first, runs merge at
@@ -173,5 +176,5 @@ fn open_index(options: &Options, datadir: &Datadir, watch: &mut Watch<'_>) -> Re
     }
     let rights = Lack::of_rights(&options.index).into_iter().collect();
     refuse_lacks(options, rights, watch)?;
-    Index::open_or_create(&options.index, SEQUENTIAL_CACHE_BYTES, Meta::fresh(datadir))
+    Index::open_or_create(&options.index, Meta::fresh(datadir))
 }

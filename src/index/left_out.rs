@@ -30,7 +30,7 @@ pub struct LeftOut {
 
 impl LeftOut {
     /// Named by a person.
-    pub fn by_hand(hash: &Hash32) -> LeftOut {
+    pub(crate) fn by_hand(hash: &Hash32) -> LeftOut {
         LeftOut {
             hash: BlockHash::from_byte_array(*hash),
             height: None,

@@ -1,6 +1,6 @@
 //! The index: one redb file, opened, committed to, rolled back.
 //!
-//! Invariant: the state after [`Index::commit`] is exactly "imported up to the tip". The tip and the
+//! Invariant: the state after `Index::commit` is exactly "imported up to the tip". The tip and the
 //! catalogue change together, in one durable transaction; what they do not name does not exist.
 //!
 //! | file | what |
@@ -15,22 +15,27 @@
 //! | `fault.rs` | what can go wrong |
 
 pub(crate) mod blocks;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod contents;
 mod fault;
-pub mod left_out;
+pub(crate) mod left_out;
 pub(crate) mod meta;
-pub mod remembered;
+pub(crate) mod remembered;
 mod roll_back;
 pub(crate) mod scan_state;
-pub mod snapshot;
+pub(crate) mod snapshot;
 
 pub use fault::Fault;
+pub use left_out::LeftOut;
+pub use remembered::{Remembered, remembered};
 
+use crate::datadir::{Found, Location, Wanted, find};
 use crate::primitives::fingerprint::Fingerprints;
 use crate::primitives::position::{Height, Place, Txo};
 use crate::runs::catalogue::{self, Catalogue, Run};
 use crate::runs::row::Relation;
 use crate::store;
-use crate::store::{Store, sealed};
+use crate::store::{QUERY_CACHE_BYTES, SEQUENTIAL_CACHE_BYTES, Store, sealed};
 use crate::{Error, Result};
 use blocks::{BLOCKS, BlockRow, HASHES, OFFSETS, PLACES, encode_place};
 use meta::Meta;
@@ -46,7 +51,7 @@ pub struct Index {
 }
 
 /// A block about to be written to the tables that go by height.
-pub struct NewBlock<'a> {
+pub(crate) struct NewBlock<'a> {
     /// Its height.
     pub height: Height,
     /// Its row.
@@ -65,8 +70,8 @@ impl Index {
     /// [`crate::store::Fault::DamagedIndex`], [`crate::index::Fault::OtherFormat`],
     /// [`crate::index::Fault::IndexOfOtherNetwork`], [`crate::store::Fault::Store`],
     /// [`crate::os::Fault::Io`].
-    pub fn open_or_create(path: &Path, cache_bytes: usize, fresh: Meta) -> Result<Index> {
-        let store = Store::create(path, cache_bytes)?;
+    pub(crate) fn open_or_create(path: &Path, fresh: Meta) -> Result<Index> {
+        let store = Store::create(path, SEQUENTIAL_CACHE_BYTES)?;
         let meta = match Meta::load(&store)? {
             Some(meta) => meta,
             None => {
@@ -85,7 +90,7 @@ impl Index {
     ///
     /// # Errors
     /// [`crate::index::Fault::IndexOfOtherNetwork`].
-    pub fn expect_network(&self, name: &str, magic: [u8; 4]) -> Result<()> {
+    pub(crate) fn expect_network(&self, name: &str, magic: [u8; 4]) -> Result<()> {
         if (&self.meta.network[..], self.meta.magic) == (name, magic) {
             return Ok(());
         }
@@ -97,11 +102,26 @@ impl Index {
         .into())
     }
 
-    /// Opens an index for reading. Several processes may at once, but not beside an import.
+    /// Opens an index for questions. Several processes may read one at once, but not beside an import.
     ///
     /// # Errors
-    /// As [`Index::open_or_create`]; [`crate::store::Fault::NoIndex`], [`crate::store::Fault::NoBlocks`].
-    pub fn open(path: &Path, cache_bytes: usize) -> Result<Index> {
+    /// [`crate::store::Fault::NoIndex`], [`crate::store::Fault::NoBlocks`],
+    /// [`crate::store::Fault::IndexInUse`], [`crate::store::Fault::NotAnIndex`],
+    /// [`crate::store::Fault::DamagedIndex`], [`crate::index::Fault::OtherFormat`],
+    /// [`crate::store::Fault::Store`], [`crate::os::Fault::Io`].
+    pub fn open(path: &Path) -> Result<Index> {
+        Index::open_read_only(path, QUERY_CACHE_BYTES)
+    }
+
+    /// The same, for work that reads all of it in sequence.
+    ///
+    /// # Errors
+    /// As [`Index::open`].
+    pub(crate) fn open_to_walk(path: &Path) -> Result<Index> {
+        Index::open_read_only(path, SEQUENTIAL_CACHE_BYTES)
+    }
+
+    fn open_read_only(path: &Path, cache_bytes: usize) -> Result<Index> {
         let store = Store::open_read_only(path, cache_bytes)?;
         let Some(meta) = Meta::load(&store)? else {
             refuse_foreign_tables(&store)?;
@@ -156,27 +176,35 @@ impl Index {
     ///
     /// # Errors
     /// [`crate::store::Fault::DamagedIndex`].
-    pub fn close(self) -> Result<()> {
+    pub(crate) fn close(self) -> Result<()> {
         self.store.close()
     }
 
+    /// Where the block files of its network are below `location`.
+    ///
+    /// # Errors
+    /// Those of [`Source::find`](crate::datadir::Source::find).
+    pub fn find_blocks(&self, location: &Location) -> Result<Found> {
+        find(location, Wanted::Known(&self.meta.network()?))
+    }
+
     /// The file under it.
-    pub fn store(&self) -> &Store {
+    pub(crate) fn store(&self) -> &Store {
         &self.store
     }
 
     /// What it says of itself.
-    pub fn meta(&self) -> &Meta {
+    pub(crate) fn meta(&self) -> &Meta {
         &self.meta
     }
 
     /// Height and row of the last committed block.
-    pub fn tip(&self) -> Option<(Height, BlockRow)> {
+    pub(crate) fn tip(&self) -> Option<(Height, BlockRow)> {
         self.tip
     }
 
     /// The error for an index without a tip.
-    pub fn no_blocks(&self) -> Error {
+    pub(crate) fn no_blocks(&self) -> Error {
         store::Fault::NoBlocks {
             path: self.store.path().to_owned(),
         }
@@ -184,32 +212,32 @@ impl Index {
     }
 
     /// Height of the first block that is not committed.
-    pub fn next_height(&self) -> Height {
+    pub(crate) fn next_height(&self) -> Height {
         self.tip.map_or(Height(0), |(tip, _)| tip.next())
     }
 
     /// Position that the first output of the next block gets.
-    pub fn next_txo(&self) -> Txo {
+    pub(crate) fn next_txo(&self) -> Txo {
         self.tip.map_or(Txo(0), |(_, row)| Txo(row.outputs))
     }
 
     /// The fingerprints under its key.
-    pub fn fingerprints(&self) -> Fingerprints {
+    pub(crate) fn fingerprints(&self) -> Fingerprints {
         Fingerprints::new(&self.meta.fingerprint_key)
     }
 
     /// The runs that are real.
-    pub fn catalogue(&self) -> &Catalogue {
+    pub(crate) fn catalogue(&self) -> &Catalogue {
         &self.catalogue
     }
 
     /// The store, and the catalogue to change, for a merge.
-    pub fn for_merge(&mut self) -> (&Store, &mut Catalogue) {
+    pub(crate) fn for_merge(&mut self) -> (&Store, &mut Catalogue) {
         (&self.store, &mut self.catalogue)
     }
 
     /// Id for a run to be written.
-    pub fn new_run_id(&mut self) -> u32 {
+    pub(crate) fn new_run_id(&mut self) -> u32 {
         self.catalogue.new_id()
     }
 
@@ -217,7 +245,7 @@ impl Index {
     ///
     /// # Errors
     /// [`crate::store::Fault::Store`].
-    pub fn snapshot(&self) -> Result<Snapshot<'_>> {
+    pub(crate) fn snapshot(&self) -> Result<Snapshot<'_>> {
         Snapshot::new(self)
     }
 
@@ -225,7 +253,7 @@ impl Index {
     ///
     /// # Errors
     /// [`crate::store::Fault::Store`].
-    pub fn write_blocks<'b>(&self, new: impl Iterator<Item = NewBlock<'b>>) -> Result<()> {
+    pub(crate) fn write_blocks<'b>(&self, new: impl Iterator<Item = NewBlock<'b>>) -> Result<()> {
         let store = &self.store;
         store.volatile(|transaction| {
             let mut blocks = transaction.open_table(BLOCKS)?;
@@ -248,7 +276,7 @@ impl Index {
     ///
     /// # Errors
     /// [`crate::store::Fault::Store`].
-    pub fn take_coin_from(&self, first: Height, last: Height) -> Result<()> {
+    pub(crate) fn take_coin_from(&self, first: Height, last: Height) -> Result<()> {
         let store = &self.store;
         store.volatile(|transaction| {
             let mut blocks = transaction.open_table(BLOCKS)?;
@@ -268,7 +296,7 @@ impl Index {
     ///
     /// # Errors
     /// [`crate::store::Fault::Store`]; then the last commit stands.
-    pub fn commit(&mut self, tip: Height, settled: Height, runs: &[Run]) -> Result<()> {
+    pub(crate) fn commit(&mut self, tip: Height, settled: Height, runs: &[Run]) -> Result<()> {
         let meta = Meta {
             tip: Some(tip),
             settled: Some(settled.max(self.meta.settled.unwrap_or(settled))),
@@ -295,7 +323,7 @@ impl Index {
     ///
     /// # Errors
     /// [`crate::store::Fault::Store`].
-    pub fn set_blocks_dir(&mut self, dir: &Path) -> Result<()> {
+    pub(crate) fn set_blocks_dir(&mut self, dir: &Path) -> Result<()> {
         if self.meta.blocks_dir != dir {
             let meta = Meta {
                 blocks_dir: dir.to_owned(),

@@ -15,7 +15,7 @@ use crate::store::TableHandle;
 impl Index {
     /// The highest commit boundary at or below `height`: where a rollback to it ends.
     /// `None`: before the genesis block.
-    pub fn boundary_at_or_below(&self, height: Height) -> Option<Height> {
+    pub(crate) fn boundary_at_or_below(&self, height: Height) -> Option<Height> {
         // Every block has a coinbase, so every batch has a run of txids.
         let ends = self
             .catalogue
@@ -30,7 +30,7 @@ impl Index {
     ///
     /// # Errors
     /// [`crate::store::Fault::Store`]; then nothing has changed.
-    pub fn begin_anew(self) -> Result<Index> {
+    pub(crate) fn begin_anew(self) -> Result<Index> {
         let meta = Meta {
             tip: None,
             settled: None,
@@ -52,7 +52,7 @@ impl Index {
     ///
     /// # Errors
     /// [`crate::store::Fault::Store`]; then nothing has changed.
-    pub fn roll_back(&mut self, height: Height) -> Result<()> {
+    pub(crate) fn roll_back(&mut self, height: Height) -> Result<()> {
         let boundary = self.boundary_at_or_below(height);
         let old_tip = self.meta.tip;
         let is_above = |run: &&Run| boundary.is_none_or(|boundary| run.to > boundary);

@@ -38,14 +38,14 @@ pub struct Answers {
     pub found: Vec<Found>,
     /// Runs in the log.
     pub runs: u64,
-    /// Lines that were cut short, as [`read`] says them.
+    /// Numbers of the lines that were cut short.
     pub cut: Vec<u64>,
 }
 
 /// The records at `heights`; `None` is the end of the log.
 ///
 /// # Errors
-/// Those of [`read`]; [`crate::ledger::Fault::NoRecords`], [`crate::ledger::Fault::NoSuchHeight`].
+/// [`crate::os::Fault::Io`]; [`crate::ledger::Fault`] for what is no such log or has no record there.
 pub fn find(path: &Path, heights: &[Option<Height>]) -> Result<Answers> {
     let mut found: Vec<Option<Found>> = vec![None; heights.len()];
     let (mut index, mut runs, mut head) = (0, 0, None);

@@ -18,20 +18,29 @@
 //! | `numbers.rs` | numbers and dates for people |
 //! | `picture/` | these as plots, on a page or a sheet |
 
-pub mod alarm;
-pub mod diff;
+pub(crate) mod alarm;
+pub(crate) mod diff;
 mod fault;
-pub mod find;
+pub(crate) mod find;
 pub(crate) mod history;
-pub mod log;
+pub(crate) mod log;
 pub mod numbers;
 mod part_name;
-pub mod picture;
+pub(crate) mod picture;
 pub(crate) mod read;
-pub mod record;
+pub(crate) mod record;
 pub(crate) mod step;
 #[cfg(test)]
 mod testing;
 
+pub use alarm::Alarm;
+pub use diff::{Diff, Growth, Measure, RelationGrowth, Side, diff};
 pub use fault::Fault;
+pub use find::{Answers, Found, find, planned_bytes};
+pub use log::{LOG_LINE_BYTES_MAX, Log};
 pub use part_name::PartName;
+pub use picture::{Drawn, Format, report};
+pub use record::{
+    Cgroup, Head, Heap, LOG_NAME, LOG_VERSION, Line, Moment, PartUse, PlannedPart, Process, Record,
+    RelationUse, TableUse,
+};

@@ -12,14 +12,20 @@
 //! | `heap.rs` | what it has counted, and how much of it is redb's |
 //! | `fault.rs` | what can go wrong |
 
-pub mod account;
-pub mod counting;
+pub(crate) mod account;
+pub(crate) mod counting;
 mod fault;
-pub mod heap;
-pub mod part;
-pub mod plan;
-pub mod pool;
+pub(crate) mod heap;
+pub(crate) mod part;
+pub(crate) mod plan;
+pub(crate) mod pool;
 pub(crate) mod region;
 pub(crate) mod sorter;
 
+pub use account::{Account, Taken, forget_most};
+pub use counting::Counting;
 pub use fault::Fault;
+pub use heap::Counted;
+pub use part::Part;
+pub use plan::{BUDGET_BYTES_MIN, Plan, Planned, auto_bytes};
+pub use pool::Pooled;

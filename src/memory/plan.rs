@@ -42,7 +42,7 @@ pub struct Plan {
 
 impl Plan {
     /// The budget, split so.
-    pub fn new(budget_bytes: usize, parts: Vec<Planned>) -> Plan {
+    pub(crate) fn new(budget_bytes: usize, parts: Vec<Planned>) -> Plan {
         let sum: usize = parts.iter().map(|planned| planned.bytes).sum();
         assert_eq!(sum, budget_bytes, "the parts add up to the budget");
         let is_new = |(at, planned): (usize, &Planned)| {

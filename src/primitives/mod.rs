@@ -17,15 +17,21 @@
 //! | `position.rs` | heights, txos, transaction numbers, places |
 //! | `fingerprint/` | keyed hashes of outpoints, scripts and txids |
 
-pub mod amount;
+pub(crate) mod amount;
 pub(crate) mod bip34;
 pub(crate) mod coin;
 pub(crate) mod compact_size;
-pub mod consensus;
+pub(crate) mod consensus;
 pub(crate) mod fingerprint;
 pub(crate) mod header;
-pub mod network;
-pub mod position;
+pub(crate) mod network;
+pub(crate) mod position;
 pub(crate) mod pow;
 pub(crate) mod script;
-pub mod wire;
+pub(crate) mod wire;
+
+pub use amount::{bitcoins, signed_bitcoins};
+pub use consensus::BLOCK_BYTES_MAX;
+pub use network::{NetworkName, UnknownNetwork};
+pub use position::{Height, Place, TxNum, Txo};
+pub use wire::{BlockFault, FaultKind};

@@ -3,9 +3,10 @@
 //! Invariant: an answer at height h is the one that an index whose tip is h would give.
 //!
 //! ```no_run
-//! use blkdex::{index::Index, query::{View, script}, store::QUERY_CACHE_BYTES};
+//! use blkdex::index::Index;
+//! use blkdex::query::{View, script};
 //!
-//! let index = Index::open("blkdex.redb".as_ref(), QUERY_CACHE_BYTES)?;
+//! let index = Index::open("blkdex.redb".as_ref())?;
 //! let mut view = View::new(&index, None, None)?;
 //! let script = script::parse("1A1zP1eP5QGefi2DMPTfTL5SLmv7DivfNa", view.network())?;
 //! println!("{} sat", view.balance(&script, false)?.balance_sat);
@@ -96,11 +97,6 @@ impl<'i> View<'i> {
             location: location.unwrap_or_else(|| Location::BlocksDir(meta.blocks_dir.clone())),
             files: None,
         })
-    }
-
-    /// The height that is asked about.
-    pub fn height(&self) -> Height {
-        self.at
     }
 
     /// The index's network, whose addresses it takes and gives.

@@ -7,7 +7,7 @@ use crate::primitives::position::Height;
 use crate::primitives::wire::Hash32;
 use crate::rebuild::Fault;
 use crate::runs;
-use crate::store::{self, SEQUENTIAL_CACHE_BYTES};
+use crate::store::{self};
 use crate::{Error, Result};
 use std::path::{Path, PathBuf};
 
@@ -65,7 +65,7 @@ impl Old {
     }
 
     fn read(path: &Path) -> Result<Option<Old>> {
-        let index = Index::open(path, SEQUENTIAL_CACHE_BYTES)?;
+        let index = Index::open_to_walk(path)?;
         let Some((tip, _)) = index.tip() else {
             return Ok(None);
         };
@@ -103,7 +103,7 @@ impl Old {
     ///
     /// # Errors
     /// [`crate::rebuild::Fault::RebuildLoses`], [`crate::store::Fault::Store`].
-    pub fn refuse_loss_by(&self, index: &Index) -> Result<()> {
+    pub(crate) fn refuse_loss_by(&self, index: &Index) -> Result<()> {
         let meta = index.meta();
         let end = index.tip().map_or(Height(0), |(tip, _)| tip);
         self.refuse_loss(Some(&meta.network), Some(end))?;

@@ -32,7 +32,6 @@ use crate::os::paths::behind_links;
 use crate::os::{self, io_error};
 use crate::runs;
 use crate::store;
-use crate::store::SEQUENTIAL_CACHE_BYTES;
 use crate::utxo;
 use crate::verify;
 use crate::verify::proof::{self, Verified, verify};
@@ -83,7 +82,7 @@ pub fn rebuild(
         return Ok(done);
     }
     if let Some(old) = old {
-        old.refuse_loss_by(&Index::open(&options.index, SEQUENTIAL_CACHE_BYTES)?)?;
+        old.refuse_loss_by(&Index::open_to_walk(&options.index)?)?;
     }
     // Another import may have begun meanwhile.
     refuse_used(&index)?;
@@ -192,7 +191,7 @@ fn check(options: &import::Options, watch: &mut Watch<'_>) -> Result<Verified> {
         tell: &mut |progress| (watch.tell)(Event::Reading(progress)),
     };
     let verified = verify(&options.index, &check, &mut reading)?;
-    let index = Index::open(&options.index, SEQUENTIAL_CACHE_BYTES)?;
+    let index = Index::open_to_walk(&options.index)?;
     if let Some((height, row)) = index
         .tip()
         .filter(|(_, r)| r.coins != verified.stats.txouts)

@@ -95,11 +95,6 @@ impl Run {
         format!("{}.{}", self.relation.name(), self.id)
     }
 
-    /// Whether it may hold a row with this key.
-    pub fn covers(&self, key: u128) -> bool {
-        self.low_key <= key && key < self.end_key
-    }
-
     /// What is left of it once the rows below `key` are gone; `None` if nothing is.
     pub fn above(&self, key: u128) -> Option<Run> {
         let low_key = self.low_key.max(key);

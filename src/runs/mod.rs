@@ -40,7 +40,7 @@ use crate::store::TableDefinition;
 use row::Relation;
 
 /// Bytes of a page of this relation.
-pub const fn page_bytes(relation: Relation) -> usize {
+pub(crate) const fn page_bytes(relation: Relation) -> usize {
     match relation {
         Relation::Coins => COINS_PAGE_BYTES,
         _ => PAGE_BYTES,
@@ -49,7 +49,7 @@ pub const fn page_bytes(relation: Relation) -> usize {
 
 /// The most rows that a page of this relation holds: bounds what a merge has to keep of a page. Rows
 /// are hardly ever packed so well (8 bytes a row, 3 of `spending`) that this ends a page.
-pub const fn page_rows_max(relation: Relation) -> usize {
+pub(crate) const fn page_rows_max(relation: Relation) -> usize {
     match relation {
         Relation::Coins => 2048,
         Relation::Funding | Relation::Txids => 4096,

@@ -1,7 +1,7 @@
 //! The index as one redb file: opening it, transactions, and what redb's errors mean. No other room knows
 //! that it is redb.
 //!
-//! Invariant: redb's cache size is always given, only [`Store::durable`] makes anything real, and what
+//! Invariant: redb's cache size is always given, only `Store::durable` makes anything real, and what
 //! redb takes from the heap is charged to it: work in a transaction that writes is inside redb as a
 //! whole, so nothing that stays may be allocated there.
 //!
@@ -28,7 +28,7 @@ pub(crate) mod sealed;
 pub(crate) mod writing;
 
 pub use fault::Fault;
-pub use redb::{TableDefinition, TableHandle};
+pub(crate) use redb::{TableDefinition, TableHandle};
 
 use crate::memory::heap::InRedb;
 use crate::os::opening::{open_file, open_with};
@@ -49,19 +49,19 @@ use writing::Writing;
 
 /// redb's cache where it reads and writes in sequence, as imports and exports do: a larger one gains
 /// nothing. (Measured, 3 GB at 128 MiB: 12.0 s with 16 MiB, 11.7 s with 4 MiB, 11.5 s with this.)
-pub const SEQUENTIAL_CACHE_BYTES: usize = 1 << 19;
+pub(crate) const SEQUENTIAL_CACHE_BYTES: usize = 1 << 19;
 
 /// What redb's heap, this cache included, takes of the budget: the allocator's pool, and room for what does
 /// not fit it. Measured on chains of 3 and 8 GB as the peak of `VmData` less our own maps: 16.4 MiB with the
 /// program, of which the pool is 12 and redb held 2 to 3 at a time. It also keeps 70 KB of state a GB of
 /// the file: at 100 GB, more than mainnet takes, it held 9 MiB at most (measured on a sparse file).
-pub const HEAP_BYTES: usize = 14 << 20;
+pub(crate) const HEAP_BYTES: usize = 14 << 20;
 
 /// redb's cache for questions.
-pub const QUERY_CACHE_BYTES: usize = 32 << 20;
+pub(crate) const QUERY_CACHE_BYTES: usize = 32 << 20;
 
 /// A page as redb holds it.
-pub type PageGuard = Guard<'static, &'static [u8]>;
+pub(crate) type PageGuard = Guard<'static, &'static [u8]>;
 
 enum Handle {
     Writer(Database),
@@ -71,7 +71,7 @@ enum Handle {
 }
 
 /// An open index file.
-pub struct Store {
+pub(crate) struct Store {
     handle: Held<Handle>,
 }
 

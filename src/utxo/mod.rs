@@ -22,13 +22,13 @@ mod heights;
 mod progress;
 mod spent;
 
-pub use budget::left_for_buffers;
+pub(crate) use budget::left_for_buffers;
 pub use fault::Fault;
 pub(crate) use fault::from_block_files;
 
-pub use heights::Heights;
+pub(crate) use heights::Heights;
 pub use progress::{Progress, Reading, Watch, Work};
-pub use spent::{Spent, spent_rows};
+pub(crate) use spent::{Spent, spent_rows};
 
 use crate::datadir;
 use crate::datadir::{BlockReader, Location};
@@ -45,7 +45,7 @@ use crate::runs::row::SpendingRow;
 use crate::{Error, Result};
 
 /// The set as it was when the block at some height was the last.
-pub struct UtxoSet<'i> {
+pub(crate) struct UtxoSet<'i> {
     snapshot: Snapshot<'i>,
     network: NetworkName,
     at: Height,
@@ -54,7 +54,7 @@ pub struct UtxoSet<'i> {
 }
 
 /// A block whose header was found where the index says.
-pub struct ChainBlock<'a> {
+pub(crate) struct ChainBlock<'a> {
     /// Its height.
     pub height: Height,
     /// What the index says of it.
@@ -208,7 +208,7 @@ impl<'i> UtxoSet<'i> {
 }
 
 /// An output, and what became of it.
-pub struct Made<'a> {
+pub(crate) struct Made<'a> {
     /// Its position.
     pub txo: Txo,
     /// Its transaction's number.

@@ -91,18 +91,13 @@ impl Expected {
     }
 
     /// Whether `hash_serialized_3` has to be computed to compare.
-    pub fn wants_hash_serialized(&self) -> bool {
+    pub(crate) fn wants_hash_serialized(&self) -> bool {
         self.0.hash_serialized.is_some()
     }
 
     /// The first field in which what was found differs: see [`Stats::first_difference`].
-    pub fn first_difference(&self, found: &Stats) -> Option<Difference> {
+    pub(crate) fn first_difference(&self, found: &Stats) -> Option<Difference> {
         self.0.first_difference(found)
-    }
-
-    /// Whether MuHash has to be computed to compare.
-    pub fn wants_muhash(&self) -> bool {
-        self.0.muhash.is_some()
     }
 }
 
@@ -188,7 +183,7 @@ mod tests {
     fn equal_stats_have_no_difference() {
         let expected = Expected::parse(PRINTED).expect("as Core prints it");
         assert_eq!(expected.0.total_amount_sat, 5_000_000_000);
-        assert!(expected.wants_muhash() && !expected.wants_hash_serialized());
+        assert!(!expected.wants_hash_serialized());
         assert_eq!(expected.first_difference(&found()), None);
         let uncounted = Stats {
             transactions: None,

@@ -172,12 +172,4 @@ pub enum CodedFault {
         /// How many.
         left: u64,
     },
-    /// These are not the bytes this format starts with.
-    #[error("found {found:#x}, expected {expected:#x}")]
-    Differs {
-        /// The bytes as a big-endian number.
-        found: u64,
-        /// What they should be.
-        expected: u64,
-    },
 }

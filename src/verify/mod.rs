@@ -18,21 +18,25 @@
 pub(crate) mod assumeutxo;
 pub(crate) mod compress;
 pub(crate) mod cursor;
-pub mod expect;
+pub(crate) mod expect;
 mod fault;
-pub mod muhash;
-pub mod proof;
+pub(crate) mod muhash;
+pub(crate) mod proof;
 pub(crate) mod recompute;
-pub mod serialized;
-pub mod snapshot;
-pub mod stats;
+pub(crate) mod serialized;
+pub(crate) mod snapshot;
+pub(crate) mod stats;
 mod text;
-pub mod undo;
+pub(crate) mod undo;
 
 #[cfg(test)]
 mod fixtures;
 
+pub use expect::Expected;
 pub use fault::{CodedFault, Fault};
+pub use proof::{Options, Verified, verify};
+pub use stats::Stats;
+pub use undo::UndoCounts;
 
 /// Core's `uint256`: 32 bytes, shown as hexadecimal back to front. Used for block hashes and for
 /// the hashes of the UTXO set, whichever way they were made.

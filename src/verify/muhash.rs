@@ -1,7 +1,7 @@
 //! MuHash3072: a hash of a set that does not depend on the order of its elements.
 //!
 //! Invariant: equals `MuHash3072` of Bitcoin Core (`crypto/muhash.cpp`) for every set.
-//! Memory: two numbers of 384 bytes; nothing is allocated per element.
+//! Memory: a number of 384 bytes; nothing is allocated per element.
 //!
 //! An element is SHA-256 of its bytes, stretched by ChaCha20 to a 3072-bit number. A set is the
 //! product of its elements modulo the prime 2^3072 − 1103717. Numbers stay below 2^3072 but are
@@ -25,19 +25,13 @@ const PRIME_GAP: u64 = 1_103_717;
 type Number = Uint<3072, LIMBS>;
 type Product = Uint<6144, { 2 * LIMBS }>;
 
-/// A set of coins, as a fraction: what came in over what went out.
+/// A set of coins: their product.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct MuHash {
-    numerator: Number,
-    denominator: Number,
-}
+pub struct MuHash(Number);
 
 impl Default for MuHash {
     fn default() -> MuHash {
-        MuHash {
-            numerator: Number::ONE,
-            denominator: Number::ONE,
-        }
+        MuHash(Number::ONE)
     }
 }
 
@@ -49,30 +43,12 @@ impl MuHash {
 
     /// Adds a coin. One multiplication.
     pub fn insert(&mut self, coin: &Coin) {
-        self.numerator = multiply(&self.numerator, &coin_element(coin));
+        self.0 = multiply(&self.0, &coin_element(coin));
     }
 
-    /// Takes a coin out. One multiplication, and a modular inverse in [`MuHash::finish`].
-    pub fn remove(&mut self, coin: &Coin) {
-        self.denominator = multiply(&self.denominator, &coin_element(coin));
-    }
-
-    /// Adds all that is in `other`, so that a set can be hashed in parts.
-    pub fn combine(&mut self, other: &MuHash) {
-        self.numerator = multiply(&self.numerator, &other.numerator);
-        self.denominator = multiply(&self.denominator, &other.denominator);
-    }
-
-    /// The hash of the set. Where nothing was ever removed, no inverse is computed.
+    /// The hash of the set.
     pub fn finish(&self) -> Uint256 {
-        let mut fraction = self.numerator;
-        if self.denominator != Number::ONE {
-            let inverse = reduce(self.denominator)
-                .inv_mod(prime())
-                .expect("the modulus is prime and no SHA-256 stretches to a multiple of it");
-            fraction = multiply(&fraction, &inverse);
-        }
-        let bytes: [u8; NUMBER_BYTES] = reduce(fraction).to_le_bytes();
+        let bytes: [u8; NUMBER_BYTES] = reduce(self.0).to_le_bytes();
         Uint256::from_byte_array(sha256::Hash::hash(&bytes).to_byte_array())
     }
 }
@@ -154,10 +130,10 @@ mod tests {
 
     #[test]
     fn the_fraction_of_cores_tests_has_cores_hash() {
-        let set = MuHash {
-            numerator: multiply(&from_int(0), &from_int(1)),
-            denominator: from_int(2),
-        };
+        let inverse = from_int(2)
+            .inv_mod(prime())
+            .expect("it is no multiple of the prime");
+        let set = MuHash(multiply(&multiply(&from_int(0), &from_int(1)), &inverse));
         let expected = "10d312b100cbd32ada024a6646e40d3482fcff103668d2625f10002a607d5863";
         assert_eq!(set.finish().to_string(), expected);
     }
@@ -175,10 +151,7 @@ mod tests {
 
     #[test]
     fn a_number_over_the_prime_has_cores_hash() {
-        let set = MuHash {
-            numerator: Number::MAX,
-            denominator: Number::ONE,
-        };
+        let set = MuHash(Number::MAX);
         let natural = bitcoin::hex::DisplayHex::to_lower_hex_string(set.finish().as_byte_array());
         let expected = "3a31e6903aff0de9f62f9a9f7f8b861de76ce2cda09822b90014319ae5dc2271";
         assert_eq!(natural, expected);
@@ -244,28 +217,6 @@ mod tests {
 
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(16))]
-
-        #[test]
-        fn what_goes_out_leaves_no_trace(seeds: Vec<u8>, order: usize) {
-            let mut coins: Vec<Coin> = seeds.into_iter().take(12).map(coin).collect();
-            let mut kept = MuHash::new();
-            kept.insert(&coin(1));
-            let mut set = kept.clone();
-            coins.iter().for_each(|coin| set.insert(coin));
-            let middle = order % (coins.len() + 1);
-            coins.rotate_left(middle);
-            coins.iter().for_each(|coin| set.remove(coin));
-            prop_assert_eq!(set.finish(), kept.finish());
-        }
-
-        #[test]
-        fn parts_combine_to_the_whole(left: [u8; 4], right: [u8; 4]) {
-            let (mut a, mut b, mut whole) = (MuHash::new(), MuHash::new(), MuHash::new());
-            left.iter().for_each(|&seed| { a.insert(&coin(seed)); whole.insert(&coin(seed)) });
-            right.iter().for_each(|&seed| { b.insert(&coin(seed)); whole.insert(&coin(seed)) });
-            a.combine(&b);
-            prop_assert_eq!(a.finish(), whole.finish());
-        }
 
         #[test]
         fn a_product_equals_that_of_plain_division(

@@ -13,9 +13,9 @@ use crate::Result;
 use crate::datadir::Location;
 use crate::index::Index;
 use crate::index::snapshot::Snapshot;
+use crate::memory::auto_bytes;
 use crate::os::sigbus::catch_sigbus;
 use crate::primitives::position::Height;
-use crate::store::SEQUENTIAL_CACHE_BYTES;
 use crate::utxo::{UtxoSet, Watch};
 use crate::verify::Fault;
 use bitcoin::hashes::Hash;
@@ -37,6 +37,20 @@ pub struct Options {
     pub expect: Option<Expected>,
     /// Whether the undo files are compared too.
     pub undo: bool,
+}
+
+impl Default for Options {
+    /// The set at the tip, its MuHash and what Core ships.
+    fn default() -> Options {
+        Options {
+            at: None,
+            location: None,
+            memory_bytes: auto_bytes(),
+            hash_serialized: false,
+            expect: None,
+            undo: false,
+        }
+    }
 }
 
 /// What was found, and equals all that Core is known to say.
@@ -63,7 +77,7 @@ pub struct Verified {
 pub fn verify(index: &Path, options: &Options, watch: &mut Watch<'_>) -> Result<Verified> {
     let started = Instant::now();
     catch_sigbus();
-    let index = Index::open(index, SEQUENTIAL_CACHE_BYTES)?;
+    let index = Index::open_to_walk(index)?;
     let at = height_wanted(options)?;
     let mut set = UtxoSet::open(&index, at, options.location.as_ref())?;
     let known_blocks = compare_known_blocks(set.snapshot(), set.height())?;

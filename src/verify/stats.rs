@@ -41,7 +41,7 @@ pub struct Difference {
 impl Stats {
     /// The first field in which `found` differs from what is expected, `self`. A hash that Core
     /// printed and we did not compute is a difference; a count of transactions is not.
-    pub fn first_difference(&self, found: &Stats) -> Option<Difference> {
+    pub(crate) fn first_difference(&self, found: &Stats) -> Option<Difference> {
         let counted = found.transactions.and(self.transactions);
         let wanted_serialized = self.hash_serialized.and(found.hash_serialized);
         let wanted_muhash = self.muhash.and(found.muhash);

@@ -9,15 +9,14 @@ use bitcoin::{OutPoint, Txid};
 use blkdex::Result;
 use blkdex::error::fault_of;
 use blkdex::index::Index;
-use blkdex::primitives::position::Height;
+use blkdex::primitives::Height;
 use blkdex::query::{self, BlockName, EventKind, OutputOfTx, View};
-use blkdex::store::QUERY_CACHE_BYTES;
 
 use super::truth::{Event, Output, Truth};
 
 /// Asks the index at `path` everything, at each of these heights.
 pub fn check(path: &Path, truth: &Truth, heights: &[u32]) -> Result<()> {
-    let index = Index::open(path, QUERY_CACHE_BYTES)?;
+    let index = Index::open(path)?;
     let status = View::new(&index, None, None)?.status()?;
     assert_eq!(status.height, Height(truth.height()));
     for &height in heights {

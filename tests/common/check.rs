@@ -10,9 +10,8 @@ use bitcoin::block::Header;
 use bitcoin::hashes::Hash;
 use bitcoin::{Script, Txid};
 use blkdex::index::Index;
-use blkdex::primitives::position::Height;
+use blkdex::primitives::Height;
 use blkdex::query::View;
-use blkdex::store::QUERY_CACHE_BYTES;
 
 use super::index_file::{IndexFile, POSITION_BITS, Row};
 use super::truth::{Balance, Output, Truth};
@@ -26,7 +25,7 @@ pub fn check(path: &Path, truth: &Truth) {
     assert_same(&file.rows("funding"), &expected.funding(), "funding");
     assert_same(&file.rows("spending"), &expected.spending(), "spending");
     assert_same(&file.rows("txids"), &expected.txids(), "txids");
-    check_answers(&Index::open(path, QUERY_CACHE_BYTES).unwrap(), truth);
+    check_answers(&Index::open(path).unwrap(), truth);
 }
 
 /// The truth, as rows.

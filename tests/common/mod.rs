@@ -18,7 +18,7 @@ pub mod rng;
 pub mod trial;
 pub mod truth;
 
-use blkdex::memory::counting::Counting;
+use blkdex::memory::Counting;
 use std::alloc::System;
 
 /// The heap is counted, as in the program, so that an import of a test that leaks is heard of.

@@ -10,13 +10,11 @@ use bitcoin::BlockHash;
 use bitcoin::hashes::Hash;
 use blkdex::datadir::{Location, Source};
 use blkdex::error::{fault_of, unwatched};
-use blkdex::import::chain::Chain as FoundChain;
-use blkdex::import::events::{Event, Notice, Summary, Watch};
-use blkdex::import::{Options, import};
+use blkdex::import::{Chain as FoundChain, Event, Notice, Options, Summary, Watch, import};
 use blkdex::index::Index;
-use blkdex::primitives::position::Height;
+use blkdex::primitives::Height;
 use blkdex::query::{Status, View};
-use blkdex::store::{self, QUERY_CACHE_BYTES};
+use blkdex::store;
 use tempfile::TempDir;
 
 use super::chain::Chain;
@@ -26,7 +24,7 @@ use super::index_file::{IndexFile, RELATIONS};
 use super::truth::Truth;
 
 /// The least that works.
-pub const MEMORY_BYTES: usize = blkdex::memory::plan::BUDGET_BYTES_MIN;
+pub const MEMORY_BYTES: usize = blkdex::memory::BUDGET_BYTES_MIN;
 
 /// See the module documentation.
 pub struct Trial {
@@ -200,7 +198,7 @@ impl Trial {
 
     /// The index, for questions.
     pub fn open(&self) -> Index {
-        Index::open(self.index(), QUERY_CACHE_BYTES).unwrap()
+        Index::open(self.index()).unwrap()
     }
 
     /// What the index says of its chain.
@@ -211,7 +209,7 @@ impl Trial {
 
 /// What the index at `path` says of its chain; `None` if it has none.
 pub fn status_of(path: &Path) -> Option<Status> {
-    let index = Index::open(path, QUERY_CACHE_BYTES);
+    let index = Index::open(path);
     let status = index.and_then(|index| View::new(&index, None, None)?.status());
     match fault_of(&status) {
         Some(store::Fault::NoIndex { .. } | store::Fault::NoBlocks { .. }) => None,

@@ -2,7 +2,7 @@
 
 use super::Log;
 use super::maker::{Maker, head};
-use blkdex::ledger::record::Line;
+use blkdex::ledger::Line;
 use serde_json::Value;
 
 fn json(log: &Log, args: &str) -> Value {

@@ -8,7 +8,7 @@ mod refused;
 mod report;
 
 use assert_cmd::Command;
-use blkdex::ledger::record::Line;
+use blkdex::ledger::Line;
 use std::path::{Path, PathBuf};
 
 /// A log in a folder of its own.

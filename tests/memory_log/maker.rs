@@ -1,11 +1,11 @@
 //! Makes memory logs, with the types that the import writes them with: a plausible import of a small
 //! budget, whose merges, misses and slow commits come where they would.
 
-use blkdex::ledger::record::{
+use blkdex::ledger::{
     Cgroup, Head, Heap, LOG_NAME, LOG_VERSION, Line, Moment, PartUse, PlannedPart, Process, Record,
     RelationUse, TableUse,
 };
-use blkdex::primitives::position::Height;
+use blkdex::primitives::Height;
 
 const MIB: u64 = 1 << 20;
 

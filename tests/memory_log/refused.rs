@@ -2,8 +2,7 @@
 
 use super::maker::{Maker, head, text};
 use super::{Log, memory};
-use blkdex::ledger::log::LOG_LINE_BYTES_MAX;
-use blkdex::ledger::record::Line;
+use blkdex::ledger::{LOG_LINE_BYTES_MAX, Line};
 
 /// Asserts that all commands fail alike, in one line.
 fn refused(log: &Log, words: &str) {

@@ -3,7 +3,7 @@
 use super::Log;
 use super::browser::look;
 use super::maker::{Maker, head, text};
-use blkdex::ledger::record::Line;
+use blkdex::ledger::Line;
 use std::path::PathBuf;
 use std::time::Instant;
 

@@ -12,8 +12,7 @@ use bitcoin::hashes::Hash;
 use blkdex::datadir::EndState;
 use blkdex::doctor::{self, Findings, State};
 use blkdex::error::unwatched;
-use blkdex::import::events::{Event, Notice, Watch};
-use blkdex::import::{Options, import};
+use blkdex::import::{Event, Notice, Options, Watch, import};
 
 use super::disk::Disk;
 use super::tree::Tree;
@@ -220,11 +219,10 @@ fn wanted(tree: &Tree, before: Option<Before>, new: &Said) -> Said {
 /// What the doctor says before an import.
 pub fn diagnose(index: &Options, is_deep: bool) -> Findings {
     let asked = doctor::Options {
-        source: index.source.clone(),
-        index: index.index.clone(),
         memory_bytes: index.memory_bytes,
         deep: is_deep,
         checks_witness: true,
+        ..doctor::Options::new(index.source.clone(), &index.index)
     };
     unwatched(|watch| doctor::examine(&asked, watch)).unwrap()
 }

@@ -7,7 +7,7 @@ use std::path::Path;
 use bitcoin::BlockHash;
 use blkdex::datadir::EndState;
 use blkdex::import::Options;
-use blkdex::primitives::position::Height;
+use blkdex::primitives::Height;
 
 use super::disk::Disk;
 use super::judge::{self, Before, Said};

@@ -2,8 +2,8 @@
 
 use bitcoin::hashes::Hash;
 use blkdex::import;
-use blkdex::import::events::Notice;
-use blkdex::primitives::position::Height;
+use blkdex::import::Notice;
+use blkdex::primitives::Height;
 
 use crate::common::chain::Chain;
 use crate::common::datadir::Layout;

@@ -3,7 +3,7 @@
 
 use bitcoin::hashes::Hash;
 use bitcoin::{OutPoint, ScriptBuf};
-use blkdex::primitives::position::Height;
+use blkdex::primitives::Height;
 
 use crate::common::chain::{Chain, Plan};
 use crate::common::index_file::RUNS_LEFT;

@@ -4,8 +4,7 @@
 use bitcoin::hashes::Hash;
 use bitcoin::{BlockHash, OutPoint, Transaction};
 use blkdex::import;
-use blkdex::import::BULK_BLOCKS_MIN;
-use blkdex::import::events::Notice;
+use blkdex::import::{BULK_BLOCKS_MIN, Notice};
 
 use crate::common::chain::{Chain, Plan};
 use crate::common::coins::MATURITY_BLOCKS;

@@ -5,9 +5,8 @@
 use super::super::columns::Align::{Left, Right};
 use super::super::columns::print;
 use super::super::words::grouped;
-use blkdex::ledger::diff::{Diff, Growth, Measure, RelationGrowth, Side};
 use blkdex::ledger::numbers::{mib, percent, signed, signed_mib};
-use blkdex::ledger::record::Moment;
+use blkdex::ledger::{Diff, Growth, Measure, Moment, RelationGrowth, Side};
 use std::io::{Result, Write};
 
 /// Prints it.

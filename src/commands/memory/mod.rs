@@ -10,11 +10,9 @@ use crate::args::{MemoryReportArgs, MemoryWhat};
 use crate::commands::streams::say;
 use anyhow::Result;
 use blkdex::export::Destination;
-use blkdex::import::events::Stage;
-use blkdex::ledger::diff::diff;
-use blkdex::ledger::find::find;
+use blkdex::import::Stage;
 use blkdex::ledger::numbers::counted;
-use blkdex::ledger::picture::report;
+use blkdex::ledger::{diff, find, report};
 use serde_json::json;
 use std::io::Write;
 use std::path::Path;
@@ -47,17 +45,15 @@ pub fn run(what: &MemoryWhat, json: bool, out: &mut impl Write) -> Result<ExitCo
 fn draw(args: &MemoryReportArgs, json: bool, out: &mut impl Write) -> Result<()> {
     let to = args.destination();
     let stages = Stage::NAMES.map(|(_, name)| name);
-    let history = report(&args.log, &stages, args.output.format, &to)?;
-    say_cut(&args.log, &history.cut);
-    // The last record is always among the points.
-    let height = history.points.last().map(|point| point.height);
-    let (runs, commits) = (history.heads.len(), history.steps.len());
+    let drawn = report(&args.log, &stages, args.output.format, &to)?;
+    say_cut(&args.log, &drawn.cut);
+    let (height, runs, commits) = (drawn.height, drawn.runs, drawn.commits);
     let said = match json {
         true => json!({"height": height, "runs": runs, "commits": commits}).to_string(),
         false => format!(
             "{}, {}, up to height {}",
-            counted(runs as u64, "run", "runs"),
-            counted(commits as u64, "commit", "commits"),
+            counted(runs, "run", "runs"),
+            counted(commits, "commit", "commits"),
             height.map_or_else(String::new, |height| grouped(height.0.into()))
         ),
     };

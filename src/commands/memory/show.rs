@@ -5,10 +5,9 @@
 use super::super::columns::Align::{Left, Right};
 use super::super::columns::{print, print_fields};
 use super::super::words::grouped;
-use blkdex::import::events::Stage;
-use blkdex::ledger::find::{Answers, Found, planned_bytes};
+use blkdex::import::Stage;
 use blkdex::ledger::numbers::{mib, percent};
-use blkdex::ledger::record::{Moment, Record, RelationUse};
+use blkdex::ledger::{Answers, Found, Moment, Record, RelationUse, planned_bytes};
 use serde_json::{Value, json};
 use std::io::{Result, Write};
 

@@ -41,7 +41,7 @@ pub enum Lack {
 
 impl Lack {
     /// Whether an index can be made, or written to, at `index`.
-    pub fn of_rights(index: &Path) -> Option<Lack> {
+    pub(crate) fn of_rights(index: &Path) -> Option<Lack> {
         let real = behind_links(index);
         let folder = folder_of(&real);
         if !folder.is_dir() {

@@ -112,7 +112,7 @@ pub struct Needs {
 
 impl Needs {
     /// Works the needs out from a sample of the blocks ahead.
-    pub fn estimate(ahead: &Ahead<'_>, room: Room, sample: &Sample) -> Needs {
+    pub(crate) fn estimate(ahead: &Ahead<'_>, room: Room, sample: &Sample) -> Needs {
         let sampled = sample.tally.bytes.max(1) as f64;
         let outputs = (sample.tally.outputs as f64 * ahead.bytes as f64 / sampled) as u64;
         let added = match ahead.blocks {
@@ -143,7 +143,7 @@ impl Needs {
     }
 
     /// What is needed and not there; the index is to be at `index`.
-    pub fn lacks(&self, index: &Path) -> Vec<Lack> {
+    pub(crate) fn lacks(&self, index: &Path) -> Vec<Lack> {
         let disk = self.free_disk_bytes.filter(|free| *free < self.disk_bytes);
         let disk = disk.map(|free_bytes| Lack::Disk {
             index: index.to_owned(),

@@ -26,6 +26,7 @@ use super::history::History;
 use crate::Result;
 use crate::export::Destination;
 use crate::os::kept::Kept;
+use crate::primitives::position::Height;
 use std::path::Path;
 
 /// What is written.
@@ -37,11 +38,25 @@ pub enum Format {
     Svg,
 }
 
-/// Draws the log at `path`; returns what was drawn. `stages`: as for [`History::of`].
+/// What was drawn.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Drawn {
+    /// Height of the last record.
+    pub height: Option<Height>,
+    /// Runs of an import.
+    pub runs: u64,
+    /// Commits.
+    pub commits: u64,
+    /// Lines of the log that were cut short.
+    pub cut: Vec<u64>,
+}
+
+/// Draws the log at `path`. `stages`: the names of the stages of the work, in their order; the first is the
+/// scan.
 ///
 /// # Errors
-/// Those of [`History::of`] and of [`Destination`].
-pub fn report(path: &Path, stages: &[&str], format: Format, to: &Destination) -> Result<History> {
+/// [`crate::ledger::Fault`] for a log that cannot be read; those of [`Destination`].
+pub fn report(path: &Path, stages: &[&str], format: Format, to: &Destination) -> Result<Drawn> {
     let kept = Kept::new().and_file(path, "the log");
     to.check(&kept)?;
     let history = History::of(path, stages)?;
@@ -50,5 +65,11 @@ pub fn report(path: &Path, stages: &[&str], format: Format, to: &Destination) ->
         Format::Svg => sheet::sheet(&history),
     };
     to.write(&kept, |out| out.write(text.as_bytes()))?;
-    Ok(history)
+    Ok(Drawn {
+        // The last record is always among the points.
+        height: history.points.last().map(|point| point.height),
+        runs: history.heads.len() as u64,
+        commits: history.steps.len() as u64,
+        cut: history.cut,
+    })
 }

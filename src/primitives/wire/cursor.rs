@@ -38,12 +38,6 @@ impl<'a> Cursor<'a> {
         Ok(taken)
     }
 
-    /// The next 4 bytes as a number.
-    #[inline(always)]
-    pub fn u32(&mut self) -> Result<u32, BlockFault> {
-        Ok(LittleEndian::read_u32(self.take(4)?))
-    }
-
     /// The next 8 bytes as a number.
     #[inline(always)]
     pub fn u64(&mut self) -> Result<u64, BlockFault> {

@@ -40,7 +40,7 @@ pub enum FaultKind {
     /// Bytes follow the last transaction.
     #[error("{0} bytes follow the last transaction")]
     TrailingBytes(usize),
-    /// The block weighs more than [`BLOCK_WEIGHT_MAX`] ("bad-blk-weight").
+    /// The block weighs more than 4,000,000 ("bad-blk-weight").
     #[error("its weight of {0} is over the limit of {BLOCK_WEIGHT_MAX}")]
     Overweight(u64),
     /// The transactions do not hash to the header's merkle root ("bad-txnmrklroot").

@@ -23,7 +23,7 @@ mod witness;
 pub use block::Block;
 pub use fault::{BlockFault, FaultKind};
 pub use merkle::{check_block, check_merkle_root};
-pub use tx::{Input, Inputs, Output, Outputs, Tx};
+pub use tx::{Input, Output, Tx};
 pub use witness::check_witnesses;
 
 /// A 32-byte hash in the byte order in which blocks carry it (the reverse of the printed one).

@@ -44,7 +44,6 @@ fn assert_same_tx(tx: &Tx<'_>, model: &Transaction) {
     for (input, model) in tx.inputs().zip(&model.input) {
         assert_eq!(input.outpoint[..], serialize(&model.previous_output));
         assert_eq!(input.script_sig, model.script_sig.as_bytes());
-        assert_eq!(input.sequence, model.sequence.0);
     }
     for (output, model) in tx.outputs().zip(&model.output) {
         assert_eq!(output.amount_sat, model.value.to_sat());

@@ -17,8 +17,6 @@ pub struct Input<'a> {
     pub outpoint: &'a [u8; 36],
     /// scriptSig.
     pub script_sig: &'a [u8],
-    /// nSequence.
-    pub sequence: u32,
 }
 
 impl<'a> Input<'a> {
@@ -227,10 +225,12 @@ impl<'a> Iterator for Inputs<'a> {
     fn next(&mut self) -> Option<Input<'a>> {
         self.left = self.left.checked_sub(1)?;
         let outpoint = self.cursor.take(36).expect("walked before");
+        let script_sig = self.cursor.sized().expect("walked before");
+        // nSequence.
+        self.cursor.take(4).expect("walked before");
         Some(Input {
             outpoint: outpoint.try_into().expect("36 bytes were taken"),
-            script_sig: self.cursor.sized().expect("walked before"),
-            sequence: self.cursor.u32().expect("walked before"),
+            script_sig,
         })
     }
 }

@@ -15,18 +15,13 @@
 //! VARINT(height × 2 + coinbase), and a compressed output. Fixed-width numbers are little-endian.
 //! (Bitcoin Core, `node/utxo_snapshot.h`, `rpc/blockchain.cpp`, `WriteUTXOSnapshot`.)
 
-mod read;
 mod write;
 
-pub use read::{Reader, SnapshotCoin};
 pub use write::Writer;
 
 use bitcoin::hashes::Hash;
 
 use super::Uint256;
-use super::cursor::Cursor;
-use crate::Result;
-use crate::verify::CodedFault;
 
 const MARK: [u8; 5] = *b"utxo\xff";
 const VERSION: u16 = 2;
@@ -54,35 +49,14 @@ impl Header {
         bytes[43..].copy_from_slice(&self.coins.to_le_bytes());
         bytes
     }
-
-    fn read(cursor: &mut Cursor) -> Result<Header> {
-        const WHAT: &str = "snapshot header";
-        let mark: [u8; 5] = cursor.array(WHAT)?;
-        let [m0, m1, m2, m3, m4] = mark;
-        let differs = |found, expected| CodedFault::Differs { found, expected };
-        if mark != MARK {
-            let found = u64::from_be_bytes([0, 0, 0, m0, m1, m2, m3, m4]);
-            return Err(cursor.fault(WHAT, 0, differs(found, 0x75_7478_6fff)));
-        }
-        let version = u16::from_le_bytes(cursor.array(WHAT)?);
-        if version != VERSION {
-            let fault = differs(version.into(), VERSION.into());
-            return Err(cursor.fault("snapshot version", 5, fault));
-        }
-        Ok(Header {
-            magic: cursor.array(WHAT)?,
-            block_hash: Uint256::from_byte_array(cursor.array(WHAT)?),
-            coins: u64::from_le_bytes(cursor.array(WHAT)?),
-        })
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Result;
     use crate::primitives::coin::Coin;
     use crate::verify::fixtures::{self, Replay};
-    use crate::verify::serialized::SerializedHash;
     use std::path::PathBuf;
 
     fn write(header: Header, coins: &[Coin]) -> Result<Vec<u8>> {
@@ -91,34 +65,6 @@ mod tests {
             writer.push(coin)?;
         }
         writer.finish()
-    }
-
-    fn read(bytes: &[u8]) -> Result<Vec<SnapshotCoin<'_>>> {
-        let mut reader = Reader::new(bytes)?;
-        let mut coins = Vec::new();
-        while let Some(coin) = reader.next_coin()? {
-            coins.push(coin);
-        }
-        Ok(coins)
-    }
-
-    #[test]
-    #[cfg_attr(without_shared, ignore = "needs ../shared")]
-    fn cores_snapshot_reads_and_writes_back_to_the_same_bytes() {
-        let fixture = fixtures::open("regtest-core31");
-        let bytes = std::fs::read(fixture.folder.join("utxos.snapshot.dat")).expect("it is there");
-        let header = Reader::new(&bytes).expect("Core's header").header;
-        let read = read(&bytes).expect("Core's coins");
-        let coins: Vec<Coin> = read.iter().map(SnapshotCoin::coin).collect();
-        assert_eq!(
-            Some(header.block_hash.to_string().as_str()),
-            fixture.expected["tip_hash"].as_str()
-        );
-        assert!(write(header, &coins).expect("a Vec takes all") == bytes);
-        let mut hash = SerializedHash::new();
-        coins.iter().for_each(|coin| hash.push(coin));
-        let expected = fixture.expected["hash_serialized_3"].as_str();
-        assert_eq!(Some(hash.finish().to_string().as_str()), expected);
     }
 
     #[test]
@@ -173,7 +119,6 @@ mod tests {
         golden.extend([0xfd, 0x80, 0x40, 3, 1, 6]);
         golden.extend([0xfd, 0x00, 0x01, 3, 1, 6]);
         assert_eq!(bytes, golden);
-        assert_eq!(read(&bytes).expect("just written").len(), 3);
     }
 
     #[test]
@@ -182,27 +127,6 @@ mod tests {
         assert_eq!(
             error.to_string(),
             "snapshot holds 2 coins, its header says 3"
-        );
-    }
-
-    #[test]
-    fn a_snapshot_cut_anywhere_or_one_byte_longer_is_an_error() {
-        let mut bytes = write(header(), &three_coins()).expect("a Vec takes all");
-        for length in 0..bytes.len() {
-            assert!(read(&bytes[..length]).is_err(), "{length}");
-        }
-        bytes.push(0);
-        assert!(read(&bytes).is_err());
-    }
-
-    #[test]
-    fn another_version_is_refused() {
-        let mut bytes = write(header(), &three_coins()).expect("a Vec takes all");
-        bytes[5] = 1;
-        let error = read(&bytes).expect_err("version 1");
-        assert_eq!(
-            error.to_string(),
-            "snapshot version at byte 5: found 0x1, expected 0x2"
         );
     }
 

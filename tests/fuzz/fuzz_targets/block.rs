@@ -2,7 +2,7 @@
 #![no_main]
 
 use bitcoin::hashes::Hash;
-use blkdex::primitives::wire::{Block, check_block, check_witnesses};
+use blkdex::inside::{Block, check_block, check_witnesses};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {

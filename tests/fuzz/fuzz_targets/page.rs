@@ -1,8 +1,7 @@
 //! Any bytes as a run page with a right checksum: an error, or rows in ascending order.
 #![no_main]
 
-use blkdex::inside::PageHead;
-use blkdex::inside::{CoinRow, FundingRow, Row, SpendingRow, TxidRow};
+use blkdex::inside::{CoinRow, FundingRow, PageHead, Row, SpendingRow, TxidRow};
 use libfuzzer_sys::fuzz_target;
 use twox_hash::XxHash3_64;
 

@@ -3,7 +3,8 @@
 #![no_main]
 
 use blkdex::error::unwatched;
-use blkdex::datadir::{Datadir, HeaderTree, Location, Root, Source, XorKey, scan};
+use blkdex::datadir::{Location, Source};
+use blkdex::inside::{Datadir, HeaderTree, Root, XorKey, scan};
 use libfuzzer_sys::fuzz_target;
 use std::cell::RefCell;
 

@@ -1,8 +1,7 @@
 //! Any bytes as an undo file of regtest, obfuscated as those in `data/` are, and as one record's undo bytes.
 #![no_main]
 
-use blkdex::datadir::XorKey;
-use blkdex::verify::undo::{Records, SpentCoins};
+use blkdex::inside::{Records, SpentCoins, XorKey};
 use libfuzzer_sys::fuzz_target;
 
 fn walk(coins: blkdex::Result<SpentCoins<'_>>) {

@@ -1,7 +1,7 @@
 //! Any key, offset and bytes: equal to the plainest way of doing it.
 #![no_main]
 
-use blkdex::datadir::XorKey;
+use blkdex::inside::XorKey;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|input: ([u8; 8], u32, &[u8])| {
