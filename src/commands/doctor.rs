@@ -4,8 +4,9 @@
 
 use super::after;
 use super::columns::print_fields;
+use super::notices::oversize;
 use super::place;
-use super::progress::{Reporter, oversize};
+use super::progress::Reporter;
 use super::words::grouped;
 use crate::args::DoctorArgs;
 use crate::commands::streams::plain;

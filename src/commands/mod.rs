@@ -12,6 +12,7 @@ mod import;
 mod ledger;
 mod manual;
 mod memory;
+mod notices;
 mod people;
 mod place;
 mod progress;

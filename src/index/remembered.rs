@@ -4,7 +4,7 @@
 //! Invariant: only the meta table is read, and of other formats only what all of them have.
 
 use super::meta::{META, Meta};
-use super::refuse_foreign_tables;
+use super::opening::refuse_foreign_tables;
 use crate::Result;
 use crate::index::Fault;
 use crate::store;
