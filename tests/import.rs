@@ -160,22 +160,29 @@ fn a_signal_ends_an_import_after_a_commit_and_the_next_one_goes_on() {
 }
 
 #[test]
-fn a_second_writer_and_a_reader_are_told_that_the_index_is_in_use() {
+fn beside_an_import_questions_are_answered_and_a_second_writer_is_told_to_wait() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let index = folder.path().join("index");
     let mut child = slow_import(&index);
     wait_for(&index);
-    for args in [&["import", "--datadir", DATA][..], &["status"]] {
-        let refused = run(&index, args);
-        assert_eq!(refused.status.code(), Some(75), "{args:?}");
-        assert!(
-            words(&refused).contains("is in use by another blkdex"),
-            "{}",
-            words(&refused)
-        );
+    let refused = run(&index, &["import", "--datadir", DATA]);
+    assert_eq!(refused.status.code(), Some(75), "{}", words(&refused));
+    assert!(
+        words(&refused).contains("is in use by another blkdex"),
+        "{}",
+        words(&refused)
+    );
+    let mut heights = Vec::new();
+    while child.try_wait().expect("can be asked").is_none() {
+        let answer = run(&index, &["status", "--json"]);
+        // Before the first commit there is nothing to answer.
+        if answer.status.success() {
+            heights.push(json(&answer)["height"].as_u64().expect("a height"));
+        }
     }
-    child.kill().expect("the child can be killed");
-    child.wait().expect("the child ends");
+    assert!(heights.is_sorted(), "{heights:?}");
+    heights.dedup();
+    assert!(heights.len() > 1, "{heights:?}");
 }
 
 #[test]

@@ -84,9 +84,7 @@ pub(super) fn lacks(
     datadir: &Datadir,
     chain: &Chain,
 ) -> Result<Vec<Lack>> {
-    let end = options
-        .until
-        .map_or(chain.best, |until| until.min(chain.best));
+    let end = chain.end(options.until);
     let first = chain.fork.map_or(Height(0), Height::next);
     if first > end {
         return Ok(Vec::new());

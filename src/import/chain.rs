@@ -56,6 +56,11 @@ pub struct Chain {
 }
 
 impl Chain {
+    /// The last block of it to import.
+    pub(crate) fn end(&self, until: Option<Height>) -> Height {
+        until.map_or(self.best, |until| until.min(self.best))
+    }
+
     /// Blocks at or below this height are settled.
     pub(crate) fn settled(&self) -> Height {
         Height(self.best.0.saturating_sub(UNSETTLED_BLOCKS))

@@ -49,15 +49,21 @@ use crate::index::scan_state::note_chain_end;
 use crate::memory::plan::Plan;
 use crate::os::kept::refuse_block_file;
 use crate::os::sigbus::catch_sigbus;
+use crate::primitives::position::Height;
+use crate::store::Sharing;
 use ahead::{
     ask_node, find_chain, follow, lacks, refuse_gap, refuse_lacks, say_what_lacks, tip_of_deep_fork,
 };
 use keeper::Keeper;
 use pass::{End, Import};
 
-/// From this many blocks on, an import is a bulk import: the table is warmed first, runs merge at
-/// the end, and the scan is repeated after it.
+/// From this many blocks on, an import is a bulk import: nobody reads meanwhile, the table is warmed first,
+/// runs merge at the end, and the scan is repeated after it.
 pub const BULK_BLOCKS_MIN: u32 = 1000;
+
+fn is_bulk(next: Height, end: Height) -> bool {
+    (end.0 + 1).saturating_sub(next.0) >= BULK_BLOCKS_MIN
+}
 
 /// Imports what the block files have and the index has not. Who watches hears of everything that happens,
 /// and can end it after a block, with a commit.
@@ -103,6 +109,11 @@ pub fn import(options: &Options, watch: &mut Watch<'_>) -> Result<Summary> {
         follow(&mut index, &datadir, &chain, watch)?;
         exclude(index.store(), &options.invalid)?;
         let first = index.next_height();
+        let is_bulk = is_bulk(first, chain.end(options.until));
+        index = index.share(match is_bulk {
+            true => Sharing::Alone,
+            false => Sharing::WithReaders,
+        })?;
         let mut batch = new_batch(options, &index, &plan, &datadir)?;
         batch.clock = std::mem::take(&mut summary.clock);
         let end = Import {

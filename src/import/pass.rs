@@ -8,7 +8,7 @@ use super::chain::Chain;
 use super::events::{Event, Notice, Progress, Watch};
 use super::keeper::Keeper;
 use super::merging::{Phase, finish_unfinished, merge};
-use super::{BULK_BLOCKS_MIN, Fault, Options};
+use super::{Fault, Options, is_bulk};
 use crate::Result;
 use crate::batch::clock::Stage;
 use crate::batch::{BadBlock, Batch, Failure};
@@ -55,17 +55,13 @@ pub(super) struct Import<'a, 'e> {
 impl Import<'_, '_> {
     /// Imports, from the index's tip to the last block wanted, and merges as it goes.
     pub(super) fn run(&mut self) -> Result<End> {
-        let end = self
-            .options
-            .until
-            .map_or(self.chain.best, |until| until.min(self.chain.best));
+        let end = self.chain.end(self.options.until);
         let mut next = self.index.next_height();
         self.merge_unfinished()?;
         if next > end {
             return Ok(End::Done);
         }
-        let blocks = end.0 + 1 - next.0;
-        let is_bulk = blocks >= BULK_BLOCKS_MIN;
+        let is_bulk = is_bulk(next, end);
         if is_bulk {
             self.batch.clock.enter(Stage::Table);
             self.batch.warm(self.index)?;

@@ -6,13 +6,15 @@
 use super::meta::Meta;
 use super::{Fault, Index};
 use crate::Result;
+use crate::error::Family;
 use crate::runs::catalogue::{Catalogue, Run};
 use crate::runs::row::Relation;
-use crate::store::{self, QUERY_CACHE_BYTES, SEQUENTIAL_CACHE_BYTES, Store};
+use crate::store::{self, QUERY_CACHE_BYTES, SEQUENTIAL_CACHE_BYTES, Sharing, Store};
 use std::path::Path;
 
 impl Index {
-    /// Opens the index at `path` for writing; makes it, for the network of `fresh`, if it is not there.
+    /// Opens the index at `path` for writing, beside readers; makes it, for the network of `fresh`, if it is
+    /// not there.
     ///
     /// # Errors
     /// [`crate::store::Fault::IndexInUse`], [`crate::store::Fault::NotAnIndex`],
@@ -20,7 +22,7 @@ impl Index {
     /// [`crate::index::Fault::IndexOfOtherNetwork`], [`crate::store::Fault::Store`],
     /// [`crate::os::Fault::Io`].
     pub(crate) fn open_or_create(path: &Path, fresh: Meta) -> Result<Index> {
-        let store = Store::create(path, SEQUENTIAL_CACHE_BYTES)?;
+        let store = Store::create(path, SEQUENTIAL_CACHE_BYTES, Sharing::WithReaders)?;
         let meta = match Meta::load(&store)? {
             Some(meta) => meta,
             None => {
@@ -33,6 +35,34 @@ impl Index {
         index.expect_network(&fresh.network, fresh.magic)?;
         index.sweep()?;
         Ok(index)
+    }
+
+    /// Shares it, opened for writing, with readers or with nobody from now on; with readers all the same if
+    /// some have it open.
+    ///
+    /// # Errors
+    /// As [`Index::open_or_create`]: for a moment the index is not open, and another process can write to it.
+    pub(crate) fn share(self, sharing: Sharing) -> Result<Index> {
+        if self.store.sharing() == sharing {
+            return Ok(self);
+        }
+        let (path, fresh) = (self.store.path().to_owned(), self.meta.clone());
+        self.close()?;
+        match (
+            Store::create(&path, SEQUENTIAL_CACHE_BYTES, sharing),
+            sharing,
+        ) {
+            (Err(error), Sharing::Alone) if error.family() == Family::Contention => {
+                Index::open_or_create(&path, fresh)
+            }
+            (store, _) => {
+                let store = store?;
+                let meta = Meta::load(&store)?;
+                let meta =
+                    meta.ok_or_else(|| store.damaged("it says nothing of itself any more"))?;
+                Index::load(store, meta)
+            }
+        }
     }
 
     /// Refuses an index of another network.
@@ -51,7 +81,8 @@ impl Index {
         .into())
     }
 
-    /// Opens an index for questions. Several processes may read one at once, but not beside an import.
+    /// Opens an index for questions, as it is now. Several processes may read one at once, beside an import
+    /// too, unless that is a long one, which is alone with the file.
     ///
     /// # Errors
     /// [`crate::store::Fault::NoIndex`], [`crate::store::Fault::NoBlocks`],

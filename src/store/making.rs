@@ -46,7 +46,7 @@ pub(super) fn make<T>(index: &Path, fill: impl FnOnce(File) -> Result<T>) -> Res
 mod tests {
     use super::*;
     use crate::error::fault_of;
-    use crate::store::Store;
+    use crate::store::{Sharing, Store};
     use std::fs;
     use std::io::Write;
     use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
@@ -126,7 +126,7 @@ mod tests {
             fs::write(desk.at(other), "mine").expect("writes");
         }
         for name in ["i", &long] {
-            Store::create(&desk.at(name), 1 << 20).expect("an index");
+            Store::create(&desk.at(name), 1 << 20, Sharing::WithReaders).expect("an index");
         }
         assert_eq!(desk.names().len(), 4);
         for other in &others {
@@ -160,7 +160,7 @@ mod tests {
     fn of_two_who_make_it_at_once_one_has_it_and_the_other_is_told() {
         for _ in 0..50 {
             let desk = Desk::new();
-            let create = || Store::create(&desk.at("i"), 1 << 20);
+            let create = || Store::create(&desk.at("i"), 1 << 20, Sharing::WithReaders);
             let made = std::thread::scope(|scope| {
                 let two = [scope.spawn(create), scope.spawn(create)];
                 two.map(|one| one.join().expect("no panic"))
@@ -176,7 +176,7 @@ mod tests {
         let desk = Desk::new();
         fs::write(desk.at("i"), "").expect("writes");
         let before = desk.at("i").metadata().expect("is there");
-        Store::create(&desk.at("i"), 1 << 20).expect("an index");
+        Store::create(&desk.at("i"), 1 << 20, Sharing::WithReaders).expect("an index");
         let after = desk.at("i").metadata().expect("is there");
         assert_eq!((before.ino(), before.mode()), (after.ino(), after.mode()));
         Store::open_read_only(&desk.at("i"), 1 << 20).expect("an index");

@@ -10,9 +10,11 @@ use redb::{
 };
 use std::borrow::Borrow;
 use std::ops::{Bound, RangeBounds};
+use std::sync::Arc;
 
-/// A transaction that reads.
-pub type Reading = Held<ReadTransaction>;
+/// A transaction that reads. Clones are one transaction.
+#[derive(Clone)]
+pub struct Reading(Arc<Held<ReadTransaction>>);
 
 /// A table in it.
 pub type ReadTable<K, V> = Held<ReadOnlyTable<K, V>>;
@@ -27,6 +29,10 @@ pub type Range<'a, K, V> = Held<redb::Range<'a, K, V>>;
 pub type Entry<'a, K, V> = (Guard<'a, K>, Guard<'a, V>);
 
 impl Reading {
+    pub(super) fn new(transaction: Held<ReadTransaction>) -> Reading {
+        Reading(Arc::new(transaction))
+    }
+
     /// Opens a table.
     ///
     /// # Errors
@@ -35,8 +41,8 @@ impl Reading {
         &self,
         table: TableDefinition<'_, K, V>,
     ) -> Result<ReadTable<K, V>> {
-        let table = self.call(|transaction| transaction.open_table(table))?;
-        Ok(Held::new(self.file(), table))
+        let table = self.0.call(|transaction| transaction.open_table(table))?;
+        Ok(Held::new(self.0.file(), table))
     }
 
     /// Opens a table; `None` if it is not there.
@@ -47,11 +53,13 @@ impl Reading {
         &self,
         table: TableDefinition<'_, K, V>,
     ) -> Result<Option<ReadTable<K, V>>> {
-        let found = self.call(|transaction| match transaction.open_table(table) {
-            Err(TableError::TableDoesNotExist(_)) => Ok(None),
-            opened => opened.map(Some),
-        })?;
-        Ok(found.map(|table| Held::new(self.file(), table)))
+        let found = self
+            .0
+            .call(|transaction| match transaction.open_table(table) {
+                Err(TableError::TableDoesNotExist(_)) => Ok(None),
+                opened => opened.map(Some),
+            })?;
+        Ok(found.map(|table| Held::new(self.0.file(), table)))
     }
 
     /// Reads one value of a table; `None` if the key, or the whole table, is not there.
@@ -74,8 +82,10 @@ impl Reading {
     /// # Errors
     /// [`crate::store::Fault::Store`], [`crate::store::Fault::DamagedIndex`].
     pub fn table_names(&self) -> Result<Vec<String>> {
-        let tables = self.call(|transaction| transaction.list_tables().map(Vec::from_iter))?;
-        let tables = Held::new(self.file(), tables);
+        let tables = self
+            .0
+            .call(|transaction| transaction.list_tables().map(Vec::from_iter))?;
+        let tables = Held::new(self.0.file(), tables);
         // Copied out here: what is allocated inside redb is charged to it.
         let names = tables.thing().iter().map(|table| table.name().to_owned());
         Ok(names.collect())

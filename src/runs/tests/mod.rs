@@ -15,7 +15,7 @@ use super::table_of;
 use super::write::{RunWriter, Staging};
 use crate::Result;
 use crate::primitives::position::{Height, TxNum, Txo};
-use crate::store::Store;
+use crate::store::{Sharing, Store};
 use rng::Rng;
 use std::path::PathBuf;
 use tempfile::TempDir;
@@ -48,7 +48,7 @@ impl Runs {
         let path = folder.path().join("runs.redb");
         Runs {
             _folder: folder,
-            store: Store::create(&path, CACHE_BYTES).unwrap(),
+            store: Store::create(&path, CACHE_BYTES, Sharing::Alone).unwrap(),
             path,
             catalogue: Catalogue::default(),
             staging: Staging::new().unwrap(),
@@ -61,7 +61,7 @@ impl Runs {
     fn reopen(self) -> Runs {
         let Runs { path, store, .. } = self;
         drop(store);
-        let store = Store::create(&path, CACHE_BYTES).unwrap();
+        let store = Store::create(&path, CACHE_BYTES, Sharing::Alone).unwrap();
         let catalogue = Catalogue::load(&store, &store.read().unwrap()).unwrap();
         Runs {
             path,
