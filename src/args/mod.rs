@@ -5,9 +5,10 @@
 use blkdex::datadir::Location;
 use blkdex::primitives::Height;
 use blkdex::query::BlockName;
+use blkdex::store::contention::Use;
 use clap::{Parser, Subcommand};
 use std::path::PathBuf;
-use values::{parse_block, parse_height};
+use values::{parse_block, parse_height, parse_wait};
 
 mod export;
 mod memory;
@@ -18,6 +19,7 @@ mod verify;
 pub use export::{ExportArgs, ExportBalancesArgs, ExportUtxosArgs, ExportWhat};
 pub use memory::{MemoryArgs, MemoryReportArgs, MemoryWhat};
 pub use source::{DoctorArgs, HowArgs, ImportArgs, RebuildArgs};
+pub use values::Wait;
 pub use verify::VerifyArgs;
 
 /// Turns the block files of a Bitcoin Core datadir into one file that answers, offline, at any
@@ -42,9 +44,33 @@ pub struct Args {
     #[arg(long, global = true, help_heading = "Everywhere")]
     pub json: bool,
 
+    /// Wait while another blkdex has the index to itself, SECONDS at most, rather than exit with 75
+    #[arg(
+        long,
+        global = true,
+        value_name = "SECONDS",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "forever",
+        value_parser = parse_wait,
+        help_heading = "Everywhere"
+    )]
+    pub wait: Option<Wait>,
+
     /// What to do
     #[command(subcommand)]
     pub command: Command,
+}
+
+impl Args {
+    /// What the command wants the index for; `None` if it does not.
+    pub fn wants(&self) -> Option<Use> {
+        match self.command {
+            Command::Import(_) | Command::Rebuild(_) => Some(Use::Writing),
+            Command::Memory(_) | Command::Manual(_) => None,
+            _ => Some(Use::Reading),
+        }
+    }
 }
 
 /// What to do.
@@ -282,6 +308,8 @@ mod tests {
             "blkdex --json balance a b --at 3 --check",
             "blkdex utxos a --datadir d",
             "blkdex history a --blocks-dir d --index i",
+            "blkdex history a --wait",
+            "blkdex --wait=2.5 status",
         ] {
             assert!(parse(good).is_ok(), "{good}");
         }
@@ -291,6 +319,8 @@ mod tests {
             "blkdex utxos a --datadir d --blocks-dir b",
             "blkdex outpoint 00:0",
             "blkdex tx xyz",
+            "blkdex status --wait=soon",
+            "blkdex status --wait=-1",
         ] {
             assert!(parse(bad).is_err(), "{bad}");
         }

@@ -24,6 +24,26 @@ impl Memory {
     }
 }
 
+/// How long to wait.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub enum Wait {
+    /// As long as it takes.
+    Forever,
+    /// No longer than this.
+    AtMost(std::time::Duration),
+}
+
+/// `forever`, or seconds.
+pub fn parse_wait(text: &str) -> Result<Wait, String> {
+    if text == "forever" {
+        return Ok(Wait::Forever);
+    }
+    let seconds = text.parse().ok();
+    let time = seconds.and_then(|seconds| std::time::Duration::try_from_secs_f64(seconds).ok());
+    let time = time.ok_or("give seconds, as --wait=60, or no time at all: --wait");
+    time.map(Wait::AtMost).map_err(str::to_owned)
+}
+
 /// Bytes given as hexadecimal.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Bytes(pub Vec<u8>);

@@ -84,7 +84,7 @@ fn given(command: &Command) -> Option<Source> {
 }
 
 /// As a shell takes it for one word.
-fn quoted(path: &Path) -> String {
+pub fn quoted(path: &Path) -> String {
     let text = path.display().to_string();
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "/._-+,:@%=".contains(c);
     match !text.is_empty() && text.chars().all(is_plain) {

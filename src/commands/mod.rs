@@ -21,6 +21,7 @@ mod signals;
 pub mod streams;
 mod summary;
 mod verify;
+mod waiting;
 mod words;
 
 use crate::args::{Args, AtArgs, Command, ScriptArgs};
@@ -31,9 +32,23 @@ use blkdex::query::{View, expect_indexed, script};
 use people::Show;
 use std::io::{self, ErrorKind, Write};
 use std::process::ExitCode;
+use waiting::Waiting;
 
-/// Runs the command.
+/// Runs the command, as often as the call wants to wait for the index.
 pub fn run(args: &Args, out: &mut impl Write) -> Result<ExitCode> {
+    let Some(mut waiting) = Waiting::of(args) else {
+        return run_once(args, out);
+    };
+    loop {
+        waiting.wait();
+        match run_once(args, out) {
+            Err(error) if waiting.tries_again(&error) => {}
+            done => return done,
+        }
+    }
+}
+
+fn run_once(args: &Args, out: &mut impl Write) -> Result<ExitCode> {
     let ask = |at| Ask { args, at };
     match &args.command {
         Command::Import(import) => import::run(import, &args.index, args.json, out),

@@ -91,7 +91,12 @@ pub(super) fn lacks(
     }
     let places = || {
         let mut places = Places::default();
-        (first.0..=end.0).map(move |height| places.get(index, Height(height)))
+        (first.0..=end.0)
+            .map(Height)
+            .map(move |height| match chain.rival_at(height) {
+                Some(place) => Ok(place),
+                None => places.get(index, height),
+            })
     };
     let mut bytes = chain.bytes;
     if end < chain.best {
@@ -203,7 +208,7 @@ pub(super) fn follow(
         watch.tell(Event::Notice(Notice::Moved));
     }
     if let Some(fork) = chain.fork.filter(|fork| *fork < tip) {
-        index.roll_back(fork)?;
+        index.roll_back(fork, &chain.rivals)?;
         watch.tell(Event::Notice(Notice::Reorganised {
             from: tip,
             fork,

@@ -41,6 +41,9 @@ pub struct Chain {
     pub fork: Option<Height>,
     /// Whether the block files end below the index's tip, on the same chain.
     pub is_behind: bool,
+    /// Where its blocks are above the fork, as far as the index has others at these heights. They are noted
+    /// when those are dropped: a reader must not find them beside the others' rows.
+    pub(crate) rivals: Vec<Place>,
     /// Bytes of the blocks above the fork.
     pub bytes: u64,
     /// Whether only what was appended was read.
@@ -56,6 +59,13 @@ pub struct Chain {
 }
 
 impl Chain {
+    /// Where its block at `height` is, if that is not noted yet.
+    pub(crate) fn rival_at(&self, height: Height) -> Option<Place> {
+        let first = self.fork?.next();
+        let above = height.0.checked_sub(first.0)?;
+        self.rivals.get(above as usize).copied()
+    }
+
     /// The last block of it to import.
     pub(crate) fn end(&self, until: Option<Height>) -> Height {
         until.map_or(self.best, |until| until.min(self.best))
@@ -231,6 +241,7 @@ impl Finder<'_> {
             best_hash,
             fork,
             is_behind,
+            rivals: Vec::new(),
             bytes,
             is_catch_up: state.is_some(),
             has_moved: false,
@@ -239,7 +250,7 @@ impl Finder<'_> {
             end,
         };
         if !chain.is_behind {
-            chain.has_moved = self.keep(tree, &chain)?;
+            chain.has_moved = self.keep(tree, &mut chain)?;
         }
         Ok(chain)
     }
@@ -283,7 +294,7 @@ impl Finder<'_> {
     }
 
     /// Writes down where the blocks are, and the scan state. Says whether blocks of the index had moved.
-    fn keep(&self, tree: &HeaderTree<'_>, chain: &Chain) -> Result<bool> {
+    fn keep(&self, tree: &HeaderTree<'_>, chain: &mut Chain) -> Result<bool> {
         let store = self.index.store();
         let mut has_moved = false;
         let mut blocks = tree.best_chain().peekable();
@@ -292,8 +303,12 @@ impl Finder<'_> {
         while blocks.peek().is_some() {
             let mut part = Vec::new();
             for block in blocks.by_ref().take(PLACES_PER_WRITE) {
-                let is_indexed = chain.fork.is_some_and(|fork| block.height <= fork)
-                    && Some(block.height) <= tip;
+                let is_shared = chain.fork.is_some_and(|fork| block.height <= fork);
+                if !is_shared && Some(block.height) <= tip {
+                    chain.rivals.push(block.place);
+                    continue;
+                }
+                let is_indexed = is_shared && Some(block.height) <= tip;
                 let old = is_indexed
                     .then(|| snapshot.place(block.height).ok())
                     .flatten();
@@ -310,7 +325,10 @@ impl Finder<'_> {
             return Ok(has_moved);
         }
         let anchor_height = chain.settled();
-        let anchor_place = self.index.snapshot()?.place(anchor_height)?;
+        let anchor_place = match chain.rival_at(anchor_height) {
+            Some(place) => place,
+            None => self.index.snapshot()?.place(anchor_height)?,
+        };
         let state = ScanState {
             files: chain.scanned.file_states.clone(),
             asides: asides(tree, anchor_height),

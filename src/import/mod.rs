@@ -10,11 +10,13 @@
 //! | `ahead.rs` | what the chain lacks, and whether to go on |
 //! | `needs/` | disk, memory and time of an import, and whether they are there |
 //! | `pass.rs` | one pass: blocks, commits, bad blocks |
+//! | `beacon.rs` | what those are told who want the index meanwhile |
 //! | `merging.rs` | which runs merge when |
 //! | `keeper.rs`, `events.rs` | the ledger's records; what is told meanwhile and at the end |
 //! | `fault.rs` | what can go wrong |
 
 mod ahead;
+mod beacon;
 pub(crate) mod chain;
 #[cfg(test)]
 mod damaged;

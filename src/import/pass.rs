@@ -4,6 +4,7 @@
 //! Invariant: what is committed is the chain up to the tip; a block that breaks a rule is left out before
 //! anything above it is.
 
+use super::beacon::Beacon;
 use super::chain::Chain;
 use super::events::{Event, Notice, Progress, Watch};
 use super::keeper::Keeper;
@@ -70,6 +71,7 @@ impl Import<'_, '_> {
         let mut reader = BlockReader::new(self.datadir)?;
         self.batch.load_coinbases(self.index, &mut reader)?;
         let mut progress = Progress::new(next, end, self.chain.bytes);
+        let mut beacon = Beacon::new(self.index);
         let mut places = Places::default();
         while next <= end {
             self.batch.clock.enter(Stage::Read);
@@ -88,6 +90,7 @@ impl Import<'_, '_> {
             }
             progress.add(next, bytes, self.batch);
             self.keeper.add_block(next, bytes);
+            beacon.show(&progress);
             self.watch.tell(Event::Progress(&progress));
             let is_stopped = self.watch.is_over();
             let is_due =

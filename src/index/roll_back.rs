@@ -3,11 +3,11 @@
 //! Invariant: only whole batches go, those above the highest commit at or below the height asked for.
 
 use super::Index;
-use super::blocks::{BLOCKS, BlockRow, HASHES, OFFSETS};
+use super::blocks::{BLOCKS, BlockRow, HASHES, OFFSETS, PLACES, encode_place};
 use super::left_out::LEFT_OUT;
 use super::meta::{META, Meta};
 use crate::Result;
-use crate::primitives::position::Height;
+use crate::primitives::position::{Height, Place};
 use crate::runs::catalogue::{self, Run};
 use crate::runs::row::Relation;
 use crate::store::TableHandle;
@@ -48,11 +48,12 @@ impl Index {
         Index::load(store, meta)
     }
 
-    /// Drops everything above the boundary at or below `height`, in one durable commit.
+    /// Drops everything above the boundary at or below `height`, in one durable commit, and notes where the
+    /// blocks are that come above `height` instead.
     ///
     /// # Errors
     /// [`crate::store::Fault::Store`]; then nothing has changed.
-    pub(crate) fn roll_back(&mut self, height: Height) -> Result<()> {
+    pub(crate) fn roll_back(&mut self, height: Height, instead: &[Place]) -> Result<()> {
         let boundary = self.boundary_at_or_below(height);
         let old_tip = self.meta.tip;
         let is_above = |run: &&Run| boundary.is_none_or(|boundary| run.to > boundary);
@@ -93,6 +94,10 @@ impl Index {
                 }
                 blocks.remove(height)?;
                 offsets.remove(height)?;
+            }
+            let mut places = transaction.open_table(PLACES)?;
+            for (above, place) in (height.next().0..).zip(instead) {
+                places.insert(above, &encode_place(place)[..])?;
             }
             meta.save(transaction)
         })?;

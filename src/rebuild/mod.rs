@@ -27,16 +27,16 @@ use crate::import::{self, import};
 use crate::index;
 use crate::index::Index;
 use crate::os::kept::refuse_block_file;
-use crate::os::opening::open_file;
 use crate::os::paths::behind_links;
 use crate::os::{self, io_error};
 use crate::runs;
 use crate::store;
+use crate::store::contention::{Use, in_use, is_in_use};
 use crate::utxo;
 use crate::verify;
 use crate::verify::proof::{self, Verified, verify};
 use crate::{Error, Result};
-use std::fs::{self, TryLockError};
+use std::fs;
 use std::path::Path;
 
 /// What a rebuild has done.
@@ -142,19 +142,10 @@ fn is_of_leftover(error: &Error) -> bool {
 /// Refuses an index that another process writes to. The file itself is not looked into: it may be
 /// damaged.
 fn refuse_used(path: &Path) -> Result<()> {
-    let file = match open_file(path) {
-        Err(error) if matches!(error.fault(), Some(os::Fault::NotAFile { .. })) => {
-            return Err(error);
-        }
-        Err(_) => return Ok(()),
-        Ok(file) => file,
-    };
-    match file.try_lock_shared() {
-        Err(TryLockError::WouldBlock) => Err(store::Fault::IndexInUse {
-            path: path.to_owned(),
-        }
-        .into()),
-        _ => Ok(()),
+    match is_in_use(path, Use::Writing) {
+        Ok(true) => Err(in_use(path).into()),
+        Err(error) if matches!(error.fault(), Some(os::Fault::NotAFile { .. })) => Err(error),
+        Ok(false) | Err(_) => Ok(()),
     }
 }
 

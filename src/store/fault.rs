@@ -1,5 +1,6 @@
 //! What is wrong with the index as a file.
 
+use super::contention::{Note, in_use};
 use crate::error::Family;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -25,10 +26,16 @@ pub enum Fault {
         what: String,
     },
     /// Another process has the index open.
-    #[error("the index {} is in use by another blkdex: wait for it to end", path.display())]
+    #[error(
+        "the index {} is in use by another blkdex{}: the same command with `--wait` waits for it",
+        path.display(),
+        note.as_ref().map_or(String::new(), |note| format!(", {note}"))
+    )]
     IndexInUse {
         /// The index file.
         path: PathBuf,
+        /// What that process says of itself.
+        note: Option<Note>,
     },
     /// There is no such file.
     #[error(
@@ -88,9 +95,7 @@ pub(super) fn of_opening(path: &Path, error: redb::Error) -> Fault {
         why,
     };
     match error {
-        redb::Error::DatabaseAlreadyOpen => Fault::IndexInUse {
-            path: path.to_owned(),
-        },
+        redb::Error::DatabaseAlreadyOpen => in_use(path),
         redb::Error::UpgradeRequired(_) => not_an_index(
             "it is a redb file of a kind that no blkdex wrote; \
              if it was an index once, `blkdex rebuild --force` makes it anew",

@@ -5,7 +5,7 @@
 //!
 //! An empty file that somebody has put there becomes an index where it is, with its mode and owner.
 
-use super::Fault;
+use super::contention::in_use;
 use crate::Result;
 use crate::os::growing::Growing;
 use crate::os::io_error;
@@ -17,7 +17,7 @@ use std::path::Path;
 /// Makes the index at `index`: `fill` makes one of a new and empty file, and locks it.
 ///
 /// # Errors
-/// [`Fault::IndexInUse`] if another process has made it meanwhile; [`crate::os::Fault::Io`]; those of
+/// [`super::Fault::IndexInUse`] if another process has made it meanwhile; [`crate::os::Fault::Io`]; those of
 /// `fill`. Nothing is left then.
 pub(super) fn make<T>(index: &Path, fill: impl FnOnce(File) -> Result<T>) -> Result<T> {
     let path = behind_links(index);
@@ -30,10 +30,7 @@ pub(super) fn make<T>(index: &Path, fill: impl FnOnce(File) -> Result<T>) -> Res
     growing
         .name(&path, false)
         .map_err(|error| match error.kind() {
-            ErrorKind::AlreadyExists => {
-                let path = index.to_owned();
-                Fault::IndexInUse { path }.into()
-            }
+            ErrorKind::AlreadyExists => in_use(index).into(),
             _ => io_error("name", index)(error),
         })?;
     // Where the folder cannot be opened or synced, a power cut may take the name back: then there is no
@@ -46,6 +43,7 @@ pub(super) fn make<T>(index: &Path, fill: impl FnOnce(File) -> Result<T>) -> Res
 mod tests {
     use super::*;
     use crate::error::fault_of;
+    use crate::store::Fault;
     use crate::store::{Sharing, Store};
     use std::fs;
     use std::io::Write;

@@ -7,6 +7,7 @@
 //!
 //! | file | what |
 //! | --- | --- |
+//! | `contention.rs` | who else has it open, and how far that one is |
 //! | `fault.rs` | what is wrong with the file |
 //! | `file.rs` | the file, as redb is called on it |
 //! | `held.rs` | what redb gives out, as it is called and dropped |
@@ -18,6 +19,7 @@
 //! | `waiting.rs` | work that waits for the next commit |
 //! | `sealed.rs` | checksums of rows |
 
+pub mod contention;
 mod fault;
 mod file;
 mod held;
@@ -37,9 +39,10 @@ use crate::memory::heap::InRedb;
 use crate::os::opening::{open_file, open_with};
 use crate::os::{io_error, io_kind};
 use crate::{Error, Result};
+use contention::lock_to_write;
 use file::IndexFile;
 use held::Held;
-use overlay::{Overlay, keep_out_overlays};
+use overlay::Overlay;
 use reading::{Guard, Reading};
 use redb::backends::FileBackend;
 use redb::{
@@ -115,7 +118,7 @@ impl Store {
             let handle = file.open(|| {
                 let backend = FileBackend::new(opened)?;
                 if sharing == Sharing::WithReaders {
-                    keep_out_overlays(&backend)?;
+                    lock_to_write(&backend)?;
                 }
                 let database = builder(cache_bytes, mode).create_with_backend(backend)?;
                 Ok(Handle::Writer(database))

@@ -2,11 +2,12 @@
 //! is repaired for a question, on any disk and with any rights, and the file stays as it is.
 //!
 //! Invariant: the file is never written to, and its first byte is locked: others may read it meanwhile, none
-//! may write to it ([`keep_out_overlays`]). Owns the pages that redb writes: of a repair a few of the header
+//! may write to it ([`super::contention`]). Owns the pages that redb writes: of a repair a few of the header
 //! and of the lists of free pages, measured 1.3 MB for 10 GB of index.
 
+use super::contention::lock_to_overlay;
 use redb::backends::FileBackend;
-use redb::{BackendError, DatabaseError, StorageBackend, StorageError};
+use redb::{BackendError, DatabaseError, StorageBackend};
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::{Error, ErrorKind, Result};
@@ -41,8 +42,7 @@ impl Overlay {
     pub fn new(file: File) -> std::result::Result<Overlay, DatabaseError> {
         let bytes = file.metadata()?.len();
         let file = FileBackend::new(file)?;
-        let (from, to) = FIRST_BYTE;
-        expect_locked(file.try_lock_shared_range(from, to))?;
+        lock_to_overlay(&file)?;
         Ok(Overlay {
             file,
             state: Mutex::new(State {
@@ -150,49 +150,32 @@ impl StorageBackend for Overlay {
 
     // What a writer would lock is locked by nobody: the first byte says enough.
 
-    fn try_lock_range(&self, _: Offset, _: Offset) -> std::result::Result<bool, BackendError> {
+    fn try_lock_range(
+        &self,
+        _: Bound<u64>,
+        _: Bound<u64>,
+    ) -> std::result::Result<bool, BackendError> {
         Ok(true)
     }
 
     fn try_lock_shared_range(
         &self,
-        _: Offset,
-        _: Offset,
+        _: Bound<u64>,
+        _: Bound<u64>,
     ) -> std::result::Result<bool, BackendError> {
         Ok(true)
     }
 
-    fn unlock_range(&self, _: Offset, _: Offset) -> std::result::Result<(), BackendError> {
+    fn unlock_range(&self, _: Bound<u64>, _: Bound<u64>) -> std::result::Result<(), BackendError> {
         Ok(())
     }
 
-    fn query_lock_range(&self, _: Offset, _: Offset) -> std::result::Result<bool, BackendError> {
+    fn query_lock_range(
+        &self,
+        _: Bound<u64>,
+        _: Bound<u64>,
+    ) -> std::result::Result<bool, BackendError> {
         Ok(false)
-    }
-}
-
-/// Locks the file for a writer beside which others read, so that nobody reads it through an overlay: what
-/// lies under that must not change. A writer that is alone locks all bytes, and so this one too; redb's
-/// readers lock none of those that have data.
-///
-/// # Errors
-/// [`DatabaseError::DatabaseAlreadyOpen`].
-pub fn keep_out_overlays(file: &FileBackend) -> std::result::Result<(), DatabaseError> {
-    let (from, to) = FIRST_BYTE;
-    expect_locked(file.try_lock_range(from, to))
-}
-
-type Offset = Bound<u64>;
-
-const FIRST_BYTE: (Offset, Offset) = (Bound::Included(0), Bound::Included(0));
-
-fn expect_locked(
-    locked: std::result::Result<bool, BackendError>,
-) -> std::result::Result<(), DatabaseError> {
-    match locked {
-        Ok(true) => Ok(()),
-        Ok(false) => Err(DatabaseError::DatabaseAlreadyOpen),
-        Err(error) => Err(StorageError::from(error).into()),
     }
 }
 

@@ -125,7 +125,7 @@ fn an_index_in_use_is_said_to_be() {
         let words = words(&output);
         assert_eq!(output.status.code(), Some(75));
         assert!(
-            words.contains("in use by another blkdex: wait for it to end"),
+            words.contains("in use by another blkdex") && words.contains("`--wait`"),
             "{words}"
         );
     }
@@ -133,7 +133,6 @@ fn an_index_in_use_is_said_to_be() {
     let reader = trial.open();
     assert!(blkdex("status", index).output().unwrap().status.success());
     let output = import(&trial.datadir.path, index).output().unwrap();
-    assert_eq!(output.status.code(), Some(75));
-    assert!(words(&output).contains("in use"), "{}", words(&output));
+    assert!(output.status.success(), "{}", words(&output));
     drop(reader);
 }
