@@ -158,6 +158,7 @@ impl Batch {
             row,
             marks: self.digest.marks(),
             place,
+            coinbase_outputs: counts.coinbase_outputs as u32,
         });
         self.last = Some((height, row));
         Ok(())

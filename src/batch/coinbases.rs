@@ -6,7 +6,7 @@
 //! Memory: 16 bytes a block, made once; [`Coinbases::is_full`] asks for a commit.
 
 use crate::datadir;
-use crate::datadir::BlockReader;
+use crate::datadir::{BlockReader, Gone, is_vanished};
 use crate::index::Index;
 use crate::memory::part::Part;
 use crate::memory::region::Buffer;
@@ -53,10 +53,11 @@ impl Coinbases {
         })
     }
 
-    /// Those of the last blocks of the index, read from the block files.
+    /// Those of the last blocks of the index. What an earlier version imported is read from the block files.
     ///
     /// # Errors
-    /// [`crate::os::Fault::Io`], [`crate::datadir::Fault::BadBlock`].
+    /// [`crate::os::Fault::Io`], [`crate::datadir::Fault::BadBlock`]; [`crate::datadir::Fault::BlocksGone`] if a
+    /// node has deleted such a file.
     pub fn load(&mut self, index: &Index, reader: &mut BlockReader) -> Result<()> {
         self.blocks.clear();
         let Some((tip, _)) = index.tip() else {
@@ -65,16 +66,10 @@ impl Coinbases {
         let snapshot = index.snapshot()?;
         for height in tip.0.saturating_sub(COINBASE_MATURITY - 1)..=tip.0 {
             let height = Height(height);
-            let place = snapshot.place(height)?;
-            let outputs = coinbase_outputs(reader, place).map_err(|fault| match fault {
-                Unread::Bytes(fault) => datadir::Fault::BadBlock {
-                    place,
-                    height,
-                    fault,
-                }
-                .into(),
-                Unread::File(error) => error,
-            })?;
+            let outputs = match snapshot.coinbase_outputs(height)? {
+                Some(outputs) => outputs.into(),
+                None => outputs_in_files(reader, height, snapshot.place(height)?)?,
+            };
             self.add(snapshot.block(height)?.first_txo, outputs);
         }
         Ok(())
@@ -131,6 +126,28 @@ impl Coinbases {
 enum Unread {
     Bytes(BlockFault),
     File(Error),
+}
+
+/// How many outputs the coinbase of the block at `place` has.
+fn outputs_in_files(reader: &mut BlockReader, height: Height, place: Place) -> Result<u64> {
+    coinbase_outputs(reader, place).map_err(|fault| match fault {
+        Unread::Bytes(fault) => datadir::Fault::BadBlock {
+            place,
+            height,
+            fault,
+        }
+        .into(),
+        Unread::File(error) if is_vanished(&error) => datadir::Fault::BlocksGone {
+            dir: reader.blocks_dir().to_owned(),
+            gone: Gone {
+                first: height,
+                last: Some(height),
+            },
+            until: None,
+        }
+        .into(),
+        Unread::File(error) => error,
+    })
 }
 
 /// How many outputs the coinbase of the block at `place` has. Only the block's beginning is read, unless

@@ -26,6 +26,7 @@ struct WaitingBlock {
     height: Height,
     row: BlockRow,
     place: Place,
+    coinbase_outputs: u32,
     marks_end: usize,
 }
 
@@ -62,6 +63,7 @@ impl Waiting {
             height: block.height,
             row: block.row,
             place: block.place,
+            coinbase_outputs: block.coinbase_outputs,
             marks_end: self.marks.len(),
         });
     }
@@ -77,6 +79,7 @@ impl Waiting {
                 row: block.row,
                 marks,
                 place: block.place,
+                coinbase_outputs: block.coinbase_outputs,
             }
         })
     }
@@ -109,6 +112,7 @@ mod tests {
             row,
             marks,
             place: Place::zeroed(),
+            coinbase_outputs: height + 1,
         }
     }
 
@@ -126,6 +130,7 @@ mod tests {
                 let expected = block(height, marks);
                 assert_eq!((out.height, out.row), (expected.height, expected.row));
                 assert_eq!(out.marks, expected.marks);
+                assert_eq!(out.coinbase_outputs, expected.coinbase_outputs);
             }
             waiting.clear();
         }

@@ -166,9 +166,15 @@ fn show_chain(chain: &ChainFound, fields: &mut Fields) {
         State::BeingWritten => "still being written",
         State::Gap => "with a gap",
     };
-    let mut range = match chain.reach.height {
-        Some(height) => format!("0 to {}", grouped(height.0.into())),
-        None => "none from 0 on".into(),
+    let mut range = match (chain.reach.height, chain.first) {
+        (Some(height), Some(first)) => {
+            format!(
+                "{} to {}",
+                grouped(first.0.into()),
+                grouped(height.0.into())
+            )
+        }
+        _ => "none from 0 on".into(),
     };
     if chain.reach.orphans > 0 {
         range += &format!(

@@ -19,7 +19,6 @@ pub(super) const HEADERS_MAX: usize = 1 << 24;
 pub const NODE_BYTES: usize = 36;
 
 pub(super) const NONE: u32 = u32::MAX;
-pub(super) const ROOT: u32 = 0;
 
 /// Bits of `bytes_flags` that are the block's length; the flags lie above.
 const BYTES_MASK: u32 = (1 << 22) - 1;
@@ -39,6 +38,8 @@ pub(super) const CONNECTED: u32 = 1 << 26;
 pub(super) const BEST: u32 = 1 << 27;
 /// Leads back to the genesis block, but does not descend from the anchor.
 pub(super) const BELOW: u32 = 1 << 28;
+/// In no file, but known with its header: whoever asks has it.
+pub(super) const KNOWN: u32 = 1 << 29;
 /// What [`HeaderTree::best`] works out anew.
 pub(super) const DERIVED: u32 = EXCLUDED | CONNECTED | BEST | BELOW;
 
@@ -70,6 +71,11 @@ impl Node {
             offset: 0,
             bytes_flags: GHOST,
         }
+    }
+
+    /// Whether a file has the block.
+    pub(super) fn is_in_files(&self) -> bool {
+        !self.is(GHOST | KNOWN)
     }
 
     pub(super) fn is(&self, flag: u32) -> bool {

@@ -3,13 +3,13 @@
 //! Invariant: one pass over the nodes decides, whatever the shape of the tree and the order in which
 //! blocks came; no recursion, no stack.
 
-use super::arena::{BELOW, BEST, CONNECTED, DERIVED, EXCLUDED, GHOST, INVALID, NONE, ROOT};
+use super::arena::{BELOW, BEST, CONNECTED, DERIVED, EXCLUDED, GHOST, INVALID, NONE};
 use super::headers::{Aside, Best, Counts, HeaderTree, NodeId, Root};
 use crate::primitives::position::Height;
 use crate::primitives::pow::work_of;
 
 impl HeaderTree<'_> {
-    /// Finds the chain with the most work among those whose blocks are all present from the root on;
+    /// Finds the chain with the most work among those whose blocks are all present, or known, from the root on;
     /// of equal ones the one whose tip came first (as Bitcoin Core keeps the first seen). `None` if
     /// the genesis block itself is missing. One pass over the tree, whatever its shape.
     ///
@@ -20,8 +20,9 @@ impl HeaderTree<'_> {
             self.node_mut(id).bytes_flags &= !DERIVED;
         }
         self.is_best_known = true;
-        let missing = self.is_missing(ROOT) || self.node(ROOT).is(INVALID);
-        let best = (!missing).then(|| self.walk(ROOT, CONNECTED));
+        let root = self.root_id;
+        let missing = self.is_missing(root) || self.node(root).is(INVALID);
+        let best = (!missing).then(|| self.walk(root, CONNECTED));
         if let Some(best) = best {
             self.mark_path(best.node.0);
         }
@@ -90,7 +91,7 @@ impl HeaderTree<'_> {
         let mut id = tip;
         loop {
             self.node_mut(id).bytes_flags |= BEST;
-            if id == ROOT {
+            if id == self.root_id {
                 return;
             }
             let parent = self.node(id).parent;
@@ -103,7 +104,7 @@ impl HeaderTree<'_> {
     /// begins higher up.
     fn below_anchor_start(&self) -> Option<u32> {
         let id = self.arena.find(&[0; 32])?;
-        let ghost = id != ROOT && self.node(id).is(GHOST);
+        let ghost = id != self.root_id && self.node(id).is(GHOST);
         (ghost && matches!(self.root, Root::Anchor { .. })).then_some(id)
     }
 

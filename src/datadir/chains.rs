@@ -2,21 +2,24 @@
 //!
 //! Invariant: nothing is said before [`HeaderTree::best`] has run after the last change.
 
-use super::arena::{BELOW, BEST, CONNECTED, COPY, EXCLUDED, GHOST, NONE, Node, ROOT};
+use super::arena::{BELOW, BEST, CONNECTED, COPY, EXCLUDED, GHOST, KNOWN, NONE, Node};
 use super::headers::{Aside, ChainBlock, Counts, HeaderTree, NodeId, Root};
 use crate::primitives::position::{Height, Place};
 
 impl HeaderTree<'_> {
-    /// The best chain by height: from the genesis block on, or from the block above the anchor.
+    /// The best chain by height: from the genesis block on, or from the block above the anchor, as far as the
+    /// files have its blocks.
     pub fn best_chain(&self) -> impl Iterator<Item = ChainBlock> + '_ {
         self.assert_best_known();
         let (first, height) = match self.root {
-            Root::Genesis(_) => (ROOT, 0),
-            Root::Anchor { height, .. } => (self.node(ROOT).child, height.0 + 1),
+            Root::Genesis(_) => (self.root_id, 0),
+            Root::Anchor { height, .. } => (self.node(self.root_id).child, height.0 + 1),
         };
         let on_best = |id: u32| (id != NONE && self.node(id).is(BEST)).then_some(id);
         let ids = std::iter::successors(on_best(first), move |&id| on_best(self.node(id).child));
-        ids.zip(height..).map(|(id, height)| {
+        let all = ids.zip(height..);
+        let in_files = all.filter(|(id, _)| self.node(*id).is_in_files());
+        in_files.map(|(id, height)| {
             let (height, place, node) = (Height(height), self.node(id).place(), NodeId(id));
             ChainBlock {
                 height,
@@ -31,7 +34,7 @@ impl HeaderTree<'_> {
         self.assert_best_known();
         (0..self.arena.len()).filter_map(|id| {
             let node = self.node(id);
-            if node.is(GHOST | COPY | BEST) {
+            if node.is(GHOST | KNOWN | COPY | BEST) {
                 return None;
             }
             Some((NodeId(id), self.aside(node), node.place()))
@@ -83,7 +86,7 @@ impl HeaderTree<'_> {
         if !self.node(id).is(CONNECTED) {
             return None;
         }
-        while id != ROOT {
+        while id != self.root_id {
             id = self.node(id).parent;
             height += 1;
         }
@@ -106,7 +109,7 @@ impl HeaderTree<'_> {
         let mut height = self.height(node)?;
         let mut id = node.0;
         while !self.is_on_best(NodeId(id)) {
-            if id == ROOT {
+            if id == self.root_id {
                 return None;
             }
             id = self.node(id).parent;

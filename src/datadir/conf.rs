@@ -1,4 +1,4 @@
-//! What a datadir's `bitcoin.conf` says of where the block files are.
+//! What a datadir's `bitcoin.conf` says of where the block files are, and how long they are kept.
 //!
 //! Invariant: settings are found as Bitcoin Core finds them (`common/config.cpp`, `common/settings.cpp`):
 //! those of the network's section before those of all networks, and of several the first.
@@ -60,16 +60,26 @@ impl Conf {
 
     /// The folder that `name` says for the network.
     pub fn folder(&self, name: &'static str, network: NetworkName) -> Option<Setting> {
-        let of = |wanted: &str| {
-            let is_it = |(name, _): &&(Vec<u8>, Vec<u8>)| name == wanted.as_bytes();
-            self.settings.iter().find(is_it).map(|(_, value)| value)
-        };
-        let value = of(&format!("{network}.{name}")).or_else(|| of(name))?;
+        let value = self.bytes(name, network)?;
         Some(Setting {
             conf: self.path.clone(),
             name,
             value: OsStr::from_bytes(value).into(),
         })
+    }
+
+    /// What `name` says for the network, if that is text.
+    pub fn value(&self, name: &str, network: NetworkName) -> Option<&str> {
+        str::from_utf8(self.bytes(name, network)?).ok()
+    }
+
+    fn bytes(&self, name: &str, network: NetworkName) -> Option<&[u8]> {
+        let of = |wanted: &str| {
+            let is_it = |(name, _): &&(Vec<u8>, Vec<u8>)| name == wanted.as_bytes();
+            let found = self.settings.iter().find(is_it);
+            found.map(|(_, value)| &value[..])
+        };
+        of(&format!("{network}.{name}")).or_else(|| of(name))
     }
 }
 

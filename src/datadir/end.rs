@@ -2,7 +2,7 @@
 //!
 //! Invariant: what is refused, and what is said, follows from the end alone ([`super::judge`] judges it).
 
-use super::{Datadir, Fault, Leftover, LeftoverKind};
+use super::{Datadir, Fault, Gone, Leftover, LeftoverKind};
 use crate::primitives::position::{Height, Place};
 use bitcoin::BlockHash;
 use bitcoin::hashes::Hash;
@@ -34,6 +34,9 @@ pub struct Reach {
     pub first_missing_parent: Option<BlockHash>,
     /// Bytes that are no block where one may be missing; the likeliest place first.
     pub damage: Vec<Leftover>,
+    /// Blocks that are needed, and were in files that a node has deleted.
+    #[serde(default)]
+    pub gone: Option<Gone>,
 }
 
 /// The end of the best chain. Written into the index as JSON, so fields may be added, not renamed.
@@ -76,6 +79,13 @@ impl ChainEnd {
     /// Why nothing above the end, or nothing at all, is imported; `None` if it is where an import may stop.
     pub(crate) fn refusal(&self, datadir: &Datadir) -> Option<Fault> {
         let end = || Box::new(self.clone());
+        if let Some(gone) = self.reach.gone {
+            return Some(Fault::BlocksGone {
+                dir: datadir.blocks_dir().to_owned(),
+                gone,
+                until: self.reach.height,
+            });
+        }
         match (self.reach.height, self.reach.orphans, self.state) {
             (None, 0, _) => Some(Fault::NoGenesis {
                 dir: datadir.blocks_dir().to_owned(),

@@ -95,18 +95,25 @@ pub enum Fault {
     },
     /// The first block files were deleted.
     #[error(
-        "{} begins with blk{first:05}.dat: blk00000.dat is missing; \
-         the node is pruned, and its oldest blocks are gone",
-        dir.display()
+        "{} begins with blk{first:05}.dat{}: the node is pruned, its oldest blocks are gone, and a first \
+         import needs them; import from a node that has them all, then from these files (`blkdex manual import`)",
+        dir.display(),
+        height.map_or_else(String::new, |height| format!(", whose first block is at height {height}"))
     )]
     FirstFileMissing {
         /// Folder of the block files.
         dir: PathBuf,
         /// Lowest number that is there.
         first: u32,
+        /// Height of its first block, if that names one (BIP 34).
+        height: Option<Height>,
     },
     /// A block file in the middle is missing.
-    #[error("{}: blk{missing:05}.dat is missing, though blk{next:05}.dat is there", dir.display())]
+    #[error(
+        "{}: blk{missing:05}.dat is missing, though blk{next:05}.dat is there, and a first import needs all \
+         files; restore it, or import from a node that has them (`blkdex manual import`)",
+        dir.display()
+    )]
     FileMissing {
         /// Folder of the block files.
         dir: PathBuf,
@@ -247,6 +254,29 @@ pub enum Fault {
         /// the damage may hide.
         until: Option<Height>,
     },
+    /// Blocks are needed that the node has deleted, or never had.
+    #[error(
+        "{gone} in no blk*.dat of {}: the node has deleted what was not imported yet; {}import them from a \
+         node that has them (`blkdex import --datadir DIR`), then go on with these files (`blkdex manual import`)",
+        dir.display(),
+        until.map_or_else(String::new, |until| format!(
+            "the same command with `--until {until}` imports what is below; "
+        ))
+    )]
+    BlocksGone {
+        /// Folder of the block files.
+        dir: PathBuf,
+        /// Which.
+        gone: crate::datadir::Gone,
+        /// The last block below them that can be had, if the index has it not.
+        until: Option<Height>,
+    },
+    /// Block files vanish as fast as they are looked at.
+    #[error("block files in {} are deleted while they are looked at; import again", dir.display())]
+    Vanishing {
+        /// Folder of the block files.
+        dir: PathBuf,
+    },
     /// Blocks are there, but none of them leads back to where the chain must begin.
     #[error("{0}; the datadir is pruned or incomplete, nothing can be imported from it")]
     NothingConnects(Box<crate::datadir::ChainEnd>),
@@ -272,6 +302,7 @@ impl crate::error::Fault for Fault {
     fn family(&self) -> Family {
         match self {
             Fault::ChallengeWithoutSignet { .. } => Family::User,
+            Fault::Vanishing { .. } => Family::Contention,
             _ => Family::Data,
         }
     }

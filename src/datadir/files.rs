@@ -1,6 +1,6 @@
 //! The `blk*.dat` files of one folder, and the key they are obfuscated with.
 //!
-//! Invariant: a listing that [`check_numbers`] accepted has every number from 0 to its last.
+//! Invariant: a listing is ordered by number; numbers may be missing.
 
 use crate::datadir::Fault;
 use std::fs::{self, File};
@@ -9,6 +9,7 @@ use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+use super::pruned::unless_vanished;
 use super::xor::XorKey;
 use crate::Result;
 use crate::os::io_error;
@@ -39,7 +40,7 @@ pub fn block_file_path(dir: &Path, number: u32) -> PathBuf {
 
 /// The number in the name of a block file, as Bitcoin Core writes it: at least five digits, no
 /// further leading zeros (`flatfile.cpp`: `%05u`). `None` for other names.
-fn number_of(name: &str) -> Option<u32> {
+pub(super) fn number_of(name: &str) -> Option<u32> {
     let digits = name.strip_prefix("blk")?.strip_suffix(".dat")?;
     let plain = digits.bytes().all(|b| b.is_ascii_digit());
     let number = digits.parse().ok()?;
@@ -65,8 +66,8 @@ pub(super) fn has_block_files(dir: &Path) -> Result<bool> {
     }
 }
 
-/// Lists the block files of `dir` by number. Links are followed, other names ignored; whether numbers
-/// are missing is left to [`check_numbers`].
+/// Lists the block files of `dir` by number. Links are followed, other names ignored, and so is what a node
+/// deletes meanwhile.
 ///
 /// # Errors
 /// No block file; a file that cannot be opened, is not a file, or is too long.
@@ -75,7 +76,7 @@ pub(super) fn list(dir: &Path) -> Result<Vec<BlockFile>> {
     for entry in fs::read_dir(dir).map_err(io_error("list", dir))? {
         let entry = entry.map_err(io_error("list", dir))?;
         if let Some(number) = entry.file_name().to_str().and_then(number_of) {
-            files.push(describe(&entry.path(), number)?);
+            files.extend(unless_vanished(describe(&entry.path(), number))?);
         }
     }
     if files.is_empty() {
@@ -109,30 +110,6 @@ fn describe(path: &Path, number: u32) -> Result<BlockFile> {
         modified,
         changed_ns: meta.ctime() * 1_000_000_000 + meta.ctime_nsec(),
     })
-}
-
-/// Refuses a listing with a number missing.
-pub(super) fn check_numbers(dir: &Path, files: &[BlockFile]) -> Result<()> {
-    for (expected, file) in (0..).zip(files) {
-        if file.number == expected {
-            continue;
-        }
-        let dir = dir.to_path_buf();
-        return Err(match expected {
-            0 => Fault::FirstFileMissing {
-                dir,
-                first: file.number,
-            }
-            .into(),
-            _ => Fault::FileMissing {
-                dir,
-                missing: expected,
-                next: file.number,
-            }
-            .into(),
-        });
-    }
-    Ok(())
 }
 
 /// Reads `xor.dat` of the folder. Missing means that nothing is obfuscated (nodes before Bitcoin
@@ -217,28 +194,6 @@ mod tests {
             .map(|f| f.number)
             .collect();
         assert_eq!(numbers, [0, 1, 2]);
-    }
-
-    #[test]
-    fn a_missing_number_is_named() {
-        let listed = |names: &[&str]| {
-            let dir = folder(names);
-            list(dir.path()).and_then(|files| check_numbers(dir.path(), &files))
-        };
-        let pruned = listed(&["blk00007.dat"]);
-        assert!(matches!(
-            fault_of(&pruned),
-            Some(Fault::FirstFileMissing { first: 7, .. })
-        ));
-        let gap = listed(&["blk00000.dat", "blk00001.dat", "blk00004.dat"]);
-        assert!(matches!(
-            fault_of(&gap),
-            Some(Fault::FileMissing {
-                missing: 2,
-                next: 4,
-                ..
-            })
-        ));
         assert!(matches!(
             fault_of(&list(folder(&["xor.dat"]).path())),
             Some(Fault::NoBlockFiles { .. })

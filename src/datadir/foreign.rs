@@ -5,6 +5,7 @@
 
 use super::files::read_at;
 use super::opened::NETWORK_FILES_MAX;
+use super::pruned::unless_vanished;
 use super::records::{FRAME_BYTES, Record};
 use crate::datadir::{BlockFile, Fault, XorKey, block_file_path};
 use crate::os::io_error;
@@ -37,7 +38,9 @@ const COINS: [([u8; 4], &str); 8] = [
 pub(super) fn other_coin(dir: &Path, files: &[BlockFile], key: XorKey) -> Result<Option<Error>> {
     for file in files.iter().take(NETWORK_FILES_MAX) {
         let path = block_file_path(dir, file.number);
-        let open = open_file(&path)?;
+        let Some(open) = unless_vanished(open_file(&path))? else {
+            continue;
+        };
         let mut plain = [0; 4];
         read_at(&open, &mut plain, 0).map_err(io_error("read", &path))?;
         let mut decoded = plain;

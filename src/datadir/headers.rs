@@ -1,7 +1,8 @@
 //! The tree of headers: which block follows which, and which chain has the most work.
 //!
 //! Invariant: a block has one node, however often and in whatever order it comes; a node is on the
-//! best chain only if all blocks from the root to it are present and none was marked invalid.
+//! best chain only if all blocks from the root to it are present, or known otherwise, and none was marked
+//! invalid.
 //!
 //! Memory: the caller's arena, fixed (see `arena`); no heap. What is best is worked out in `best`, and
 //! asked for in `chains`.
@@ -9,7 +10,7 @@
 //! Blocks are known by a keyed 64-bit SipHash of their hash, with a fresh key each run, so nobody
 //! can make two blocks collide; by accident it happens to 5 million blocks once in a million runs.
 
-use super::arena::{Arena, COPY, GHOST, INVALID, Node, ROOT};
+use super::arena::{Arena, COPY, GHOST, INVALID, KNOWN, Node};
 use crate::datadir::Fault;
 use crate::primitives::position::{Height, Place};
 
@@ -101,6 +102,8 @@ pub struct Counts {
 pub struct HeaderTree<'a> {
     pub(super) arena: Arena<'a>,
     pub(super) root: Root,
+    /// The node of the root.
+    pub(super) root_id: u32,
     pub(super) counts: Counts,
     /// `best` has run since the last change.
     pub(super) is_best_known: bool,
@@ -118,11 +121,11 @@ impl<'a> HeaderTree<'a> {
     pub fn new(arena: &'a mut [u8], root: Root) -> HeaderTree<'a> {
         let mut arena = Arena::new(arena);
         let (Root::Genesis(hash) | Root::Anchor { hash, .. }) = root;
-        let id = arena.find_or_add(&hash);
-        assert_eq!(id, ROOT);
+        let root_id = arena.find_or_add(&hash);
         HeaderTree {
             arena,
             root,
+            root_id,
             counts: Counts::default(),
             is_best_known: false,
         }
@@ -150,16 +153,7 @@ impl<'a> HeaderTree<'a> {
         bits: u32,
         place: Place,
     ) -> std::result::Result<Inserted, Fault> {
-        if self.arena.len() as usize + 2 > self.capacity() {
-            let headers = self.capacity() as u64;
-            let (arena_bytes, needed_bytes) =
-                (Self::bytes_for(headers), Self::bytes_for(headers * 2));
-            return Err(Fault::HeaderArenaFull {
-                headers,
-                arena_bytes,
-                needed_bytes,
-            });
-        }
+        self.expect_room()?;
         self.is_best_known = false;
         let id = self.arena.find_or_add(hash);
         if !self.node(id).is(GHOST) {
@@ -175,11 +169,55 @@ impl<'a> HeaderTree<'a> {
         // Those that wait for a parent that never comes are orphans, not out of order.
         let waited = self.arena.children(id).count() as u32;
         self.counts.out_of_order += if is_late { waited } else { 0 };
-        if id != ROOT {
+        if id != self.root_id {
             let parent = self.arena.find_or_add(prev_hash);
             self.arena.hang(id, parent);
         }
         Ok(Inserted::New)
+    }
+
+    /// Lets the tree begin at a block that is known and in no file. No block is inserted after it.
+    pub fn hang_from(&mut self, height: Height, hash: [u8; 32]) {
+        self.root_id = self.arena.find_or_add(&hash);
+        self.root = Root::Anchor { height, hash };
+        self.is_best_known = false;
+    }
+
+    /// Adds a block that is known, unless a file has it. No block is inserted after it.
+    ///
+    /// # Errors
+    /// As [`insert`](Self::insert).
+    pub fn insert_known(
+        &mut self,
+        hash: &[u8; 32],
+        prev_hash: &[u8; 32],
+        bits: u32,
+    ) -> std::result::Result<(), Fault> {
+        self.expect_room()?;
+        self.is_best_known = false;
+        let id = self.arena.find_or_add(hash);
+        if self.node(id).is(GHOST) {
+            let node = self.node_mut(id);
+            node.bits = bits;
+            node.bytes_flags = (node.bytes_flags & !GHOST) | KNOWN;
+            let parent = self.arena.find_or_add(prev_hash);
+            self.arena.hang(id, parent);
+        }
+        Ok(())
+    }
+
+    /// Room for a block and its parent.
+    fn expect_room(&self) -> std::result::Result<(), Fault> {
+        if self.arena.len() as usize + 2 <= self.capacity() {
+            return Ok(());
+        }
+        let headers = self.capacity() as u64;
+        let (arena_bytes, needed_bytes) = (Self::bytes_for(headers), Self::bytes_for(headers * 2));
+        Err(Fault::HeaderArenaFull {
+            headers,
+            arena_bytes,
+            needed_bytes,
+        })
     }
 
     /// Excludes a block and its descendants; says whether it is known.
@@ -192,7 +230,7 @@ impl<'a> HeaderTree<'a> {
         found.is_some()
     }
 
-    /// The block of that hash, if it was inserted (or is the anchor).
+    /// The block of that hash, if it was inserted, is known, or is the anchor.
     pub fn find(&self, hash: &[u8; 32]) -> Option<NodeId> {
         self.arena
             .find(hash)
@@ -219,10 +257,10 @@ impl<'a> HeaderTree<'a> {
         self.counts.out_of_order
     }
 
-    /// Where the block was found first; `None` for an anchor that was not found.
+    /// Where the block was found first; `None` if no file has it.
     pub fn place(&self, node: NodeId) -> Option<Place> {
         let node = self.node(node.0);
-        (!node.is(GHOST)).then(|| node.place())
+        node.is_in_files().then(|| node.place())
     }
 
     pub(super) fn node(&self, id: u32) -> &Node {
@@ -235,7 +273,7 @@ impl<'a> HeaderTree<'a> {
 
     /// Named as a parent, and not there; the anchor counts as there.
     pub(super) fn is_missing(&self, id: u32) -> bool {
-        let anchored = id == ROOT && matches!(self.root, Root::Anchor { .. });
+        let anchored = id == self.root_id && matches!(self.root, Root::Anchor { .. });
         self.node(id).is(GHOST) && !anchored
     }
 

@@ -9,16 +9,18 @@
 //! | --- | --- |
 //! | no orphans, or none that can reach as high as the chain; nothing behind its last blocks | complete |
 //! | the same, but behind its last blocks part of a block, or bytes that may have been one | being written |
+//! | a file is missing between the chain's last block and the first orphan, or all blocks are orphans and some file is missing | damaged: the heights that are gone are told |
 //! | more orphans than a node downloads ahead | damaged |
 //! | bytes that are no block, as many as the smallest has, where a missing one may lie | damaged |
 //! | the first orphan's file was written to within the last hour | being written |
 //! | none of these | damaged |
 
 use super::claimed::claimed_height_beside;
+use super::pruned::unless_vanished;
 use super::records::Record;
 use super::{
-    Best, BlockReader, ChainEnd, Datadir, EndState, HeaderTree, Leftover, LeftoverKind, Scanned,
-    Spot, block_file_path, leftovers_of,
+    Best, BlockReader, ChainEnd, Datadir, EndState, Gone, HeaderTree, Leftover, LeftoverKind,
+    Scanned, Spot, block_file_path, leftovers_of,
 };
 use crate::Result;
 use crate::primitives::header;
@@ -38,7 +40,8 @@ const ORPHANS_QUIET_MAX: u32 = 1024;
 const BEING_WRITTEN_AGE_MAX: std::time::Duration = std::time::Duration::from_secs(3600);
 
 impl ChainEnd {
-    /// Judges the end of the best chain of `tree`, given what [`HeaderTree::best`] and the scan said.
+    /// Judges the end of the best chain of `tree`, given what [`HeaderTree::best`] and the scan said, and the
+    /// height of the next block that an index lacks.
     ///
     /// # Errors
     /// A file cannot be read.
@@ -47,6 +50,7 @@ impl ChainEnd {
         tree: &HeaderTree<'_>,
         best: Option<Best>,
         scanned: &Scanned,
+        next: Height,
     ) -> Result<ChainEnd> {
         let mut end = ChainEnd::default();
         end.reach.height = best.map(|best| best.height);
@@ -58,6 +62,7 @@ impl ChainEnd {
             Some(orphan) => end.judge_orphans((datadir, scanned), tree, best, orphan)?,
             None => end.judge_newest(datadir, tree, best)?,
         };
+        end.judge_gone(datadir, tree, best, next);
         end.reach.complete = end.state == EndState::Complete;
         Ok(end)
     }
@@ -87,6 +92,29 @@ impl ChainEnd {
             self.state = EndState::BeingWritten;
         }
         Ok(self)
+    }
+
+    /// Whether what the orphans lack was in files that a node has deleted: it deletes files, never blocks.
+    fn judge_gone(
+        &mut self,
+        datadir: &Datadir,
+        tree: &HeaderTree<'_>,
+        best: Option<Best>,
+        next: Height,
+    ) {
+        let Some(orphan) = self.first_orphan else {
+            return;
+        };
+        let is_gone = match best.map(|best| tree.place(best.node)) {
+            Some(Some(tip)) => datadir.is_any_missing(tip.file..=orphan.file),
+            Some(None) => false,
+            None => datadir.is_partial(),
+        };
+        if is_gone {
+            let above = self.reach.height.map_or(Height(0), Height::next);
+            self.reach.gone = Some(Gone::above(datadir, tree, above.max(next)));
+            self.state = EndState::Damaged;
+        }
     }
 
     fn judge_orphans(
@@ -195,7 +223,10 @@ fn records_before(datadir: &Datadir, places: &[(u32, u64)]) -> Result<Vec<Record
     let mut found = Vec::new();
     for file in places.chunk_by(|one, other| one.0 == other.0) {
         let number = file[0].0;
-        reader.open(block_file_path(datadir.blocks_dir(), number), number, 0)?;
+        let path = block_file_path(datadir.blocks_dir(), number);
+        if unless_vanished(reader.open(path, number, 0))?.is_none() {
+            continue;
+        }
         let (mut before, mut places) = (None, file.iter().peekable());
         while let Some(record) = reader.next_record()? {
             while places
@@ -216,10 +247,14 @@ fn records_before(datadir: &Datadir, places: &[(u32, u64)]) -> Result<Vec<Record
 /// Whether a chain of orphans may reach as high as the best chain: a stale block whose parent the node never
 /// fetched lacks nothing that matters. Told by the heights in coinbases (BIP 34), where there are any.
 fn may_reach(datadir: &Datadir, tree: &HeaderTree<'_>, best: Option<Best>) -> bool {
-    /// Stale blocks of that kind are rare.
-    const STRAYS_MAX: usize = 16;
+    /// Stale blocks of that kind are rare, unless their parents were in files that a node has deleted.
+    const STRAYS_MAX: u32 = 16;
     let orphans = tree.counts().orphans;
-    let best = best.filter(|_| orphans as usize <= STRAYS_MAX);
+    let strays_max = match datadir.is_partial() {
+        true => ORPHANS_QUIET_MAX,
+        false => STRAYS_MAX,
+    };
+    let best = best.filter(|_| orphans <= strays_max);
     let Some((best, tip)) = best.and_then(|best| Some((best.height, tree.place(best.node)?)))
     else {
         return true;
@@ -301,7 +336,7 @@ mod tests {
         let mut tree = HeaderTree::new(&mut arena, Root::Genesis(datadir.network().genesis_hash));
         let scanned = unwatched(|watch| scan(&datadir, &[], &mut tree, watch)).expect("scans");
         let best = tree.best();
-        ChainEnd::judge(&datadir, &tree, best, &scanned).expect("reads")
+        ChainEnd::judge(&datadir, &tree, best, &scanned, Height(0)).expect("reads")
     }
 
     /// Judged right after the files were written, and an hour later.

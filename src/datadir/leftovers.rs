@@ -4,6 +4,7 @@
 //!
 //! Memory: of each kind, [`PLACES_LISTED_MAX`] places; the rest are only counted.
 
+use super::pruned::unless_vanished;
 use super::records::FRAME_BYTES;
 use super::{Datadir, block_file_path};
 use crate::Result;
@@ -93,7 +94,10 @@ pub fn leftovers_of(datadir: &Datadir, numbers: RangeInclusive<u32>) -> Result<V
     let newest = datadir.files().last().map(|file| file.number);
     let files = datadir.files().iter().map(|file| file.number);
     for number in files.filter(|number| numbers.contains(number)) {
-        reader.open(block_file_path(datadir.blocks_dir(), number), number, 0)?;
+        let path = block_file_path(datadir.blocks_dir(), number);
+        if unless_vanished(reader.open(path, number, 0))?.is_none() {
+            continue;
+        }
         while reader.next_record()?.is_some() {}
         let file_bytes = reader.file_bytes();
         let Leftovers {

@@ -19,6 +19,7 @@
 //! | `chains` | what the tree then says of its chains |
 //! | `end` | the end of the best chain, in types and words |
 //! | `judge` | where it ends, and why |
+//! | `pruned` | what a node deleted, or never had |
 //! | `claimed` | the height that a block without ancestors claims |
 //! | `scan` | all records of all files into the tree |
 //! | `file_state` | what the next scan knows a file by |
@@ -41,6 +42,7 @@ pub(crate) mod headers;
 mod judge;
 mod leftovers;
 pub(crate) mod opened;
+mod pruned;
 mod reader;
 mod records;
 pub(crate) mod scan;
@@ -64,6 +66,8 @@ pub(crate) use headers::{Aside, Best, ChainBlock, HeaderTree, Root};
 pub(crate) use leftovers::leftovers_of;
 pub use leftovers::{Leftover, LeftoverKind, Leftovers};
 pub(crate) use opened::Datadir;
+pub use pruned::Gone;
+pub(crate) use pruned::{LOOKS_MAX, is_vanished};
 pub(crate) use reader::BlockReader;
 pub use scan::{ScanProgress, Scanned};
 pub(crate) use scan::{Watch, copies_of, scan};

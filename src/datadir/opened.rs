@@ -1,20 +1,20 @@
 //! The block files of one network, found and looked into.
 //!
-//! Invariant: an open [`Datadir`] has all its block files from number 0 on, each readable, and the
-//! first records are of its network.
+//! Invariant: of an open [`Datadir`] each block file was readable, and the first records are of its network.
 
-use super::files::{check_numbers, list, read_at, read_xor_key};
+use super::files::{list, read_at, read_xor_key};
+use super::pruned::{LOOKS_MAX, prune_bytes, unless_vanished};
 use super::records::{Record, RecordReader};
 use super::{
     BlockFile, BlockReader, Fault, Location, Source, UndoFiles, Wanted, XorKey, block_file_path,
     find, foreign,
 };
+use crate::Result;
 use crate::os::io_error;
 use crate::os::opening::open_file;
 use crate::primitives::header::{self, HEADER_BYTES};
 use crate::primitives::network::Network;
 use crate::primitives::position::Place;
-use crate::{Error, Result};
 use std::path::{Path, PathBuf};
 
 /// Files searched for a first record before the folder is said to hold none: reading all of a full
@@ -29,34 +29,28 @@ pub struct Datadir {
     pub(super) blocks_dir: PathBuf,
     pub(super) files: Vec<BlockFile>,
     pub(super) xor_key: XorKey,
+    /// The first block of the first file that has one.
+    pub(super) first_block: Place,
+    /// See [`Datadir::prune_bytes`].
+    prune_bytes: Option<u64>,
 }
 
 impl Datadir {
     /// Finds the block files and their network. The files are listed as they are now; open again to
-    /// see those that a node has begun since.
+    /// see those that a node has begun or deleted since. Some may be missing: see [`Datadir::gap`].
     ///
     /// # Errors
-    /// Nothing there, or not readable; several networks and none named; files missing; a bad
-    /// `xor.dat`; no block of the network, or one of another network first.
+    /// Nothing there, or not readable; several networks and none named; a bad `xor.dat`; no block of the
+    /// network, or one of another network first.
     pub fn open(source: &Source) -> Result<Datadir> {
-        let (datadir, missing) = Datadir::open_with_gaps(source)?;
-        missing.map_or(Ok(datadir), Err)
-    }
-
-    /// As [`Datadir::open`], but files may be missing; the error says which, if any are.
-    ///
-    /// # Errors
-    /// As [`Datadir::open`] else.
-    pub fn open_with_gaps(source: &Source) -> Result<(Datadir, Option<Error>)> {
         let (wanted, networks) = (source.wanted()?, source.networks());
         let blocks_dir = source.find()?.blocks_dir;
         // The index remembers it, and is asked from other folders.
         let blocks_dir = std::path::absolute(&blocks_dir).map_err(io_error("find", &blocks_dir))?;
-        let files = list(&blocks_dir)?;
-        let missing = check_numbers(&blocks_dir, &files).err();
         let xor_key = read_xor_key(&blocks_dir)?;
         let mut reader = RecordReader::new(networks.to_vec(), xor_key)?;
-        let Some(first) = first_record(&mut reader, &blocks_dir, &files)? else {
+        let (files, first) = list_with_first(&mut reader, &blocks_dir)?;
+        let Some(first) = first else {
             let other = foreign::other_coin(&blocks_dir, &files, xor_key)?;
             return Err(other.unwrap_or(
                 Fault::NoRecords {
@@ -70,14 +64,15 @@ impl Datadir {
         first.expect_network(expected)?;
         let network = networks[expected as usize].clone();
         foreign::expect_genesis(&first, &network)?;
-        let datadir = Datadir {
+        Ok(Datadir {
+            prune_bytes: prune_bytes(source, network.name),
             network,
             networks: networks.to_vec(),
             blocks_dir,
             files,
             xor_key,
-        };
-        Ok((datadir, missing))
+            first_block: first.place,
+        })
     }
 
     /// The network whose blocks these are.
@@ -98,6 +93,11 @@ impl Datadir {
     /// The key that the files are obfuscated with.
     pub fn xor_key(&self) -> XorKey {
         self.xor_key
+    }
+
+    /// Bytes of files that the node keeps at most, if `bitcoin.conf` says so.
+    pub fn prune_bytes(&self) -> Option<u64> {
+        self.prune_bytes
     }
 
     /// The header of the block at `place`. Opens the file for it: meant for a few headers only.
@@ -151,7 +151,7 @@ impl BlockReader {
     /// A reader of all blocks, in roughly the order in which they lie.
     ///
     /// # Errors
-    /// No block files of `network` there, or one is missing; a bad `xor.dat`.
+    /// No block files of `network` there; a bad `xor.dat`.
     pub fn for_all(location: &Location, network: &Network) -> Result<BlockReader> {
         let blocks_dir = find(location, Wanted::Known(network))?.blocks_dir;
         let xor_key = read_xor_key(&blocks_dir)?;
@@ -160,19 +160,29 @@ impl BlockReader {
     }
 }
 
-/// The first record of any known network in the first files.
-fn first_record(
+/// The files, and the first record of any known network in the first of them. They are listed again if one of
+/// these vanishes meanwhile.
+fn list_with_first(
     reader: &mut RecordReader,
     dir: &Path,
-    files: &[BlockFile],
-) -> Result<Option<Record>> {
-    for file in &files[..files.len().min(NETWORK_FILES_MAX)] {
-        reader.open(block_file_path(dir, file.number), file.number, 0)?;
-        if let Some(record) = reader.next_record()? {
-            return Ok(Some(record));
+) -> Result<(Vec<BlockFile>, Option<Record>)> {
+    for _ in 0..LOOKS_MAX {
+        let files = list(dir)?;
+        let mut has_vanished = false;
+        for file in files.iter().take(NETWORK_FILES_MAX) {
+            let path = block_file_path(dir, file.number);
+            if unless_vanished(reader.open(path, file.number, 0))?.is_none() {
+                has_vanished = true;
+            } else if let Some(record) = reader.next_record()? {
+                return Ok((files, Some(record)));
+            }
+        }
+        if !has_vanished {
+            return Ok((files, None));
         }
     }
-    Ok(None)
+    let dir = dir.to_path_buf();
+    Err(Fault::Vanishing { dir }.into())
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@
 use super::file_state::{FileState, RecordsRead};
 use super::headers::{HeaderTree, Inserted};
 use super::leftovers::Leftovers;
+use super::pruned::unless_vanished;
 use super::records::{FRAME_BYTES, Record, RecordReader};
 use super::{BlockFile, Datadir, block_file_path};
 use crate::Result;
@@ -60,9 +61,10 @@ pub struct Scanned {
     pub out_of_order: u64,
     /// What else than records there is; the places by file and offset.
     pub leftovers: Leftovers,
-    /// Files of known state that are gone, or in which a record is not where it was; no state may be
-    /// believed then.
+    /// Files of known state in which a record is not where it was; no state may be believed then.
     pub rewritten_files: u64,
+    /// Numbers of files that were listed, and gone when they were to be read.
+    pub vanished: Vec<u32>,
 }
 
 impl Scanned {
@@ -76,8 +78,9 @@ impl Scanned {
 }
 
 /// Walks all files in the order of their numbers and inserts every header into `tree`, but for those of
-/// records that were there when the `known` states were taken. Who watches hears after every file and every
-/// few thousand records.
+/// records that were there when the `known` states were taken. Files that are gone have nothing to say: what
+/// was known of them is for the caller to miss. Who watches hears after every file and every few thousand
+/// records.
 ///
 /// # Errors
 /// A file cannot be read; a block of another network; more headers than the tree holds (then all
@@ -103,14 +106,6 @@ pub fn scan(
         found: Scanned::default(),
     };
     let out_of_order_before = scan.tree.out_of_order();
-    let is_there = |number: u32| {
-        let files = datadir.files();
-        files
-            .binary_search_by_key(&number, |file| file.number)
-            .is_ok()
-    };
-    let gone = known.iter().filter(|state| !is_there(state.file));
-    scan.found.rewritten_files = gone.count() as u64;
     for file in datadir.files() {
         let state = known.iter().find(|state| state.file == file.number);
         match state.filter(|state| state.is_of(file)) {
@@ -129,11 +124,10 @@ pub fn copies_of(datadir: &Datadir, hash: &[u8; 32]) -> Result<Vec<Place>> {
     let mut reader = datadir.record_reader()?;
     let mut places = Vec::new();
     for file in datadir.files() {
-        reader.open(
-            block_file_path(datadir.blocks_dir(), file.number),
-            file.number,
-            0,
-        )?;
+        let path = block_file_path(datadir.blocks_dir(), file.number);
+        if unless_vanished(reader.open(path, file.number, 0))?.is_none() {
+            continue;
+        }
         while let Some(record) = reader.next_record()? {
             places.extend((record.hash == *hash).then_some(record.place));
         }
@@ -169,7 +163,12 @@ impl Scan<'_, '_> {
         watch: &mut Watch<'_>,
     ) -> Result<()> {
         let path = block_file_path(datadir.blocks_dir(), file.number);
-        self.reader.open(path, file.number, 0)?;
+        if unless_vanished(self.reader.open(path, file.number, 0))?.is_none() {
+            self.found.vanished.push(file.number);
+            self.done.files_done += 1;
+            self.done.bytes_done += file.bytes;
+            return watch.went_on(&self.done);
+        }
         let mut known = state.copied();
         let mut records = RecordsRead::default();
         let before = self.done.bytes_done;
@@ -381,7 +380,7 @@ mod tests {
             ),
             (0, 0, 12)
         );
-        let end = ChainEnd::judge(&datadir, &tree, Some(best), &scanned).expect("reads");
+        let end = ChainEnd::judge(&datadir, &tree, Some(best), &scanned, Height(0)).expect("reads");
         assert!(end.reach.complete, "{end:?}");
         let last = seen.last().expect("progress");
         assert_eq!((last.files_done, last.bytes_done), (last.files, last.bytes));
@@ -459,7 +458,7 @@ mod tests {
                 (duplicates, cut),
                 "{name}"
             );
-            let end = ChainEnd::judge(&datadir, &tree, best, &scanned).expect("reads");
+            let end = ChainEnd::judge(&datadir, &tree, best, &scanned, Height(0)).expect("reads");
             assert_eq!(end.refusal(&datadir).is_some(), height.is_none(), "{name}");
         }
     }
@@ -550,7 +549,7 @@ mod tests {
     }
 
     #[test]
-    fn a_record_that_changes_where_it_was_or_a_file_that_is_gone_is_seen() {
+    fn a_record_that_changes_where_it_was_is_seen() {
         let files = regtest_files();
         let dir = folder_with(&files);
         let mut first_arena = arena();
@@ -572,8 +571,26 @@ mod tests {
         assert_eq!(again().0, 1);
         fs::write(&path, &files[3]).expect("write");
         assert_eq!(again(), (0, 0));
-        fs::remove_file(block_file_path(dir.path(), 11)).expect("remove");
-        assert_eq!(again().0, 1);
+    }
+
+    #[test]
+    fn a_file_that_vanishes_behind_its_listing_is_noted_and_the_rest_is_read() {
+        let files = regtest_files();
+        let dir = folder_with(&files);
+        let datadir = open(dir.path());
+        let mut whole_arena = arena();
+        let (_, whole) = scan_all(&datadir, &mut whole_arena);
+        let of_file = places_in(&datadir, 3).len() as u64;
+        fs::remove_file(block_file_path(dir.path(), 3)).expect("remove");
+        let mut rest_arena = arena();
+        let (_, rest) = scan_all(&datadir, &mut rest_arena);
+        assert_eq!(
+            (&whole.vanished[..], &rest.vanished[..]),
+            (&[][..], &[3][..])
+        );
+        assert_eq!(rest.records, whole.records - of_file);
+        assert!(!datadir.is_partial());
+        assert!(datadir.without(&rest.vanished).is_partial());
     }
 
     #[test]

@@ -58,7 +58,7 @@ impl Source {
     /// Nothing there, or not readable; several networks and none named; a bad `xor.dat`; no block of the
     /// network, or one of another network first.
     pub fn blocks_dir(&self) -> Result<PathBuf> {
-        Ok(Datadir::open_with_gaps(self)?.0.blocks_dir().to_owned())
+        Ok(Datadir::open(self)?.blocks_dir().to_owned())
     }
 
     /// The network asked for; a challenge asks for signet.

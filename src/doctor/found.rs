@@ -114,6 +114,8 @@ pub struct ChainFound {
     /// How far it reaches.
     #[serde(flatten)]
     pub reach: Reach,
+    /// Height from which on the files have all blocks up to there; `None` if they have none of them.
+    pub first: Option<Height>,
     /// Hash of the block at that height.
     pub hash: Option<BlockHash>,
     /// Bytes of the blocks up to there.
@@ -147,6 +149,7 @@ impl ChainFound {
         let orphan = tree.first_orphan();
         Ok(ChainFound {
             state: state(datadir, &end),
+            first: best.and_then(|_| first_of_unbroken(tree)),
             hash: hash.map(BlockHash::from_byte_array),
             bytes: best.map_or(0, |_| total_bytes(tree, None).1),
             headers: counts.headers,
@@ -159,21 +162,29 @@ impl ChainFound {
     }
 }
 
+/// The lowest block from which on the files have all of the best chain.
+fn first_of_unbroken(tree: &HeaderTree<'_>) -> Option<Height> {
+    let heights = tree.best_chain().map(|block| block.height);
+    let first_and_last = heights.fold(
+        None,
+        |known: Option<(Height, Height)>, height| match known {
+            Some((first, last)) if last.next() == height => Some((first, height)),
+            _ => Some((height, height)),
+        },
+    );
+    first_and_last.map(|(first, _)| first)
+}
+
 fn state(datadir: &Datadir, end: &ChainEnd) -> State {
     let starts_at_0 = datadir.files().first().is_some_and(|file| file.number == 0);
-    let snapshot = datadir.blocks_dir().parent().map(|dir| dir.join(SNAPSHOT));
     match end.state {
         _ if !starts_at_0 || (end.reach.height.is_none() && end.reach.orphans > 0) => State::Pruned,
         EndState::Complete => State::Complete,
         EndState::BeingWritten => State::BeingWritten,
-        EndState::Damaged if snapshot.is_some_and(|dir| dir.exists()) => State::Assumeutxo,
+        EndState::Damaged if datadir.begins_at_snapshot() => State::Assumeutxo,
         EndState::Damaged => State::Gap,
     }
 }
-
-/// Folder of a chainstate that was loaded (Bitcoin Core, `node/utxo_snapshot.h`:
-/// `SNAPSHOT_CHAINSTATE_SUFFIX`).
-const SNAPSHOT: &str = "chainstate_snapshot";
 
 /// The index that is, or is to be.
 #[derive(Clone, PartialEq, Eq, Debug, serde::Serialize)]

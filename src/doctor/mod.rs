@@ -23,13 +23,15 @@ use crate::datadir::{
     self, BlockReader, ChainEnd, Datadir, HeaderTree, Root, Scanned, Source, scan,
 };
 use crate::error::{Interrupted, fault_of};
-use crate::import::chain::{fork, header_arena};
+use crate::import::Files;
+use crate::import::chain::header_arena;
 use crate::import::events::{Event, Watch};
+use crate::import::fork::{expect_blocks, fork};
+use crate::import::known::add_known;
 use crate::import::needs::sample::{Sample, Tally};
 use crate::import::needs::{Ahead, Needs, Room};
 use crate::import::plan::{headers_bytes, plan};
 use crate::index::Index;
-use crate::index::left_out::LeftOut;
 use crate::memory::auto_bytes;
 use crate::memory::plan::BUDGET_BYTES_MIN;
 use crate::os::sigbus::catch_sigbus;
@@ -130,12 +132,11 @@ pub fn examine(options: &Options, watch: &mut Watch<'_>) -> Result<Findings> {
     catch_sigbus();
     let mut findings = Findings::default();
     let planned = findings.note(plan(options.memory_bytes, None));
-    if let Some((datadir, gap)) = findings.note(Datadir::open_with_gaps(&options.source)) {
-        findings.problems.extend(gap.map(|gap| gap.to_string()));
+    if let Some(datadir) = findings.note(Datadir::open(&options.source)) {
         // With too little memory the rest is looked at all the same.
         let planned = planned.or_else(|| plan(BUDGET_BYTES_MIN, None).ok());
         let arena_bytes = planned.map_or(0, |plan| headers_bytes(&plan));
-        findings.look(options, &datadir, arena_bytes, watch)?;
+        findings.look(options, datadir, arena_bytes, watch)?;
     }
     findings.works = findings.problems.is_empty();
     Ok(findings)
@@ -156,26 +157,27 @@ impl Findings {
     fn look(
         &mut self,
         options: &Options,
-        datadir: &Datadir,
+        mut datadir: Datadir,
         arena_bytes: usize,
         watch: &mut Watch<'_>,
     ) -> Result<()> {
         self.network = Some(datadir.network().name.to_string());
-        let node = node::look(datadir);
+        let node = node::look(&datadir);
         if let Some(sign) = &node.sign {
             let text = "a node is running on these files, which does no harm: ";
             self.warnings.push(format!("{text}{sign}"));
         }
         self.node = Some(node);
-        let (index, open) = found::index(options, datadir);
+        let (index, open) = found::index(options, &datadir);
         self.problems.extend(index.problem.clone());
-        let mut arena = header_arena(datadir, None, arena_bytes)?;
+        let next = index.height.map_or(Height(0), Height::next);
+        let mut arena = header_arena(&datadir, None, next, arena_bytes)?;
         let mut tree = HeaderTree::new(&mut arena, Root::Genesis(datadir.network().genesis_hash));
         let mut scanning = datadir::Watch {
             stop: watch.stop,
             tell: &mut |done| (watch.tell)(Event::Scan(done)),
         };
-        let scanned = scan(datadir, &[], &mut tree, &mut scanning);
+        let scanned = scan(&datadir, &[], &mut tree, &mut scanning);
         if let Some(Interrupted) = fault_of(&scanned) {
             return Err(Interrupted.into());
         }
@@ -183,12 +185,16 @@ impl Findings {
             tree.mark_invalid(&block.hash.to_byte_array());
         }
         if let Some(scanned) = self.note(scanned) {
-            self.look_at_chain(datadir, &mut tree, &scanned, &index.left_out)?;
-            self.look_at_fork(datadir, &tree, open.as_ref())?;
-            if options.deep {
-                self.look_deep(options, datadir, &tree, watch)?;
+            datadir = datadir.without(&scanned.vanished);
+            if let Some(open) = &open {
+                self.note(add_known(open, &datadir, &mut tree));
             }
-            self.estimate(options, datadir, &tree, &index)?;
+            self.look_at_chain(&datadir, &mut tree, &scanned, &index)?;
+            self.look_at_fork(&datadir, &tree, open.as_ref())?;
+            if options.deep {
+                self.look_deep(options, &datadir, &tree, watch)?;
+            }
+            self.estimate(options, &datadir, &tree, &index)?;
         }
         self.index = Some(index);
         Ok(())
@@ -199,17 +205,19 @@ impl Findings {
         datadir: &Datadir,
         tree: &mut HeaderTree<'_>,
         scanned: &Scanned,
-        left_out: &[LeftOut],
+        index: &IndexFound,
     ) -> Result<()> {
         self.files = Some(FilesFound::new(datadir, scanned));
         let best = tree.best();
+        let next = index.height.map_or(Height(0), Height::next);
         let end = without_unfinished(
             datadir,
             tree,
             scanned,
-            ChainEnd::judge(datadir, tree, best, scanned)?,
+            ChainEnd::judge(datadir, tree, best, scanned, next)?,
         )?;
-        match end.refusal(datadir) {
+        let gap = datadir.gap().filter(|_| index.height.is_none());
+        match gap.or_else(|| end.refusal(datadir)) {
             Some(refusal) => self.problems.push(refusal.to_string()),
             None if !end.reach.complete => self.warnings.push(end.to_string()),
             None => {}
@@ -221,7 +229,7 @@ impl Findings {
             self.warnings.push(text.to_owned());
         }
         self.chain = Some(chain);
-        for block in left_out {
+        for block in &index.left_out {
             self.warnings.push(format!(
                 "left out as invalid ({block}); the node may think otherwise"
             ));
@@ -243,8 +251,10 @@ impl Findings {
                 .as_ref()
                 .is_some_and(|chain| chain.reach.complete);
             let best = (tip.height, datadir.hash_at(tip.place)?);
-            let forked = fork(index, tree, best, complete);
-            self.note(forked);
+            let forked = fork(index, tree, best, Files::of(datadir, complete));
+            if let Some(forked) = self.note(forked).filter(|forked| !forked.is_behind) {
+                self.note(expect_blocks(index, datadir, tree, forked.fork));
+            }
         }
         Ok(())
     }

@@ -11,7 +11,7 @@ use super::needs::{self, Ahead, Room};
 use super::pass::Places;
 use super::plan::headers_bytes;
 use super::{Fault, Options};
-use crate::datadir::{self, ChainEnd, Datadir};
+use crate::datadir::{self, ChainEnd, Datadir, LOOKS_MAX, is_vanished};
 use crate::index::Index;
 use crate::index::left_out::{LeftOut, left_out};
 use crate::index::scan_state::chain_end;
@@ -21,7 +21,41 @@ use crate::primitives::wire::Hash32;
 use crate::verify::undo::is_connected;
 use crate::{Error, Result};
 
+/// Finds the chain. Where files vanish meanwhile, `datadir` is opened again and all is looked at again.
 pub(super) fn find_chain(
+    plan: &Plan,
+    index: &Index,
+    datadir: &mut Datadir,
+    options: &Options,
+    watch: &mut Watch<'_>,
+) -> Result<Chain> {
+    for _ in 0..LOOKS_MAX {
+        refuse_gap_below_all(index.tip().is_none(), datadir)?;
+        match look_for_chain(plan, index, datadir, options, watch) {
+            Err(error) if is_vanished(&error) || is_vanishing(&error) => {
+                *datadir = Datadir::open(&options.source)?;
+            }
+            found => return found,
+        }
+    }
+    let dir = datadir.blocks_dir().to_owned();
+    Err(datadir::Fault::Vanishing { dir }.into())
+}
+
+/// Whether so many files have vanished that a scan has found no chain.
+fn is_vanishing(error: &Error) -> bool {
+    matches!(error.fault(), Some(datadir::Fault::Vanishing { .. }))
+}
+
+/// Refuses to begin an index where the node has deleted files, or they are missing: it needs them all.
+pub(super) fn refuse_gap_below_all(begins: bool, datadir: &Datadir) -> Result<()> {
+    match datadir.gap().filter(|_| begins) {
+        Some(gap) => Err(gap.into()),
+        None => Ok(()),
+    }
+}
+
+fn look_for_chain(
     plan: &Plan,
     index: &Index,
     datadir: &Datadir,
@@ -67,10 +101,15 @@ pub(super) fn refuse_gap(
     until: Option<Height>,
 ) -> std::result::Result<bool, datadir::Fault> {
     let is_asked_for = until.is_some_and(|until| Some(until) <= end.reach.height);
-    let has_more = index.tip().map(|(tip, _)| tip) > end.reach.height;
+    let tip = index.tip().map(|(tip, _)| tip);
+    let (has_more, has_less) = (tip > end.reach.height, tip < end.reach.height);
     match end.refusal(datadir) {
         Some(datadir::Fault::Gap { end, .. }) if !is_asked_for && has_more => {
             Err(datadir::Fault::Gap { end, until: None })
+        }
+        Some(datadir::Fault::BlocksGone { dir, gone, .. }) if !is_asked_for && !has_less => {
+            let until = None;
+            Err(datadir::Fault::BlocksGone { dir, gone, until })
         }
         Some(refusal) if !is_asked_for => Err(refusal),
         _ => Ok(is_asked_for),
@@ -176,7 +215,11 @@ pub(super) fn ask_node(
         return Ok(None);
     };
     let place = index.snapshot()?.place(tip)?;
-    let is_connected = is_connected(datadir, place)?;
+    let is_connected = match is_connected(datadir, place) {
+        // The node is far ahead, and has deleted the file.
+        Err(error) if is_vanished(&error) => None,
+        asked => asked?,
+    };
     if is_connected == Some(false) {
         watch.tell(Event::Notice(Notice::NotConnected {
             height: tip,

@@ -9,6 +9,9 @@
 use crate::datadir;
 use crate::datadir::{Aside, Best, ChainEnd, Counts, Datadir, HeaderTree, Root, Scanned, scan};
 use crate::import::Fault;
+use crate::import::fault::Files;
+use crate::import::fork::{Fork, expect_blocks, fork};
+use crate::import::known::add_known;
 use crate::index::Index;
 use crate::index::left_out::left_out;
 use crate::index::scan_state::{ScanState, forget, note_chain_end, write_places};
@@ -131,13 +134,14 @@ fn still_holds(index: &Index, datadir: &Datadir, state: &ScanState) -> Result<bo
 }
 
 /// Memory for a scan: for as many headers as the bytes can hold that no scan has read, and for those that
-/// are known, but at most `most_bytes`.
+/// are known, be it to an index with so many blocks that the files have only part of; but at most `most_bytes`.
 ///
 /// # Errors
 /// [`crate::memory::Fault::Memory`].
 pub fn header_arena(
     datadir: &Datadir,
     state: Option<&ScanState>,
+    indexed: Height,
     most_bytes: usize,
 ) -> Result<Region<u8>> {
     let bytes: u64 = datadir.files().iter().map(|file| file.bytes).sum();
@@ -148,7 +152,11 @@ pub fn header_arena(
         + 4 * u64::from(UNSETTLED_BLOCKS)
         + 1000;
     let asides = state.map_or(0, |state| state.asides.len() as u64);
-    let known = state.map_or(0, |state| u64::from(state.chain_end.0 - state.anchor.0.0));
+    let known = match state {
+        Some(state) => u64::from(state.chain_end.0 - state.anchor.0.0),
+        None if datadir.is_partial() => indexed.0.into(),
+        None => 0,
+    };
     let wanted = HeaderTree::bytes_for(headers + asides + known);
     let wanted = usize::try_from(wanted).unwrap_or(usize::MAX);
     Region::new(Part::Headers, wanted.min(most_bytes))
@@ -165,7 +173,8 @@ struct Finder<'a> {
 impl Finder<'_> {
     /// Goes on from where the last scan ended. `None`: all files have to be looked at.
     fn catch_up(&self, state: &ScanState, watch: &mut datadir::Watch<'_>) -> Result<Option<Chain>> {
-        let mut arena = header_arena(self.datadir, Some(state), self.arena_bytes)?;
+        let next = self.index.next_height();
+        let mut arena = header_arena(self.datadir, Some(state), next, self.arena_bytes)?;
         let root = Root::Anchor {
             height: state.anchor.0,
             hash: state.anchor.1,
@@ -186,7 +195,7 @@ impl Finder<'_> {
         if scanned.rewritten_files > 0 || counts.orphans > 0 || counts.invalid > 0 {
             return Ok(None);
         }
-        match self.conclude(&tree, best, scanned, Some(state)) {
+        match self.conclude(self.datadir, &tree, best, scanned, Some(state)) {
             Ok(chain) if chain.is_behind || !chain.end.reach.complete => Ok(None),
             Err(error) if matches!(error.fault(), Some(Fault::ForkTooDeep { .. })) => Ok(None),
             other => other.map(Some),
@@ -195,13 +204,20 @@ impl Finder<'_> {
 
     /// As if the index were new.
     fn look_at_all(&self, watch: &mut datadir::Watch<'_>) -> Result<Chain> {
-        let mut arena = header_arena(self.datadir, None, self.arena_bytes)?;
+        let next = self.index.next_height();
+        let mut arena = header_arena(self.datadir, None, next, self.arena_bytes)?;
         let root = Root::Genesis(self.datadir.network().genesis_hash);
         let mut tree = HeaderTree::new(&mut arena, root);
         let scanned = scan(self.datadir, &[], &mut tree, watch)?;
+        let datadir = self.datadir.clone().without(&scanned.vanished);
+        add_known(self.index, &datadir, &mut tree)?;
         self.leave_out(&mut tree);
         let best = tree.best();
-        self.conclude(&tree, best, scanned, None)
+        if best.is_none() && !scanned.vanished.is_empty() {
+            let dir = datadir.blocks_dir().to_owned();
+            return Err(datadir::Fault::Vanishing { dir }.into());
+        }
+        self.conclude(&datadir, &tree, best, scanned, None)
     }
 
     fn leave_out(&self, tree: &mut HeaderTree<'_>) {
@@ -213,26 +229,28 @@ impl Finder<'_> {
     /// The chain, when it is written down where its blocks are.
     fn conclude(
         &self,
+        datadir: &Datadir,
         tree: &HeaderTree<'_>,
         best: Option<Best>,
         scanned: Scanned,
         state: Option<&ScanState>,
     ) -> Result<Chain> {
-        let end = ChainEnd::judge(self.datadir, tree, best, &scanned)?;
+        let next = self.index.next_height();
+        let end = ChainEnd::judge(datadir, tree, best, &scanned, next)?;
         note_chain_end(self.index.store(), &end)?;
         let Some(best) = best else {
-            return Err(end.refusal(self.datadir).expect("there is no chain").into());
+            return Err(end.refusal(datadir).expect("there is no chain").into());
         };
-        let best_hash = match (tree.place(best.node), tree.root()) {
-            (Some(place), _) => self.datadir.hash_at(place)?,
-            (None, Root::Genesis(hash) | Root::Anchor { hash, .. }) => hash,
-        };
+        let best_hash = self.hash_of(tree, best)?;
         let Fork { fork, is_behind } = fork(
             self.index,
             tree,
             (best.height, best_hash),
-            end.reach.complete,
+            Files::of(datadir, end.reach.complete),
         )?;
+        if state.is_none() && !is_behind {
+            expect_blocks(self.index, datadir, tree, fork)?;
+        }
         let first = fork.map_or(Height(0), Height::next);
         let above = tree.best_chain().filter(|block| block.height >= first);
         let bytes = above.map(|block| u64::from(block.place.bytes)).sum();
@@ -253,6 +271,15 @@ impl Finder<'_> {
             chain.has_moved = self.keep(tree, &mut chain)?;
         }
         Ok(chain)
+    }
+
+    /// Hash of the best chain's last block. The files may lack it where what stands on it is left out.
+    fn hash_of(&self, tree: &HeaderTree<'_>, best: Best) -> Result<Hash32> {
+        match (tree.place(best.node), tree.root()) {
+            (Some(place), _) => self.datadir.hash_at(place),
+            (None, Root::Anchor { height, hash }) if height == best.height => Ok(hash),
+            (None, _) => Ok(self.index.snapshot()?.block(best.height)?.hash),
+        }
     }
 
     /// Inserts the headers above the anchor that earlier scans found. `false`: one has moved.
@@ -325,79 +352,27 @@ impl Finder<'_> {
             return Ok(has_moved);
         }
         let anchor_height = chain.settled();
-        let anchor_place = match chain.rival_at(anchor_height) {
-            Some(place) => place,
-            None => self.index.snapshot()?.place(anchor_height)?,
+        let mut blocks = tree.best_chain();
+        let anchor = blocks.find(|block| block.height == anchor_height);
+        let root = tree.root();
+        let anchor_hash = match (anchor, root) {
+            (Some(block), _) => self.datadir.hash_at(block.place)?,
+            (None, Root::Anchor { height, hash }) if height == anchor_height => hash,
+            // It was deleted: the next scan looks at all that is there.
+            (None, _) => {
+                store.volatile(forget)?;
+                return Ok(has_moved);
+            }
         };
         let state = ScanState {
             files: chain.scanned.file_states.clone(),
             asides: asides(tree, anchor_height),
-            anchor: (anchor_height, self.datadir.hash_at(anchor_place)?),
+            anchor: (anchor_height, anchor_hash),
             chain_end: chain.best,
         };
         store.volatile(|transaction| state.save(transaction))?;
         Ok(has_moved)
     }
-}
-
-/// Where the best chain leaves the index.
-pub struct Fork {
-    /// The last block that they share; `None` if the index is empty.
-    pub fork: Option<Height>,
-    /// Whether the best chain ends there, below the index's tip, because the files do.
-    pub is_behind: bool,
-}
-
-/// The last block that the index and the best chain, which ends in `best`, share.
-///
-/// # Errors
-/// [`crate::import::Fault::ForkTooDeep`], [`crate::store::Fault::Store`].
-pub fn fork(
-    index: &Index,
-    tree: &HeaderTree<'_>,
-    best: (Height, Hash32),
-    complete: bool,
-) -> Result<Fork> {
-    let at = |fork, is_behind| Ok(Fork { fork, is_behind });
-    let Some((tip, _)) = index.tip() else {
-        return at(None, false);
-    };
-    let snapshot = index.snapshot()?;
-    // Files that end inside the index are behind it, be it below its settled line.
-    if best.0 < tip && snapshot.block(best.0)?.hash == best.1 {
-        // Unless what follows in the index is to be left out from now on.
-        let next = tree.find(&snapshot.block(best.0.next())?.hash);
-        if !next.is_some_and(|next| tree.is_excluded(next)) {
-            return at(Some(best.0), true);
-        }
-    }
-    let mut height = tip;
-    loop {
-        if let Root::Anchor { height: anchor, .. } = tree.root()
-            && height <= anchor
-        {
-            break;
-        }
-        let hash = snapshot.block(height)?.hash;
-        if tree.find(&hash).is_some_and(|node| tree.is_on_best(node)) {
-            break;
-        }
-        if height.0 == 0
-            || index
-                .meta()
-                .settled
-                .is_some_and(|settled| height <= settled)
-        {
-            return Err(Fault::ForkTooDeep {
-                complete,
-                tip,
-                settled: index.meta().settled.unwrap_or_default(),
-            }
-            .into());
-        }
-        height = Height(height.0 - 1);
-    }
-    at(Some(height), false)
 }
 
 /// Places of the blocks off the best chain that leave it at the anchor or above. What follows one of the
@@ -412,6 +387,7 @@ fn asides(tree: &HeaderTree<'_>, anchor: Height) -> Vec<Place> {
         .map(|(_, _, place)| place)
         .collect()
 }
+
 /// Whether there are more headers than was thought.
 fn is_full(error: &Error) -> bool {
     matches!(error.fault(), Some(datadir::Fault::HeaderArenaFull { .. }))

@@ -1,5 +1,6 @@
 //! Why an import cannot go on.
 
+use crate::datadir::Datadir;
 use crate::error::Family;
 use crate::primitives::network::NetworkName;
 use crate::primitives::position::Height;
@@ -12,14 +13,15 @@ pub enum Fault {
     /// The chain in the block files leaves the index below its settled line.
     #[error(
         "the best chain in the block files leaves the index (tip {tip}) at or below height {settled}, where it is settled: {}",
-        match complete {
-            true => "`blkdex rebuild --force` makes it anew",
-            false => "blocks are missing in the files, which may be those of the index: import again when they are there",
+        match files {
+            Files::Whole => "`blkdex rebuild --force` makes it anew",
+            Files::Lacking => "blocks are missing in the files, which may be those of the index: import again when they are there",
+            Files::Pruned => "the node has deleted blocks that a new index needs: `blkdex rebuild --force --datadir DIR` makes it anew from the files of a node that has them all",
         }
     )]
     ForkTooDeep {
-        /// Whether the files lack nothing: what they lack may be the index's own chain.
-        complete: bool,
+        /// What the files lack may be the index's own chain.
+        files: Files,
         /// Tip of the index.
         tip: Height,
         /// Its settled line.
@@ -52,6 +54,28 @@ pub enum Fault {
     /// Disk, memory or rights that the work needs are not there.
     #[error("{0}")]
     Lacks(super::needs::lack::Lacks),
+}
+
+/// Whether the files lack something.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Files {
+    /// Nothing.
+    Whole,
+    /// Blocks that may come, or are damaged.
+    Lacking,
+    /// Blocks that the node has deleted.
+    Pruned,
+}
+
+impl Files {
+    /// Those of a datadir in which the best chain is complete, or not.
+    pub(crate) fn of(datadir: &Datadir, complete: bool) -> Files {
+        match complete {
+            false => Files::Lacking,
+            true if datadir.is_partial() => Files::Pruned,
+            true => Files::Whole,
+        }
+    }
 }
 
 impl crate::error::Fault for Fault {

@@ -6,7 +6,8 @@
 //! | file | what |
 //! | --- | --- |
 //! | `options.rs`, `plan.rs` | what is asked for; memory split into parts |
-//! | `chain.rs` | the scan, the best chain, places, where the index leaves it |
+//! | `chain.rs` | the scan, the best chain, places |
+//! | `known.rs`, `fork.rs` | what the index adds to the files of a pruned node; where it leaves the best chain |
 //! | `ahead.rs` | what the chain lacks, and whether to go on |
 //! | `needs/` | disk, memory and time of an import, and whether they are there |
 //! | `pass.rs` | one pass: blocks, commits, bad blocks |
@@ -22,7 +23,9 @@ pub(crate) mod chain;
 mod damaged;
 pub(crate) mod events;
 mod fault;
+pub(crate) mod fork;
 pub(crate) mod keeper;
+pub(crate) mod known;
 pub(crate) mod merging;
 pub(crate) mod needs;
 mod options;
@@ -33,7 +36,7 @@ pub use crate::batch::TableCounts;
 pub use crate::batch::clock::{Clock, Stage};
 pub use chain::Chain;
 pub use events::{Event, Importing, Notice, Progress, Summary, Totals, Watch};
-pub use fault::Fault;
+pub use fault::{Fault, Files};
 pub use keeper::Settings;
 pub use needs::Needs;
 pub use needs::lack::{Lack, Lacks};
@@ -42,19 +45,20 @@ pub use options::{COMMIT_EVERY_BLOCKS, Options};
 
 use crate::Result;
 use crate::batch::Batch;
-use crate::datadir::Datadir;
+use crate::datadir::{Datadir, is_vanished};
 use crate::error::Interrupted;
 use crate::index::Index;
 use crate::index::left_out::exclude;
 use crate::index::meta::Meta;
-use crate::index::scan_state::note_chain_end;
+use crate::index::scan_state::{forget, note_chain_end};
 use crate::memory::plan::Plan;
 use crate::os::kept::refuse_block_file;
 use crate::os::sigbus::catch_sigbus;
 use crate::primitives::position::Height;
 use crate::store::Sharing;
 use ahead::{
-    ask_node, find_chain, follow, lacks, refuse_gap, refuse_lacks, say_what_lacks, tip_of_deep_fork,
+    ask_node, find_chain, follow, lacks, refuse_gap, refuse_gap_below_all, refuse_lacks,
+    say_what_lacks, tip_of_deep_fork,
 };
 use keeper::Keeper;
 use pass::{End, Import};
@@ -84,7 +88,7 @@ pub fn import(options: &Options, watch: &mut Watch<'_>) -> Result<Summary> {
     let (mut is_first_pass, mut is_end_asked_for, mut may_restart) = (true, false, false);
     loop {
         summary.clock.enter(Stage::Scan);
-        let found = find_chain(&plan, &index, &datadir, options, watch);
+        let found = find_chain(&plan, &index, &mut datadir, options, watch);
         summary.clock.enter(Stage::Other);
         let fork_too_deep = found.as_ref().err().and_then(tip_of_deep_fork);
         let chain = match (found, fork_too_deep) {
@@ -105,8 +109,15 @@ pub fn import(options: &Options, watch: &mut Watch<'_>) -> Result<Summary> {
             is_end_asked_for || refuse_gap(&index, &chain.end, &datadir, options.until)?;
         let by_hand = is_first_pass.then_some(&options.invalid[..]);
         say_what_lacks(&index, &chain, by_hand, &mut summary, watch)?;
-        if std::mem::take(&mut is_first_pass) {
-            refuse_lacks(options, lacks(options, &index, &datadir, &chain)?, watch)?;
+        if is_first_pass {
+            match lacks(options, &index, &datadir, &chain) {
+                Err(error) if is_vanished(&error) => {
+                    datadir = Datadir::open(&options.source)?;
+                    continue;
+                }
+                lacks => refuse_lacks(options, lacks?, watch)?,
+            }
+            is_first_pass = false;
         }
         follow(&mut index, &datadir, &chain, watch)?;
         exclude(index.store(), &options.invalid)?;
@@ -136,6 +147,7 @@ pub fn import(options: &Options, watch: &mut Watch<'_>) -> Result<Summary> {
         let was_long = index.next_height().0 - first.0 >= BULK_BLOCKS_MIN;
         match end {
             End::Again => may_restart = was_empty,
+            End::Vanished => index.store().volatile(forget)?,
             End::Done if was_long && options.until.is_none() => {}
             end => return conclude(summary, end, index, &datadir, &chain, watch),
         }
@@ -189,5 +201,6 @@ fn open_index(options: &Options, datadir: &Datadir, watch: &mut Watch<'_>) -> Re
     }
     let rights = Lack::of_rights(&options.index).into_iter().collect();
     refuse_lacks(options, rights, watch)?;
+    refuse_gap_below_all(!options.index.exists(), datadir)?;
     Index::open_or_create(&options.index, Meta::fresh(datadir))
 }

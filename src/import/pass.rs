@@ -13,7 +13,7 @@ use super::{Fault, Options, is_bulk};
 use crate::Result;
 use crate::batch::clock::Stage;
 use crate::batch::{BadBlock, Batch, Failure};
-use crate::datadir::{self, BlockReader, Datadir, copies_of};
+use crate::datadir::{self, BlockReader, Datadir, copies_of, is_vanished};
 use crate::index::Index;
 use crate::index::left_out::{LeftOut, leave_out};
 use crate::index::scan_state::write_places;
@@ -38,6 +38,8 @@ pub(super) enum End {
     Again,
     /// At a block, the newest, that a node has not written whole yet.
     NotWhole(Place),
+    /// At a block whose file the node has deleted since it was found; all below is committed, if it can be.
+    Vanished,
 }
 
 /// A pass, with all that it works on.
@@ -56,6 +58,13 @@ pub(super) struct Import<'a, 'e> {
 impl Import<'_, '_> {
     /// Imports, from the index's tip to the last block wanted, and merges as it goes.
     pub(super) fn run(&mut self) -> Result<End> {
+        match self.import() {
+            Err(error) if is_vanished(&error) => Ok(End::Vanished),
+            end => end,
+        }
+    }
+
+    fn import(&mut self) -> Result<End> {
         let end = self.chain.end(self.options.until);
         let mut next = self.index.next_height();
         self.merge_unfinished()?;
@@ -76,7 +85,13 @@ impl Import<'_, '_> {
         while next <= end {
             self.batch.clock.enter(Stage::Read);
             let place = places.get(self.index, next)?;
-            let bytes = reader.read(place)?;
+            let bytes = match reader.read(place) {
+                Err(error) if is_vanished(&error) => {
+                    let again = self.commit(&mut reader, settled)?;
+                    return Ok(again.unwrap_or(End::Vanished));
+                }
+                read => read?,
+            };
             match self.batch.add(self.index, bytes, place) {
                 Ok(()) => {}
                 Err(Failure::Rule(bad)) => {

@@ -16,10 +16,12 @@
 //! | 136 | 8 | outputs through this block |
 //! | 144 | 8 | coins after this block |
 //!
-//! Rows of `blocks` and `offsets` are sealed (`sealed.rs`) with their height.
+//! Rows of `blocks`, `offsets` and `coinbases` are sealed (`sealed.rs`) with their height.
 //!
 //! `offsets`, height → for every 16th transaction but the first, two LEB128 numbers: bytes, and
-//! outputs, since the one before. `hashes`: hash (32 bytes) → height. `positions`: height → file
+//! outputs, since the one before. `coinbases`, height → outputs of the coinbase (u32): what the next hundred
+//! blocks may not spend, told without the block file. An index of an earlier version has some rows of it, or
+//! none. `hashes`: hash (32 bytes) → height. `positions`: height → file
 //! (u32), offset of the block's first byte (u64), bytes (u32).
 
 use crate::primitives::header::HEADER_BYTES;
@@ -35,6 +37,8 @@ const OFFSET_EVERY_TXS: usize = 16;
 pub const BLOCKS: TableDefinition<'static, u32, &[u8]> = TableDefinition::new("blocks");
 /// Height → [`TxMarks`].
 pub const OFFSETS: TableDefinition<'static, u32, &[u8]> = TableDefinition::new("offsets");
+/// Height → outputs of the coinbase.
+pub const COINBASES: TableDefinition<'static, u32, &[u8]> = TableDefinition::new("coinbases");
 /// Block hash → height.
 pub const HASHES: TableDefinition<'static, &[u8; 32], u32> = TableDefinition::new("hashes");
 /// Height → [`Place`].

@@ -3,7 +3,9 @@
 //! Invariant: nothing above the tip is ever handed out.
 
 use super::Index;
-use super::blocks::{BLOCKS, BlockRow, HASHES, Mark, OFFSETS, PLACES, decode_place, marks_around};
+use super::blocks::{
+    BLOCKS, BlockRow, COINBASES, HASHES, Mark, OFFSETS, PLACES, decode_place, marks_around,
+};
 use crate::primitives::compact_size;
 use crate::primitives::consensus::BLOCK_TXS_MAX;
 use crate::primitives::header::HEADER_BYTES;
@@ -76,6 +78,23 @@ impl<'i> Snapshot<'i> {
             .ok_or_else(missing)
     }
 
+    /// Outputs of the coinbase of the block at `height`; `None` if an earlier version imported it.
+    ///
+    /// # Errors
+    /// [`crate::store::Fault::DamagedIndex`], [`crate::store::Fault::Store`].
+    pub fn coinbase_outputs(&self, height: Height) -> Result<Option<u32>> {
+        let Some(table) = self.transaction.find_table(COINBASES)? else {
+            return Ok(None);
+        };
+        let Some(stored) = table.get(height.0)? else {
+            return Ok(None);
+        };
+        let row = sealed::open(height.0.into(), stored.value());
+        let row: Option<[u8; 4]> = row.and_then(|row| row.try_into().ok());
+        let unreadable = || self.unreadable("a coinbase's row cannot be read");
+        row.map(u32::from_le_bytes).map(Some).ok_or_else(unreadable)
+    }
+
     /// Where the block at `height` is.
     ///
     /// # Errors
@@ -108,16 +127,23 @@ impl<'i> Snapshot<'i> {
     /// # Errors
     /// [`crate::store::Fault::Store`], [`crate::store::Fault::DamagedIndex`].
     pub fn height_of(&self, hash: &Hash32) -> Result<Option<Height>> {
-        let Some((tip, _)) = self.index.tip() else {
-            return Ok(None);
-        };
+        match (self.height_in_table(hash)?, self.index.tip()) {
+            (None, Some((tip, _))) => self.search(hash, tip),
+            (height, _) => Ok(height),
+        }
+    }
+
+    /// The same, if the table of hashes has it: for those who ask of blocks that may be in no chain.
+    ///
+    /// # Errors
+    /// [`crate::store::Fault::Store`], [`crate::store::Fault::DamagedIndex`].
+    pub fn height_in_table(&self, hash: &Hash32) -> Result<Option<Height>> {
+        let tip = self.index.tip().map(|(tip, _)| tip);
         let stored = self.transaction.get(HASHES, hash)?;
-        let height = stored
-            .map(|height| Height(height.value()))
-            .filter(|height| *height <= tip);
-        match height {
+        let height = stored.map(|height| Height(height.value()));
+        match height.filter(|height| Some(*height) <= tip) {
             Some(height) => Ok((self.block(height)?.hash == *hash).then_some(height)),
-            None => self.search(hash, tip),
+            None => Ok(None),
         }
     }
 

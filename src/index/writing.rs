@@ -4,7 +4,7 @@
 //! change together, in one durable transaction.
 
 use super::Index;
-use super::blocks::{BLOCKS, BlockRow, HASHES, OFFSETS, PLACES, encode_place};
+use super::blocks::{BLOCKS, BlockRow, COINBASES, HASHES, OFFSETS, PLACES, encode_place};
 use super::meta::Meta;
 use crate::Result;
 use crate::primitives::position::{Height, Place};
@@ -22,6 +22,8 @@ pub(crate) struct NewBlock<'a> {
     pub marks: &'a [u8],
     /// Where its bytes are.
     pub place: Place,
+    /// Outputs of its coinbase.
+    pub coinbase_outputs: u32,
 }
 
 impl Index {
@@ -36,12 +38,15 @@ impl Index {
             let mut offsets = transaction.open_table(OFFSETS)?;
             let mut hashes = transaction.open_table(HASHES)?;
             let mut places = transaction.open_table(PLACES)?;
+            let mut coinbases = transaction.open_table(COINBASES)?;
             for block in new {
                 let height = block.height.0;
                 blocks.insert(height, &block.row.seal(height)[..])?;
                 offsets.insert(height, &sealed::seal(height.into(), block.marks)[..])?;
                 hashes.insert(&block.row.hash, height)?;
                 places.insert(height, &encode_place(&block.place)[..])?;
+                let outputs = block.coinbase_outputs.to_le_bytes();
+                coinbases.insert(height, &sealed::seal(height.into(), &outputs)[..])?;
             }
             Ok(())
         })

@@ -61,7 +61,7 @@ pub fn rebuild(
 ) -> Result<Rebuilt> {
     let index = behind_links(&options.index);
     refuse_used(&index)?;
-    let (datadir, _) = Datadir::open_with_gaps(&options.source)?;
+    let datadir = Datadir::open(&options.source)?;
     refuse_block_file(datadir.blocks_dir(), &index)?;
     let options = import::Options {
         index: new_path(&index),

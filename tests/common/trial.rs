@@ -78,7 +78,8 @@ impl Trial {
         Trial::begin(folder, copy)
     }
 
-    fn begin(folder: TempDir, datadir: Datadir) -> Trial {
+    /// A datadir, in this folder or elsewhere, and an index to be made in it.
+    pub fn begin(folder: TempDir, datadir: Datadir) -> Trial {
         let options = options(&datadir.path, folder.path().join("index.redb"));
         Trial {
             folder,
