@@ -99,6 +99,11 @@ pub(super) fn describe(notice: &Notice) -> String {
         Notice::Behind { best, tip } => format!(
             "the block files end at height {best}, the index is at {tip} of the same chain: nothing changed"
         ),
+        Notice::NearEdge { next, lowest, best } => format!(
+            "warning: block {next} is next, of {best}, and the node, which prunes, has none below {lowest}: it may \
+             delete blocks before they are imported; a larger prune= keeps them longer, and `bitcoin-cli \
+             setnetworkactive false` holds the node until this import has caught up",
+        ),
         Notice::Restarted { tip } => format!(
             "the chain up to height {tip} leads to an invalid block, and another leaves it far below: all of this import is begun anew"
         ),

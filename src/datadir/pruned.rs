@@ -5,7 +5,6 @@
 
 use super::claimed::claimed_height;
 use super::conf::Conf;
-use super::files::list;
 use super::{BlockFile, Datadir, Fault, HeaderTree, Location, Source};
 use crate::os::io_kind;
 use crate::primitives::network::NetworkName;
@@ -100,14 +99,6 @@ impl Datadir {
         self.files.retain(|file| !vanished.contains(&file.number));
         self
     }
-
-    /// The lowest number of a block file that is there now.
-    ///
-    /// # Errors
-    /// As of [`Datadir::open`].
-    pub(crate) fn lowest_file_now(&self) -> Result<u32> {
-        Ok(list(&self.blocks_dir)?[0].number)
-    }
 }
 
 /// Bytes of block and undo files that `bitcoin.conf` says the node may keep; `None` if it says nothing of
@@ -150,6 +141,7 @@ pub(super) fn unless_vanished<T>(read: Result<T>) -> Result<Option<T>> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::files::list;
     use super::super::testing::{folder_with, regtest_source};
     use super::super::{Location, block_file_path};
     use super::*;

@@ -87,6 +87,15 @@ pub enum Notice {
         /// Tip of the index.
         tip: Height,
     },
+    /// The node may soon delete blocks that are not imported yet.
+    NearEdge {
+        /// The next block to import.
+        next: Height,
+        /// The lowest block from which on the node still has all.
+        lowest: Height,
+        /// Last block of the files.
+        best: Height,
+    },
     /// Blocks of the index were found at other places, which were noted anew.
     Moved,
     /// A block breaks the rules; it and what follows it is left out.

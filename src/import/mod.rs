@@ -12,6 +12,7 @@
 //! | `needs/` | disk, memory and time of an import, and whether they are there |
 //! | `pass.rs` | one pass: blocks, commits, bad blocks |
 //! | `beacon.rs` | what those are told who want the index meanwhile |
+//! | `edge.rs` | how near the blocks are that a node deletes |
 //! | `merging.rs` | which runs merge when |
 //! | `keeper.rs`, `events.rs` | the ledger's records; what is told meanwhile and at the end |
 //! | `fault.rs` | what can go wrong |
@@ -21,6 +22,7 @@ mod beacon;
 pub(crate) mod chain;
 #[cfg(test)]
 mod damaged;
+mod edge;
 pub(crate) mod events;
 mod fault;
 pub(crate) mod fork;
@@ -60,6 +62,7 @@ use ahead::{
     ask_node, find_chain, follow, lacks, refuse_gap, refuse_gap_below_all, refuse_lacks,
     say_what_lacks, tip_of_deep_fork,
 };
+use edge::Edge;
 use keeper::Keeper;
 use pass::{End, Import};
 
@@ -84,6 +87,7 @@ pub fn import(options: &Options, watch: &mut Watch<'_>) -> Result<Summary> {
     let mut index = open_index(options, &datadir, watch)?;
     let mut summary = Summary::new(&plan, &index);
     let mut keeper = Keeper::new(&plan, &options.ledger);
+    let mut edge = Edge::default();
     let was_empty = index.tip().is_none();
     let (mut is_first_pass, mut is_end_asked_for, mut may_restart) = (true, false, false);
     loop {
@@ -137,6 +141,7 @@ pub fn import(options: &Options, watch: &mut Watch<'_>) -> Result<Summary> {
             index: &mut index,
             batch: &mut batch,
             keeper: &mut keeper,
+            edge: &mut edge,
             bad_copies: Vec::new(),
         }
         .run()?;

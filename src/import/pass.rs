@@ -6,6 +6,7 @@
 
 use super::beacon::Beacon;
 use super::chain::Chain;
+use super::edge::Edge;
 use super::events::{Event, Notice, Progress, Watch};
 use super::keeper::Keeper;
 use super::merging::{Phase, finish_unfinished, merge};
@@ -51,6 +52,7 @@ pub(super) struct Import<'a, 'e> {
     pub(super) index: &'a mut Index,
     pub(super) batch: &'a mut Batch,
     pub(super) keeper: &'a mut Keeper,
+    pub(super) edge: &'a mut Edge,
     /// Copies of blocks that were tried and are damaged: none is tried twice.
     pub(super) bad_copies: Vec<Place>,
 }
@@ -85,6 +87,7 @@ impl Import<'_, '_> {
         while next <= end {
             self.batch.clock.enter(Stage::Read);
             let place = places.get(self.index, next)?;
+            self.look_at_edge(next, place)?;
             let bytes = match reader.read(place) {
                 Err(error) if is_vanished(&error) => {
                     let again = self.commit(&mut reader, settled)?;
@@ -128,6 +131,18 @@ impl Import<'_, '_> {
             next = next.next();
         }
         Ok(End::Done)
+    }
+
+    /// Says how near the edge is, before the next block is gone.
+    fn look_at_edge(&mut self, next: Height, place: Place) -> Result<()> {
+        let best = self.chain.best;
+        let near = self
+            .edge
+            .look(self.index, self.datadir, (next, place), best)?;
+        if let Some(near) = near {
+            self.watch.tell(Event::Notice(near));
+        }
+        Ok(())
     }
 
     fn merge(&mut self, phase: Phase) -> Result<()> {

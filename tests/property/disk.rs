@@ -175,6 +175,15 @@ impl Disk {
         format!("remove blk{file:05}.dat")
     }
 
+    /// Takes all files up to this one away, as a node that prunes does; the last stays.
+    pub fn prune(&mut self, file: usize) -> String {
+        let gone = file.min(self.files.len().saturating_sub(2));
+        match self.files.len() {
+            1 => "nothing".to_owned(),
+            _ => (0..=gone).map(|file| self.remove(file) + "; ").collect(),
+        }
+    }
+
     /// Undoes a damage.
     pub fn mend(&mut self, nth: usize) -> String {
         if self.damages.is_empty() {
@@ -192,6 +201,26 @@ impl Disk {
     /// Whether everything is as it was written.
     pub fn is_whole(&self) -> bool {
         self.damages.is_empty()
+    }
+
+    /// Whether a file is missing below another.
+    pub fn is_partial(&self) -> bool {
+        let is_gone = |number: &usize| {
+            let mut damages = self.damages.iter();
+            damages.any(|damage| matches!(damage, Damage::Gone { file } if file == number))
+        };
+        let there = (0..self.files.len()).filter(|number| !is_gone(number));
+        there.last() >= Some(self.files.len() - self.gone_files())
+    }
+
+    fn gone_files(&self) -> usize {
+        let gone = |damage: &&Damage| matches!(damage, Damage::Gone { .. });
+        self.damages.iter().filter(gone).count()
+    }
+
+    /// Whether more is wrong than that files are missing.
+    pub fn is_damaged(&self) -> bool {
+        self.damages.len() > self.gone_files()
     }
 
     /// Whether a record's header is right, and its block is not.

@@ -216,6 +216,61 @@ fn wanted(tree: &Tree, before: Option<Before>, new: &Said) -> Said {
     }
 }
 
+/// Whether the index ends higher than before.
+pub fn has_grown(tree: &Tree, before: Option<Before>, said: &Said) -> bool {
+    let tip = before.map(|before| tree.chain.height(before.tip));
+    matches!(said, Said::Tip { height, .. } if Some(*height) > tip && tip.is_some())
+}
+
+/// What an index has to come to where files are missing that a new one would need: its own blocks count as there.
+/// It may refuse only if blocks above it lack an ancestor, if something is damaged, or if the best chain leaves it
+/// so deep that blocks are missing or settled.
+pub fn judge_pruned(tree: &Tree, disk: &Disk, before: Before, kept: &Said) -> Result<(), String> {
+    let there: HashSet<_> = disk.intact().into_iter().collect();
+    let own = tree.path(before.tip);
+    let known: HashSet<_> = own.iter().chain(&there).copied().collect();
+    let is_connected =
+        |hash: &&BlockHash| tree.path(**hash).iter().all(|block| known.contains(block));
+    let has_orphans = !there.iter().all(|hash| is_connected(&hash));
+    let valid = there.iter().filter(|hash| !tree.bad.contains(*hash));
+    let connected: Vec<_> = valid.filter(is_connected).copied().collect();
+    let best = connected.iter().map(|hash| tree.chain.height(*hash)).max();
+    let tip = tree.chain.height(before.tip);
+    let leads_on = |hash: &&BlockHash| {
+        Some(tree.chain.height(**hash)) == best && tree.path(**hash).contains(&before.tip)
+    };
+    match kept {
+        Said::Refused { kind, words } => {
+            let has_cause = has_orphans || disk.is_damaged() || !tree.bad.is_empty();
+            let is_led_on = best > Some(tip)
+                && connected
+                    .iter()
+                    .all(|hash| Some(tree.chain.height(*hash)) != best || leads_on(&hash));
+            match is_led_on && !has_cause {
+                true => Err(format!(
+                    "the best chain, to {best:?}, goes on above it, but: {kind}: {words}"
+                )),
+                false => Ok(()),
+            }
+        }
+        _ if disk.has_bad_bodies() => Ok(()),
+        Said::Tip { height, hash, .. } => {
+            let is_its_own = *hash == before.tip;
+            let wanted = if best > Some(tip) {
+                best
+            } else {
+                Some(*height)
+            };
+            match is_its_own || connected.contains(hash) {
+                true if Some(*height) == wanted => Ok(()),
+                _ => Err(format!(
+                    "ends at {height} {hash}, the best chain at {best:?}, before at {tip}"
+                )),
+            }
+        }
+    }
+}
+
 /// What the doctor says before an import.
 pub fn diagnose(index: &Options, is_deep: bool) -> Findings {
     let asked = doctor::Options {
@@ -230,8 +285,12 @@ pub fn diagnose(index: &Options, is_deep: bool) -> Findings {
 /// Whether the doctor, asked before the import, foresaw what it said. That a block breaks the rules of
 /// spending no doctor sees.
 pub fn judge_doctor(findings: &Findings, said: &Said) -> Result<(), String> {
-    let state = findings.chain.as_ref().map(|chain| chain.state);
-    let is_complete = state == Some(State::Complete);
+    let chain = findings.chain.as_ref();
+    let state = chain.map(|chain| chain.state);
+    let is_complete = match state {
+        Some(State::Pruned) => chain.is_some_and(|chain| chain.reach.complete),
+        state => state == Some(State::Complete),
+    };
     let agrees = match said {
         Said::Refused { kind, .. } => !findings.works || kind == "InvalidSettledBlock",
         Said::Tip { end, .. } => findings.works && is_complete == (*end == EndState::Complete),

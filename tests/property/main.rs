@@ -112,6 +112,7 @@ fn a_kept_index_comes_to_what_a_new_one_comes_to() {
         seen.being_written,
         seen.reorganised,
         seen.behind,
+        seen.pruned,
     ];
     if seen.steps >= 200 {
         assert!(counts.iter().all(|&count| count > 0), "{seen:?}");

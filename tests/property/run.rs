@@ -28,6 +28,8 @@ pub struct Seen {
     pub reorganised: u32,
     pub behind: u32,
     pub left_out: u32,
+    /// Imports that went on where files were missing.
+    pub pruned: u32,
 }
 
 impl std::ops::AddAssign for Seen {
@@ -40,6 +42,7 @@ impl std::ops::AddAssign for Seen {
         self.reorganised += more.reorganised;
         self.behind += more.behind;
         self.left_out += more.left_out;
+        self.pruned += more.pruned;
     }
 }
 
@@ -123,6 +126,7 @@ impl<'s> Run<'s> {
                 bytes as usize,
             ),
             Step::Remove(file) => disk.remove(file as usize % disk.files()),
+            Step::Prune(file) => disk.prune(file as usize % disk.files()),
             Step::Mend(nth) => disk.mend(nth as usize),
             Step::MendAll => {
                 while !disk.is_whole() {
@@ -154,10 +158,15 @@ impl<'s> Run<'s> {
         let said_new = judge::import_said(&new);
         let said = judge::import_said(&kept);
         self.note(before, &said);
+        let goes_on = self.disk.is_partial() && judge::has_grown(&self.tree, before, &said);
+        self.seen.pruned += u32::from(goes_on);
         self.log
             .push(format!("    new:  {said_new:?}\n    kept: {said:?}"));
         judge::judge_new(&self.tree, &self.disk, &said_new)?;
-        judge::judge_kept(&self.tree, before, &said_new, &said)?;
+        match before.filter(|_| self.disk.is_partial()) {
+            Some(before) => judge::judge_pruned(&self.tree, &self.disk, before, &said)?,
+            None => judge::judge_kept(&self.tree, before, &said_new, &said)?,
+        }
         // What no spend was looked up for, the doctor may take for the chain whose end it judges.
         let has_bad = self
             .disk

@@ -26,6 +26,8 @@ pub enum Step {
     Cut { file: u16, record: u16, bytes: u16 },
     /// A file is gone.
     Remove(u16),
+    /// All files up to one are gone, but for the last.
+    Prune(u16),
     /// One damage is undone.
     Mend(u16),
     /// Every damage is undone.
@@ -74,7 +76,10 @@ fn step() -> impl Strategy<Value = Step> {
             .prop_map(|(rot, at, is_late)| Step::Rot { rot, at, is_late }),
         1 => (any::<u16>(), any::<u16>(), any::<u16>())
             .prop_map(|(file, record, bytes)| Step::Cut { file, record, bytes }),
-        1 => any::<u16>().prop_map(Step::Remove),
+        1 => any::<u16>().prop_map(|file| match file % 3 {
+            0 => Step::Remove(file / 3),
+            _ => Step::Prune(file / 3),
+        }),
         2 => any::<u16>().prop_map(Step::Mend),
         4 => Just(Step::MendAll),
     ]
