@@ -121,6 +121,7 @@ impl Asked<'_> {
         );
         self.ask("doctor", "doctor --datadir gap --index other.redb -q");
         self.oversize(&chain);
+        self.pruned();
         self.unfinished(&chain);
     }
 
@@ -136,6 +137,23 @@ impl Asked<'_> {
         bytes[4..8].copy_from_slice(&4_000_001_u32.to_le_bytes());
         fs::write(datadir.file(0), bytes).unwrap();
         self.ask("doctor", "doctor --datadir oversize --index other.redb -q");
+    }
+
+    /// A hole where the node has deleted a file, above what the index has.
+    fn pruned(&mut self) {
+        let chain = Chain::of_coinbases(60);
+        let layout = Layout {
+            file_bytes_max: 3000,
+            ..Layout::default()
+        };
+        let folder = self.folder.join("pruned");
+        let datadir = write_datadir(&chain, &folder, &chain.best(), layout);
+        let files = "--datadir pruned --index pruned.redb -q";
+        self.ask("import", &format!("import {files} --until 5"));
+        fs::remove_file(datadir.file(datadir.file_count() - 2)).unwrap();
+        self.ask("import", &format!("import {files} --until 6"));
+        self.ask("doctor", &format!("doctor {files}"));
+        self.ask("status", "status --index pruned.redb");
     }
 
     /// Chains that do not end because all of them is there, and blocks that are left out.
