@@ -426,6 +426,65 @@ mod tests {
         assert_eq!((counts.duplicates, counts.headers, counts.tips), (2, 3, 1));
     }
 
+    /// 0-1-2-...-9, of which files have 5, 6, 8 and 9, and the branch 4-11-12(hard).
+    fn with_known(root: Root, known: &[u32], branch: &[(u32, u32, u32)]) -> Vec<(u32, Place)> {
+        let mut arena = arena(40);
+        let mut tree = HeaderTree::new(&mut arena, Root::Genesis(hash(0)));
+        for (n, prev) in [(8, 7), (5, 4), (9, 8), (6, 5)] {
+            put(&mut tree, n, prev, EASY);
+        }
+        for (n, prev, bits) in branch {
+            put(&mut tree, *n, *prev, *bits);
+        }
+        assert!(tree.best().is_none());
+        assert_eq!(
+            tree.orphan_roots().count(),
+            2 + usize::from(!branch.is_empty())
+        );
+        let Root::Anchor { height, hash: root } = root else {
+            unreachable!("the tests hang it from a block");
+        };
+        tree.hang_from(height, root);
+        for n in known {
+            tree.insert_known(&hash(*n), &hash(n - 1), EASY)
+                .expect("room");
+        }
+        tree.best();
+        let headers = 4 + branch.len() as u32;
+        assert_eq!(
+            tree.counts().headers,
+            headers,
+            "what is known is in no file"
+        );
+        chain(&tree)
+    }
+
+    #[test]
+    fn what_is_known_joins_what_the_files_have_and_is_in_no_file() {
+        let root = Root::Anchor {
+            height: Height(4),
+            hash: hash(4),
+        };
+        assert_eq!(with_known(root, &[], &[]), chain_of(&[5, 6], 5));
+        let joined = [chain_of(&[5, 6], 5), chain_of(&[8, 9], 8)].concat();
+        assert_eq!(with_known(root, &[5, 6, 7], &[]), joined);
+        // The branch has more work, and leaves at a block that is known only.
+        let branch = [(11, 4, EASY), (12, 11, HARD)];
+        assert_eq!(
+            with_known(root, &[5, 6, 7], &branch),
+            chain_of(&[11, 12], 5)
+        );
+        let lower = Root::Anchor {
+            height: Height(2),
+            hash: hash(2),
+        };
+        let branch = [(11, 3, EASY), (12, 11, HARD)];
+        assert_eq!(
+            with_known(lower, &[3, 4, 5, 6, 7], &branch),
+            chain_of(&[11, 12], 4)
+        );
+    }
+
     #[test]
     fn a_missing_block_ends_the_chain() {
         let mut arena = arena(20);

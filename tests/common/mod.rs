@@ -13,6 +13,7 @@ pub mod datadir;
 pub mod fixtures;
 pub mod index_file;
 pub mod parts;
+pub mod pruning;
 pub mod random;
 pub mod rng;
 pub mod trial;

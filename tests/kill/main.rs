@@ -100,6 +100,11 @@ fn killed_rollbacks_go_on() {
     kill_again_and_again(&Scene::forked(), 4);
 }
 
+#[test]
+fn killed_imports_go_on_where_files_were_deleted() {
+    kill_again_and_again(&Scene::pruned(), 6);
+}
+
 /// Kills by the clock also fall into the middle of a call.
 #[test]
 fn imports_killed_by_the_clock_end_as_if_undisturbed() {

@@ -12,6 +12,7 @@ use bitcoin::BlockHash;
 use crate::common::answers;
 use crate::common::chain::{Chain, Plan};
 use crate::common::check::check;
+use crate::common::datadir::Layout;
 use crate::common::index_file::{RELATIONS, RUNS_LEFT};
 use crate::common::parts::owner;
 use crate::common::random::Options;
@@ -98,6 +99,10 @@ impl Scene {
 
     /// An index on a chain that is left by another, which is to be followed.
     pub fn forked() -> Scene {
+        Scene::forked_in(Layout::default())
+    }
+
+    fn forked_in(layout: Layout) -> Scene {
         let options = Options {
             blocks: 60,
             txs_max: 6,
@@ -106,6 +111,7 @@ impl Scene {
         };
         let chain = Chain::random(3, options);
         let mut scene = Scene::of(chain, &["--commit-every", "9"]);
+        scene.trial = Trial::with(&scene.chain, scene.chain.made(), layout);
         assert!(
             scene.import().status().unwrap().success(),
             "{}",
@@ -119,6 +125,19 @@ impl Scene {
         scene.trial.append(&scene.chain);
         scene.truth = Truth::of_best(&scene.chain);
         scene.first = Some(first);
+        scene
+    }
+
+    /// As `forked`, with files deleted that the index needs no more.
+    pub fn pruned() -> Scene {
+        let scene = Scene::forked_in(Layout {
+            file_bytes_max: 8000,
+            ..Layout::default()
+        });
+        // A rollback reads the last hundred blocks again.
+        let order = scene.chain.made();
+        let lowest = scene.trial.datadir.prune(&scene.chain, order, 50);
+        assert!(lowest > 0);
         scene
     }
 

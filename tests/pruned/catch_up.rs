@@ -3,7 +3,7 @@
 use blkdex::import::Notice;
 use blkdex::primitives::Height;
 
-use super::{files_of, prune, small_files, straight_chain};
+use super::{small_files, straight_chain};
 use crate::common::chain::Chain;
 use crate::common::datadir::write_datadir;
 use crate::common::trial::{Trial, source};
@@ -36,7 +36,7 @@ fn assert_catches_up(state: State, written: u32, pruned: u32) {
             trial.datadir.append(&chain, &best[written as usize + 1..]);
         }
     }
-    prune(&trial, &chain, &best, pruned);
+    trial.datadir.prune(&chain, &best, pruned);
     if state == State::Moved {
         let path = trial.folder.path().join("elsewhere");
         std::fs::rename(&trial.datadir.path, &path).unwrap();
@@ -76,7 +76,7 @@ fn a_reorganisation_is_followed_from_a_block_whose_file_is_gone() {
         trial.datadir.layout.file_bytes_max = 1 << 20;
         trial.datadir.append(&chain, &new[1..]);
         let gone = match is_stepwise {
-            true => files_of(&chain, &old).len(),
+            true => trial.datadir.tops(&chain, &old).len(),
             false => 3,
         };
         (0..gone).for_each(|number| std::fs::remove_file(trial.datadir.file(number)).unwrap());
@@ -123,7 +123,7 @@ fn blocks_at_the_edge_without_their_parents_are_nobodys_business() {
     let mut trial = Trial::with(&chain, &order[..=early], small_files());
     trial.import().result.unwrap();
     trial.datadir.append(&chain, &order[early + 1..]);
-    let lowest = prune(&trial, &chain, &order, 150);
+    let lowest = trial.datadir.prune(&chain, &order, 150);
     assert!(lowest > 2);
     let path = trial.folder.path().join("elsewhere");
     std::fs::rename(&trial.datadir.path, &path).unwrap();
@@ -168,9 +168,40 @@ fn files_that_end_below_the_index_change_nothing() {
     let path = trial.folder.path().join("another");
     trial.datadir = write_datadir(&chain, &path, &best[..=280], small_files());
     trial.options.source = source(path);
-    prune(&trial, &chain, &best[..=280], 200);
+    trial.datadir.prune(&chain, &best[..=280], 200);
     let outcome = trial.import();
     let (best, tip) = (Height(280), Height(300));
     assert_eq!(outcome.notices, [Notice::Behind { best, tip }]);
     trial.check(&chain);
+}
+
+/// A node deletes undo files with their block files; alone they are deleted by hand, or never copied.
+#[test]
+fn undo_files_that_are_gone_are_missed_by_nobody_but_those_who_compare_them() {
+    let data = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("data");
+    let trial = Trial::of_copy(&data);
+    for entry in std::fs::read_dir(&trial.datadir.blocks).unwrap() {
+        let path = entry.unwrap().path();
+        if path
+            .file_name()
+            .unwrap()
+            .to_string_lossy()
+            .starts_with("rev")
+        {
+            std::fs::remove_file(path).unwrap();
+        }
+    }
+    let summary = trial.import().quietly();
+    assert_eq!(
+        (summary.tip.unwrap().0, summary.tip_connected),
+        (Height(267), None)
+    );
+    let mut verify = super::blkdex("verify", trial.index());
+    let output = verify
+        .args(["--undo", "--quiet", "--json"])
+        .output()
+        .unwrap();
+    let answer: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", super::words(&output));
+    assert_eq!(answer["undo"]["blocks"], 0, "{answer}");
 }

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{blkdex, files_of, prune, small_files, straight_chain};
+use super::{blkdex, small_files, straight_chain};
 use crate::common::trial::Trial;
 
 fn doctor(trial: &Trial, is_deep: bool) -> (Option<i32>, Value) {
@@ -22,8 +22,8 @@ fn a_pruned_datadir_is_well_for_an_index_that_goes_on_in_it_and_for_no_other() {
     let mut trial = Trial::with(&chain, &best[..=250], small_files());
     trial.import().quietly();
     trial.datadir.append(&chain, &best[251..]);
-    let lowest = prune(&trial, &chain, &best, 200);
-    let first = files_of(&chain, &best)[lowest - 1] + 1;
+    let lowest = trial.datadir.prune(&chain, &best, 200);
+    let first = trial.datadir.tops(&chain, &best)[lowest - 1] + 1;
     let (code, report) = doctor(&trial, true);
     assert_eq!(
         (code, &report["works"]),
@@ -43,7 +43,7 @@ fn a_pruned_datadir_is_well_for_an_index_that_goes_on_in_it_and_for_no_other() {
     assert_eq!(report["deep"]["blocks"], 340 - first + 1);
     assert_eq!(report["problems"], Value::Array(Vec::new()));
 
-    prune(&trial, &chain, &best, 300);
+    trial.datadir.prune(&chain, &best, 300);
     let (code, report) = doctor(&trial, false);
     assert_eq!(code, Some(1));
     assert_eq!(report["chain"]["gone"]["first"], 251);

@@ -2,7 +2,7 @@
 
 use blkdex::import::Notice;
 
-use super::{files_of, import, prune, small_files, words};
+use super::{import, small_files, words};
 use crate::common::chain::Chain;
 use crate::common::trial::Trial;
 
@@ -20,15 +20,16 @@ fn trial(chain: &Chain, tip: usize, pruned: u32) -> Trial {
     let mut trial = Trial::with(chain, &best[..=tip], small_files());
     trial.import().quietly();
     trial.datadir.append(chain, &best[tip + 1..]);
-    prune(&trial, chain, &best, pruned);
+    trial.datadir.prune(chain, &best, pruned);
     trial
 }
 
 #[test]
 fn both_heights_are_said_once_where_the_next_block_may_be_deleted_soon() {
     let chain = Chain::of_coinbases(700);
-    let tops = files_of(&chain, &chain.best());
-    let outcome = trial(&chain, 200, 190).import();
+    let behind = trial(&chain, 200, 190);
+    let tops = behind.datadir.tops(&chain, &chain.best());
+    let outcome = behind.import();
     let lowest = *tops.iter().rfind(|top| **top <= 190).unwrap() + 1;
     assert_eq!(near(&outcome.notices), [(201, lowest, 700)]);
     assert_eq!(outcome.notices.len(), 1);

@@ -4,7 +4,7 @@ use blkdex::datadir::{self, Gone};
 use blkdex::import::{self, Files};
 use blkdex::primitives::Height;
 
-use super::{blkdex, files_of, import, prune, small_files, straight_chain, words};
+use super::{blkdex, import, small_files, straight_chain, words};
 use crate::common::chain::Chain;
 use crate::common::check::check;
 use crate::common::trial::Trial;
@@ -28,8 +28,8 @@ fn heights_between_the_tip_and_the_first_file_are_named_and_had_from_another_nod
     trial.import().quietly();
     let whole = Trial::with(&chain, &best, small_files());
     trial.datadir.append(&chain, &best[181..]);
-    let lowest = prune(&trial, &chain, &best, 250);
-    let first_left = files_of(&chain, &best)[lowest - 1] + 1;
+    let lowest = trial.datadir.prune(&chain, &best, 250);
+    let first_left = trial.datadir.tops(&chain, &best)[lowest - 1] + 1;
     for _ in 0..2 {
         let error = trial.import().result.unwrap_err();
         let Some(datadir::Fault::BlocksGone { gone, until, .. }) = error.fault() else {
@@ -57,8 +57,8 @@ fn a_hole_above_the_tip_is_named_and_what_is_below_it_can_be_had() {
     let mut trial = Trial::with(&chain, &best[..=180], small_files());
     trial.import().quietly();
     trial.datadir.append(&chain, &best[181..]);
-    prune(&trial, &chain, &best, 120);
-    let tops = files_of(&chain, &best);
+    trial.datadir.prune(&chain, &best, 120);
+    let tops = trial.datadir.tops(&chain, &best);
     let hole = tops.iter().position(|top| *top > 230).unwrap();
     std::fs::remove_file(trial.datadir.file(hole)).unwrap();
     let (first, last) = (tops[hole - 1] + 1, tops[hole]);
@@ -94,12 +94,12 @@ fn a_reorganisation_that_would_lose_blocks_is_refused_before_any_is_lost() {
     trial.datadir.append(&chain, &new);
     let order = [&old[..], &new].concat();
     // Of the batch of blocks 201 to 300 some below the fork are gone.
-    let lowest = prune(&trial, &chain, &order, 240);
+    let lowest = trial.datadir.prune(&chain, &order, 240);
     let error = trial.import().result.unwrap_err();
     let Some(datadir::Fault::BlocksGone { gone, .. }) = error.fault() else {
         panic!("{error}");
     };
-    let last = files_of(&chain, &order)[lowest - 1];
+    let last = trial.datadir.tops(&chain, &order)[lowest - 1];
     assert_eq!((gone.first, gone.last), (Height(201), Some(Height(last))));
     check(trial.index(), &before);
 }
@@ -114,7 +114,7 @@ fn a_deeper_fork_is_refused_and_no_command_is_named_that_cannot_work() {
     chain.mine_empty(old[150], 151);
     let new = chain.best()[151..].to_vec();
     trial.datadir.append(&chain, &new);
-    prune(&trial, &chain, &[&old[..], &new].concat(), 120);
+    trial.datadir.prune(&chain, &[&old[..], &new].concat(), 120);
     let error = trial.import().result.unwrap_err();
     let Some(import::Fault::ForkTooDeep { files, .. }) = error.fault() else {
         panic!("{error}");
@@ -129,8 +129,8 @@ fn a_first_import_names_where_the_files_begin_and_leaves_no_index() {
     let chain = straight_chain(7, 100);
     let best = chain.best();
     let trial = Trial::with(&chain, &best, small_files());
-    let lowest = prune(&trial, &chain, &best, 90);
-    let height = files_of(&chain, &best)[lowest - 1] + 1;
+    let lowest = trial.datadir.prune(&chain, &best, 90);
+    let height = trial.datadir.tops(&chain, &best)[lowest - 1] + 1;
     let said = format!("begins with blk{lowest:05}.dat, whose first block is at height {height}");
     for _ in 0..2 {
         assert_refused(&import(&trial), &[&said, "`blkdex manual import`"]);
@@ -152,7 +152,7 @@ fn a_block_that_is_still_to_come_is_not_gone() {
     let mut late = best[201..].to_vec();
     let waited_for = late.remove(40);
     trial.datadir.append(&chain, &late);
-    prune(&trial, &chain, &best, 150);
+    trial.datadir.prune(&chain, &best, 150);
     let outcome = trial.import();
     assert_eq!(outcome.result.unwrap().tip.unwrap().0, Height(240));
     trial.datadir.append(&chain, &[waited_for]);

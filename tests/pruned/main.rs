@@ -42,35 +42,6 @@ fn straight_chain(seed: u64, blocks: u32) -> Chain {
     Chain::random(seed, options)
 }
 
-/// Deletes files as a node that prunes does: the lowest ones, all in which no block is above `height`. Returns
-/// the lowest that is left.
-fn prune(trial: &Trial, chain: &Chain, order: &[bitcoin::BlockHash], height: u32) -> usize {
-    let files = files_of(chain, order);
-    for (number, top) in files.iter().enumerate() {
-        if *top > height {
-            return number;
-        }
-        let _ = std::fs::remove_file(trial.datadir.file(number));
-    }
-    panic!("nothing is left");
-}
-
-/// The highest block in each file, if blocks were written in this order.
-fn files_of(chain: &Chain, order: &[bitcoin::BlockHash]) -> Vec<u32> {
-    let (mut tops, mut bytes) = (vec![0], 0);
-    for hash in order {
-        let record = 8 + chain.bytes(*hash).len();
-        if bytes > 0 && bytes + record >= FILE_BYTES {
-            tops.push(0);
-            bytes = 0;
-        }
-        bytes += record;
-        let top = tops.last_mut().unwrap();
-        *top = chain.height(*hash).max(*top);
-    }
-    tops
-}
-
 /// The program, on an index.
 fn blkdex(command: &str, index: &Path) -> Command {
     let mut program = Command::new(env!("CARGO_BIN_EXE_blkdex"));
