@@ -116,13 +116,23 @@ pub(super) fn refuse_gap(
     }
 }
 
-/// What the blocks ahead need and is not there.
-pub(super) fn lacks(
+/// Ends an import that lacks something, unless it was told to go on. `false`: a block file has vanished; all has
+/// to be looked at again.
+pub(super) fn look_ahead(
     options: &Options,
     index: &Index,
     datadir: &Datadir,
     chain: &Chain,
-) -> Result<Vec<Lack>> {
+    watch: &mut Watch<'_>,
+) -> Result<bool> {
+    match lacks(options, index, datadir, chain) {
+        Err(error) if is_vanished(&error) => Ok(false),
+        lacks => refuse_lacks(options, lacks?, watch).map(|()| true),
+    }
+}
+
+/// What the blocks ahead need and is not there.
+fn lacks(options: &Options, index: &Index, datadir: &Datadir, chain: &Chain) -> Result<Vec<Lack>> {
     let end = chain.end(options.until);
     let first = chain.fork.map_or(Height(0), Height::next);
     if first > end {

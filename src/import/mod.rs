@@ -47,7 +47,7 @@ pub use options::{COMMIT_EVERY_BLOCKS, Options};
 
 use crate::Result;
 use crate::batch::Batch;
-use crate::datadir::{Datadir, is_vanished};
+use crate::datadir::Datadir;
 use crate::error::Interrupted;
 use crate::index::Index;
 use crate::index::left_out::exclude;
@@ -59,7 +59,7 @@ use crate::os::sigbus::catch_sigbus;
 use crate::primitives::position::Height;
 use crate::store::Sharing;
 use ahead::{
-    ask_node, find_chain, follow, lacks, refuse_gap, refuse_gap_below_all, refuse_lacks,
+    ask_node, find_chain, follow, look_ahead, refuse_gap, refuse_gap_below_all, refuse_lacks,
     say_what_lacks, tip_of_deep_fork,
 };
 use edge::Edge;
@@ -74,6 +74,13 @@ fn is_bulk(next: Height, end: Height) -> bool {
     (end.0 + 1).saturating_sub(next.0) >= BULK_BLOCKS_MIN
 }
 
+fn sharing(next: Height, end: Height) -> Sharing {
+    match is_bulk(next, end) {
+        true => Sharing::Alone,
+        false => Sharing::WithReaders,
+    }
+}
+
 /// Imports what the block files have and the index has not. Who watches hears of everything that happens,
 /// and can end it after a block, with a commit.
 ///
@@ -83,11 +90,9 @@ pub fn import(options: &Options, watch: &mut Watch<'_>) -> Result<Summary> {
     let plan = plan::plan(options.memory_bytes, options.table_bytes)?;
     watch.tell(Event::Plan(&plan));
     catch_sigbus();
-    let mut datadir = Datadir::open(&options.source)?;
-    let mut index = open_index(options, &datadir, watch)?;
+    let (mut datadir, mut index) = open(options, watch)?;
     let mut summary = Summary::new(&plan, &index);
-    let mut keeper = Keeper::new(&plan, &options.ledger);
-    let mut edge = Edge::default();
+    let (mut keeper, mut edge) = (Keeper::new(&plan, &options.ledger), Edge::default());
     let was_empty = index.tip().is_none();
     let (mut is_first_pass, mut is_end_asked_for, mut may_restart) = (true, false, false);
     loop {
@@ -113,24 +118,15 @@ pub fn import(options: &Options, watch: &mut Watch<'_>) -> Result<Summary> {
             is_end_asked_for || refuse_gap(&index, &chain.end, &datadir, options.until)?;
         let by_hand = is_first_pass.then_some(&options.invalid[..]);
         say_what_lacks(&index, &chain, by_hand, &mut summary, watch)?;
-        if is_first_pass {
-            match lacks(options, &index, &datadir, &chain) {
-                Err(error) if is_vanished(&error) => {
-                    datadir = Datadir::open(&options.source)?;
-                    continue;
-                }
-                lacks => refuse_lacks(options, lacks?, watch)?,
-            }
-            is_first_pass = false;
+        if is_first_pass && !look_ahead(options, &index, &datadir, &chain, watch)? {
+            datadir = Datadir::open(&options.source)?;
+            continue;
         }
+        is_first_pass = false;
         follow(&mut index, &datadir, &chain, watch)?;
         exclude(index.store(), &options.invalid)?;
         let first = index.next_height();
-        let is_bulk = is_bulk(first, chain.end(options.until));
-        index = index.share(match is_bulk {
-            true => Sharing::Alone,
-            false => Sharing::WithReaders,
-        })?;
+        index = index.share(sharing(first, chain.end(options.until)))?;
         let mut batch = new_batch(options, &index, &plan, &datadir)?;
         batch.clock = std::mem::take(&mut summary.clock);
         let end = Import {
@@ -196,8 +192,9 @@ fn new_batch(options: &Options, index: &Index, plan: &Plan, datadir: &Datadir) -
     )
 }
 
-/// Opens the index, or makes it.
-fn open_index(options: &Options, datadir: &Datadir, watch: &mut Watch<'_>) -> Result<Index> {
+/// Opens the block files, and the index, or makes it.
+fn open(options: &Options, watch: &mut Watch<'_>) -> Result<(Datadir, Index)> {
+    let datadir = Datadir::open(&options.source)?;
     refuse_block_file(datadir.blocks_dir(), &options.index)?;
     let network = datadir.network();
     if options.invalid.contains(&network.genesis_hash) {
@@ -206,6 +203,7 @@ fn open_index(options: &Options, datadir: &Datadir, watch: &mut Watch<'_>) -> Re
     }
     let rights = Lack::of_rights(&options.index).into_iter().collect();
     refuse_lacks(options, rights, watch)?;
-    refuse_gap_below_all(!options.index.exists(), datadir)?;
-    Index::open_or_create(&options.index, Meta::fresh(datadir))
+    refuse_gap_below_all(!options.index.exists(), &datadir)?;
+    let index = Index::open_or_create(&options.index, Meta::fresh(&datadir))?;
+    Ok((datadir, index))
 }

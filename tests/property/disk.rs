@@ -210,7 +210,7 @@ impl Disk {
             damages.any(|damage| matches!(damage, Damage::Gone { file } if file == number))
         };
         let there = (0..self.files.len()).filter(|number| !is_gone(number));
-        there.last() >= Some(self.files.len() - self.gone_files())
+        there.max() >= Some(self.files.len() - self.gone_files())
     }
 
     fn gone_files(&self) -> usize {
