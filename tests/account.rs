@@ -148,6 +148,8 @@ impl Scene {
     ) {
         let _ = std::fs::remove_file(self.index());
         let options = Options {
+            // With a large table and with a small one, with much memory and with little.
+            keeps_txids: (megabytes == 64) == table_bytes.is_none(),
             memory_bytes: megabytes * MIB,
             table_bytes,
             commit_every: 5,

@@ -34,8 +34,11 @@ fn every_script_has_the_sums_that_core_gives() {
         }
         assert_eq!(balance.balance_sat, balance.received_sat - balance.sent_sat);
         assert_eq!(balance.unspent, balance.outputs - balance.spends);
-        assert_eq!(view.utxos(&script).unwrap().total_sat, balance.balance_sat);
-        let history = view.history(&script).unwrap();
+        assert_eq!(
+            view.utxos(&script, true).unwrap().total_sat,
+            balance.balance_sat
+        );
+        let history = view.history(&script, true).unwrap();
         assert_eq!(
             history.events.len() as u64,
             balance.outputs + balance.spends
@@ -58,10 +61,12 @@ fn all_full_histories_are_those_of_core() {
     let histories = core["histories"].as_object().unwrap();
     assert_eq!(histories.len(), 40);
     for (hex, said) in histories {
-        let history = view.history(&ScriptBuf::from_hex(hex).unwrap()).unwrap();
+        let history = view
+            .history(&ScriptBuf::from_hex(hex).unwrap(), true)
+            .unwrap();
         let (mut funding, mut spending) = (Vec::new(), Vec::new());
         for event in history.events {
-            let outpoint = event.outpoint.to_string();
+            let outpoint = event.outpoint.unwrap().to_string();
             match event.kind {
                 EventKind::Receive => funding.push(serde_json::json!([
                     outpoint,

@@ -119,7 +119,9 @@ fn a_reader_sees_one_moment_whatever_is_imported_and_reorganised_meanwhile() {
     let told = |view: &mut View<'_>| {
         let status = view.status().unwrap();
         let coins: Vec<_> = (1..=30)
-            .map(|number| serde_json::to_string(&view.utxos(&owner(number)).unwrap()).unwrap())
+            .map(|number| {
+                serde_json::to_string(&view.utxos(&owner(number), false).unwrap()).unwrap()
+            })
             .collect();
         (status.height, status.hash, coins)
     };
@@ -154,7 +156,7 @@ fn a_reader_that_comes_between_a_scan_and_its_rollback_reads_the_old_chain() {
             if matches!(event, Event::Chain(_)) {
                 let index = Index::open(&index).unwrap();
                 let mut view = View::new(&index, None, None).unwrap();
-                let utxos = view.utxos(&owner(30)).unwrap();
+                let utxos = view.utxos(&owner(30), false).unwrap();
                 seen = Some((view.status().unwrap().height, utxos.utxos.len()));
             }
         },

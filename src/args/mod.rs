@@ -140,6 +140,11 @@ pub struct ScriptArgs {
     #[arg(required = true, value_name = "SCRIPT")]
     pub scripts: Vec<String>,
 
+    /// Compare the scripts of all outputs in the block files, however many there are, and also if the index
+    /// keeps txids
+    #[arg(long)]
+    pub check: bool,
+
     /// Height and block files
     #[command(flatten)]
     pub at: AtArgs,
@@ -149,17 +154,13 @@ pub struct ScriptArgs {
 #[derive(clap::Args, Debug)]
 #[command(after_help = "\
 Scripts are found by a keyed fingerprint of 80 bits. Of up to 1,000 outputs the scripts are also
-compared in the block files, if those are there; of more only with --check. Without, an answer is
-wrong by accident about once in 10^14 questions.
+compared in the block files, if those are there and the index keeps no txids; of more only with
+--check. Without, an answer is wrong by accident about once in 10^14 questions.
 More: `blkdex manual questions`")]
 pub struct BalanceArgs {
     /// What all script questions take
     #[command(flatten)]
     pub scripts: ScriptArgs,
-
-    /// Compare the scripts of all outputs in the block files, however many there are
-    #[arg(long)]
-    pub check: bool,
 }
 
 /// `outpoint`.

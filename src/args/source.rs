@@ -56,6 +56,11 @@ pub struct HowArgs {
     #[arg(long, value_name = "HASH", action = ArgAction::Append)]
     pub invalid: Vec<bitcoin::BlockHash>,
 
+    /// Keep all txids in the index, so that questions need no block files: about 36 bytes a transaction. To
+    /// be chosen when the index is made
+    #[arg(long)]
+    pub keep_txids: bool,
+
     /// Check the witness commitments of blocks too
     #[arg(long)]
     pub check_witness: bool,
@@ -127,6 +132,10 @@ pub struct DoctorArgs {
     #[arg(long, value_name = "SIZE", default_value = "auto", value_parser = parse_memory)]
     pub memory: Memory,
 
+    /// The index is to keep all txids
+    #[arg(long)]
+    pub keep_txids: bool,
+
     /// Read, hash and check every block of the best chain
     #[arg(long)]
     pub deep: bool,
@@ -183,6 +192,7 @@ impl HowArgs {
                 .iter()
                 .map(|hash| hash.to_byte_array())
                 .collect(),
+            keeps_txids: self.keep_txids,
             checks_witness: self.check_witness,
             ignores_lacks,
             ledger: self.ledger(),

@@ -7,6 +7,7 @@ use super::bad_block::{BadBlock, Failure};
 use super::changes::Changes;
 use super::clock::Stage;
 use super::digest::BlockCounts;
+use super::kept::Kept;
 use super::{Batch, COIN_CHANGES_MAX};
 use crate::Result;
 use crate::index::blocks::BlockRow;
@@ -33,13 +34,15 @@ impl Batch {
         let before = self.rows.counts();
         let first_txo = self.next_txo;
         let height = self.last.map_or(Height(0), |(height, _)| height.next());
+        let kept = self.kept.as_mut();
         let digested = self
             .digest
-            .digest(bytes, height, first_txo, &mut self.rows.shares());
+            .digest(bytes, height, first_txo, &mut self.rows.shares(), kept);
         let counts = match digested {
             Ok(counts) => counts,
             Err(fault) => {
                 self.rows.truncate(before);
+                self.kept.iter_mut().for_each(Kept::forget_block);
                 return Err(BadBlock::Bytes { first_txo, fault }.into());
             }
         };
@@ -70,6 +73,10 @@ impl Batch {
         }
         if self.deletes.room() < COIN_CHANGES_MAX {
             self.spill_coins(index, self.next_txo)?;
+        }
+        if let Some(kept) = &mut self.kept {
+            self.clock.enter(Stage::Write);
+            kept.make_room(index)?;
         }
         Ok(())
     }

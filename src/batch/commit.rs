@@ -6,6 +6,7 @@ use super::Batch;
 use super::COIN_SPILLS_MAX;
 use super::bad_block::Failure;
 use super::join::Joiner;
+use super::kept::Kept;
 use super::resolve::Resolver;
 use super::spill::{new_run, write_spends};
 use crate::batch::clock::Stage;
@@ -50,7 +51,14 @@ impl Batch {
         for run in &mut self.spills {
             (run.from, run.to) = (self.first, tip);
         }
-        index.commit(tip, settled.min(tip), &self.spills)?;
+        let kept = self.kept.as_mut().map(Kept::all_pages);
+        index.commit(
+            tip,
+            settled.min(tip),
+            &self.spills,
+            kept.unwrap_or_default(),
+        )?;
+        self.kept.iter_mut().for_each(Kept::keep_last_page);
         let is_complete = self.is_complete;
         self.begin(index);
         self.is_complete = is_complete;

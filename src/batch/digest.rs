@@ -7,6 +7,7 @@
 
 use super::COIN_CHANGES_MAX;
 use super::change::Change;
+use super::kept::Kept;
 use super::rows::Shares;
 use crate::index::blocks::TxMarks;
 use crate::memory::part::Part;
@@ -81,23 +82,27 @@ impl Digest {
         self.marks.bytes()
     }
 
-    /// Digests the block at `height`, whose first output is `first_txo`, and appends its rows.
+    /// Digests the block at `height`, whose first output is `first_txo`, and appends its rows; its txids to
+    /// `kept`, if they are kept.
     ///
     /// # Errors
-    /// A [`BlockFault`]; then the caller takes the appended rows back.
+    /// A [`BlockFault`]; then the caller takes back what was appended.
     pub fn digest(
         &mut self,
         bytes: &[u8],
         height: Height,
         first_txo: Txo,
         rows: &mut Shares<'_>,
+        mut kept: Option<&mut Kept>,
     ) -> Result<BlockCounts, BlockFault> {
+        let rows_before = (rows.txids.filled().len(), rows.funding.filled().len());
         let mut counts = BlockCounts::default();
         let mut number = TxNum::of_first(first_txo);
         let mut block = Block::read(bytes)?;
         self.changes.clear();
         self.marks.clear();
         self.hashing.clear();
+        kept.iter_mut().for_each(|kept| kept.begin_block());
         while let Some(tx) = block.next_tx()? {
             let txid = tx.txid();
             self.txids[counts.txs as usize] = txid;
@@ -117,6 +122,8 @@ impl Digest {
             for (vout, output) in (0u32..).zip(tx.outputs()) {
                 let txo = number.output(vout);
                 if !makes_coin(height, output.script) {
+                    let kept = kept.iter_mut().filter(|_| output.amount_sat > 0);
+                    kept.for_each(|kept| kept.add_never(txo, output.amount_sat));
                     continue;
                 }
                 outpoint[32..].copy_from_slice(&vout.to_le_bytes());
@@ -133,6 +140,12 @@ impl Digest {
         }
         self.hashing
             .finish(&mut self.changes, rows.funding.filled());
+        if let Some(kept) = kept {
+            let txids = &self.txids[..counts.txs as usize];
+            let txs = &rows.txids.filled()[rows_before.0..];
+            let funding = &rows.funding.filled()[rows_before.1..];
+            kept.add(txs, txids, funding, number.first_output());
+        }
         self.txids.note_used(counts.txs as usize);
         check_merkle_root(&mut self.txids[..counts.txs as usize], block.header)?;
         if let Some(from) = self.witnesses_from {

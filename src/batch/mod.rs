@@ -17,6 +17,7 @@
 //! | `coinbases.rs` | outputs of coinbases that may not be spent yet |
 //! | `changes.rs` | all changes: coins into and out of the table |
 //! | `rows.rs` | the rows that wait |
+//! | `kept.rs` | txids that the index keeps |
 //! | `spill.rs` | a full buffer becomes a run |
 //! | `commit.rs` | all of it becomes real |
 //! | `pending.rs` | spends that missed the table |
@@ -35,6 +36,7 @@ pub(crate) mod coinbases;
 mod commit;
 pub(crate) mod digest;
 mod join;
+pub(crate) mod kept;
 mod pairs;
 pub(crate) mod pending;
 pub(crate) mod resolve;
@@ -63,6 +65,7 @@ use crate::runs::write::Staging;
 pub use bad_block::{BadBlock, Failure};
 use coinbases::Coinbases;
 use digest::Digest;
+use kept::Kept;
 use pairs::Pairs;
 use pending::Pending;
 use rows::RowBuffers;
@@ -114,6 +117,8 @@ pub struct Batch {
     first: Height,
     last: Option<(Height, BlockRow)>,
     waiting: Waiting,
+    /// If the index keeps txids.
+    kept: Option<Kept>,
     spills: Vec<Run>,
     table_counts: TableCounts,
     /// Where the time went.
@@ -163,6 +168,7 @@ impl Batch {
             first: Height(0),
             last: None,
             waiting: Waiting::new()?,
+            kept: index.keeps_txids().then(|| Kept::new(index)).transpose()?,
             spills: Vec::with_capacity(2 * SPILLS_MAX),
             table_counts: TableCounts::default(),
             clock: Clock::default(),
@@ -251,6 +257,9 @@ impl Batch {
         self.pending.note_in_use();
         self.deletes.note_in_use();
         self.waiting.note_in_use();
+        if let Some(kept) = &mut self.kept {
+            kept.note_in_use();
+        }
     }
 
     /// Notes that a merge held so many rows in the buffer.

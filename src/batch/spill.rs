@@ -197,6 +197,7 @@ pub(super) mod tests {
             network: "regtest".to_owned(),
             magic: [0; 4],
             fingerprint_key: [7; 16],
+            keeps_txids: false,
             blocks_dir: folder.to_owned(),
             tip: None,
             settled: None,

@@ -32,6 +32,7 @@ pub fn run(
         source,
         index: index.to_owned(),
         memory_bytes: args.memory.bytes(),
+        keeps_txids: args.keep_txids,
         deep: args.deep,
         checks_witness: args.check_witness,
     };
@@ -75,7 +76,12 @@ fn show(findings: &Findings, out: &mut impl Write) -> io::Result<()> {
             None if index.exists => "without blocks".into(),
             None => "not there yet".into(),
         };
-        fields.push(("index", format!("{}, {state}", index.path.display())));
+        let kept = if index.keeps_txids {
+            ", keeps txids"
+        } else {
+            ""
+        };
+        fields.push(("index", format!("{}, {state}{kept}", index.path.display())));
     }
     findings
         .needs

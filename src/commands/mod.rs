@@ -32,6 +32,7 @@ use blkdex::query::{View, expect_indexed, script};
 use people::Show;
 use std::io::{self, ErrorKind, Write};
 use std::process::ExitCode;
+use streams::say;
 use waiting::Waiting;
 
 /// Runs the command, as often as the call wants to wait for the index.
@@ -64,11 +65,15 @@ fn run_once(args: &Args, out: &mut impl Write) -> Result<ExitCode> {
         Command::Status(at) => ask(at).one(out, |view| view.status()),
         Command::Balance(balance) => {
             ask(&balance.scripts.at).each(out, &balance.scripts, |view, script| {
-                view.balance(script, balance.check)
+                view.balance(script, balance.scripts.check)
             })
         }
-        Command::Utxos(scripts) => ask(&scripts.at).each(out, scripts, |v, s| v.utxos(s)),
-        Command::History(scripts) => ask(&scripts.at).each(out, scripts, |v, s| v.history(s)),
+        Command::Utxos(scripts) => {
+            ask(&scripts.at).each(out, scripts, |v, s| v.utxos(s, scripts.check))
+        }
+        Command::History(scripts) => {
+            ask(&scripts.at).each(out, scripts, |v, s| v.history(s, scripts.check))
+        }
         Command::Outpoint(a) => ask(&a.at).one(out, |view| view.outpoint(a.outpoint)),
         Command::Tx(a) => ask(&a.at).one(out, |view| view.tx(a.txid)),
         Command::Block(a) => ask(&a.at).one(out, |view| view.block(a.block)),
@@ -83,6 +88,19 @@ fn after(code: ExitCode, told: io::Result<()>) -> Result<ExitCode> {
         }
         _ => Ok(code),
     }
+}
+
+/// Says it where blocks are gone that would have said more.
+fn say_what_is_missing(view: &View<'_>) {
+    let Some(gone) = view.gone() else { return };
+    let missing = match view.keeps_txids() {
+        true => "script and input are unknown",
+        false => {
+            "txid, outpoint and input are unknown \
+             (--datadir DIR says where block files are; an index made with --keep-txids needs none)"
+        }
+    };
+    say(&format!("blkdex: {gone}; {missing}"));
 }
 
 /// A question to the index.
@@ -102,6 +120,7 @@ impl Ask<'_> {
         place::say_of_index(self.at, &index);
         let mut view = View::new(&index, self.at.at, self.at.location())?;
         self.print(out, &question(&mut view)?)?;
+        say_what_is_missing(&view);
         Ok(ExitCode::SUCCESS)
     }
 
@@ -130,6 +149,7 @@ impl Ask<'_> {
             }
             self.print(out, &question(&mut view, script)?)?;
         }
+        say_what_is_missing(&view);
         Ok(ExitCode::SUCCESS)
     }
 

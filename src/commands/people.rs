@@ -4,7 +4,10 @@
 
 use super::columns::Align::{Left, Right};
 use super::columns::{print, print_fields};
-use super::words::{address_word, coinbase_word, date, grouped, name, script_words, spent_words};
+use super::words::{
+    UNKNOWN, address_word, coinbase_word, date, grouped, input_words, known, name, script_words,
+    spent_words,
+};
 use bitcoin::{Address, ScriptBuf};
 use blkdex::primitives::{Height, bitcoins, signed_bitcoins};
 use blkdex::query::{
@@ -38,6 +41,14 @@ impl Show for Status {
             ("settled", settled),
             ("index", format!("{} bytes", grouped(self.index_bytes))),
             (
+                "txids",
+                match self.keeps_txids {
+                    true => "all kept: questions need no block files",
+                    false => "in the block files",
+                }
+                .into(),
+            ),
+            (
                 "runs",
                 format!(
                     "coins {}, funding {}, spending {}, txids {}",
@@ -70,13 +81,7 @@ impl Show for Balance {
         ];
         let rows = rows.map(|(name, sat, count)| [name.to_string(), bitcoins(sat), count]);
         print(out, [Left, Right, Left], &rows)?;
-        if !self.checked {
-            writeln!(
-                out,
-                "(scripts not compared with the block files; see --check)"
-            )?;
-        }
-        Ok(())
+        print_unchecked(out, self.checked)
     }
 }
 
@@ -86,7 +91,7 @@ impl Show for Utxos {
         let mut rows = vec![["outpoint", "BTC", "height", ""].map(String::from)];
         rows.extend(self.utxos.iter().map(|utxo| {
             [
-                utxo.outpoint.to_string(),
+                known(&utxo.outpoint),
                 bitcoins(utxo.amount_sat),
                 utxo.height.to_string(),
                 coinbase_word(utxo.coinbase),
@@ -99,7 +104,8 @@ impl Show for Utxos {
             String::new(),
             String::new(),
         ]);
-        print(out, [Left, Right, Right, Left], &rows)
+        print(out, [Left, Right, Right, Left], &rows)?;
+        print_unchecked(out, self.checked)
     }
 }
 
@@ -118,10 +124,13 @@ impl Show for History {
         let mut rows = vec![titles.map(String::from)];
         rows.extend(self.events.iter().map(|event| {
             let (sign, place) = match event.kind {
-                EventKind::Receive => ("+", format!("output {}", event.outpoint.vout)),
+                EventKind::Receive => {
+                    let vout = event.outpoint.map(|outpoint| outpoint.vout);
+                    ("+", format!("output {}", known(&vout)))
+                }
                 EventKind::Spend => {
-                    let index = event.input_index.unwrap_or_default();
-                    ("-", format!("input {index} spends {}", event.outpoint))
+                    let input = input_words(event.input_index);
+                    ("-", format!("{input} spends {}", known(&event.outpoint)))
                 }
             };
             [
@@ -130,12 +139,13 @@ impl Show for History {
                 sign.to_string(),
                 bitcoins(event.amount_sat),
                 bitcoins(event.balance_sat),
-                event.txid.to_string(),
+                known(&event.txid),
                 place,
             ]
         }));
         print(out, [Right, Left, Left, Right, Right, Left, Left], &rows)?;
-        writeln!(out, "{} events", grouped(self.events.len() as u64))
+        writeln!(out, "{} events", grouped(self.events.len() as u64))?;
+        print_unchecked(out, self.checked)
     }
 }
 
@@ -152,8 +162,17 @@ impl Show for OutputInfo {
             &[
                 ("outpoint", self.outpoint.to_string()),
                 ("BTC", bitcoins(self.amount_sat)),
-                ("script", script_words(&self.script)),
-                ("address", address_word(&self.address)),
+                (
+                    "script",
+                    self.script.as_ref().map_or(UNKNOWN.into(), script_words),
+                ),
+                (
+                    "address",
+                    match self.script {
+                        Some(_) => address_word(&self.address),
+                        None => UNKNOWN.into(),
+                    },
+                ),
                 ("height", format!("{}, {}", self.height, date(self.time))),
                 (
                     "made by",
@@ -247,6 +266,17 @@ fn print_outputs(out: &mut impl Write, outputs: &[OutputOfTx]) -> Result<()> {
         ]
     }));
     print(out, [Right, Right, Left, Left], &rows)
+}
+
+/// What an answer from the index alone ends with.
+fn print_unchecked(out: &mut impl Write, is_checked: bool) -> Result<()> {
+    match is_checked {
+        true => Ok(()),
+        false => writeln!(
+            out,
+            "(scripts not compared with the block files; see --check)"
+        ),
+    }
 }
 
 /// What the answers about a script begin with.

@@ -44,17 +44,33 @@ pub fn address_word(address: &Option<Address>) -> String {
     address.as_ref().map_or("none".into(), Address::to_string)
 }
 
+/// What stands for something that only a block holds which is not there.
+pub const UNKNOWN: &str = "unknown";
+
+/// It, if it is known.
+pub fn known(thing: &Option<impl ToString>) -> String {
+    thing.as_ref().map_or(UNKNOWN.into(), ToString::to_string)
+}
+
 /// Whether a coinbase made it.
-pub fn coinbase_word(is_coinbase: bool) -> String {
-    if is_coinbase { "coinbase" } else { "" }.into()
+pub fn coinbase_word(is_coinbase: Option<bool>) -> String {
+    match is_coinbase {
+        Some(true) => "coinbase",
+        Some(false) => "",
+        None => UNKNOWN,
+    }
+    .into()
+}
+
+/// Which input.
+pub fn input_words(index: Option<u32>) -> String {
+    index.map_or("an input".into(), |index| format!("input {index}"))
 }
 
 /// Who spent an output.
 pub fn spent_words(by: &SpentBy) -> String {
-    format!(
-        "{} input {} at height {}",
-        by.txid, by.input_index, by.height
-    )
+    let input = input_words(by.input_index);
+    format!("{} {input} at height {}", by.txid, by.height)
 }
 
 #[cfg(test)]

@@ -198,6 +198,8 @@ pub struct IndexFound {
     pub height: Option<Height>,
     /// Bytes that it takes on disk.
     pub bytes: u64,
+    /// Whether it keeps txids.
+    pub keeps_txids: bool,
     /// Coins that it has.
     #[serde(skip)]
     pub(super) coins: u64,
@@ -216,13 +218,14 @@ pub(super) fn index(options: &Options, datadir: &Datadir) -> (IndexFound, Option
         exists: path.exists(),
         height: None,
         bytes: 0,
+        keeps_txids: false,
         coins: 0,
         left_out: Vec::new(),
         problem: None,
     };
     found.problem = Lack::of_rights(path).map(|lack| lack.to_string());
     if found.exists {
-        match found.look_into(datadir) {
+        match found.look_into(options, datadir) {
             Ok(index) => return (found, index),
             Err(error) if matches!(error.fault(), Some(store::Fault::NoBlocks { .. })) => {}
             Err(error) => found.problem = Some(error.to_string()),
@@ -232,7 +235,7 @@ pub(super) fn index(options: &Options, datadir: &Datadir) -> (IndexFound, Option
 }
 
 impl IndexFound {
-    fn look_into(&mut self, datadir: &Datadir) -> Result<Option<Index>> {
+    fn look_into(&mut self, options: &Options, datadir: &Datadir) -> Result<Option<Index>> {
         if self.path.metadata().is_ok_and(|file| file.len() == 0) {
             return Ok(None);
         }
@@ -243,6 +246,10 @@ impl IndexFound {
         self.coins = index.tip().map_or(0, |(_, row)| row.coins);
         self.bytes = index.store().allocated_bytes()?;
         self.left_out = left_out(index.store())?;
+        self.keeps_txids = index.keeps_txids();
+        if options.keeps_txids && self.height.is_some() {
+            index.expect_kept_txids()?;
+        }
         Ok(Some(index))
     }
 }

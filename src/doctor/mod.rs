@@ -49,6 +49,8 @@ pub struct Options {
     pub index: PathBuf,
     /// The budget that the import would have.
     pub memory_bytes: usize,
+    /// Whether the index is to keep txids.
+    pub keeps_txids: bool,
     /// Whether to check every block.
     pub deep: bool,
     /// Whether to check witness commitments then, too.
@@ -62,6 +64,7 @@ impl Options {
             source,
             index: index.into(),
             memory_bytes: auto_bytes(),
+            keeps_txids: false,
             deep: false,
             checks_witness: false,
         }
@@ -131,10 +134,10 @@ pub struct WrongBlock {
 pub fn examine(options: &Options, watch: &mut Watch<'_>) -> Result<Findings> {
     catch_sigbus();
     let mut findings = Findings::default();
-    let planned = findings.note(plan(options.memory_bytes, None));
+    let planned = findings.note(plan(options.memory_bytes, None, options.keeps_txids));
     if let Some(datadir) = findings.note(Datadir::open(&options.source)) {
         // With too little memory the rest is looked at all the same.
-        let planned = planned.or_else(|| plan(BUDGET_BYTES_MIN, None).ok());
+        let planned = planned.or_else(|| plan(BUDGET_BYTES_MIN, None, false).ok());
         let arena_bytes = planned.map_or(0, |plan| headers_bytes(&plan));
         findings.look(options, datadir, arena_bytes, watch)?;
     }
@@ -312,6 +315,7 @@ impl Findings {
             blocks,
             bytes,
             memory_bytes: options.memory_bytes,
+            keeps_txids: options.keeps_txids || index.keeps_txids,
         };
         let sample = match &self.deep {
             Some(deep) => Sample {

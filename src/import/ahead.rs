@@ -159,6 +159,7 @@ fn lacks(options: &Options, index: &Index, datadir: &Datadir, chain: &Chain) -> 
         blocks: u64::from(end.0 + 1 - first.0),
         bytes,
         memory_bytes: options.memory_bytes,
+        keeps_txids: index.keeps_txids(),
     };
     needs::lacks(&ahead, Room::now(&options.index), || {
         Sample::take(datadir, places(), bytes)

@@ -87,10 +87,13 @@ fn sharing(next: Height, end: Height) -> Sharing {
 /// # Errors
 /// Anything in [`crate::Error`]; what was committed before stays.
 pub fn import(options: &Options, watch: &mut Watch<'_>) -> Result<Summary> {
-    let plan = plan::plan(options.memory_bytes, options.table_bytes)?;
-    watch.tell(Event::Plan(&plan));
+    let planned = |keeps| plan::plan(options.memory_bytes, options.table_bytes, keeps);
+    // Too little memory is said before there is an index.
+    planned(options.keeps_txids)?;
     catch_sigbus();
     let (mut datadir, mut index) = open(options, watch)?;
+    let plan = planned(index.keeps_txids())?;
+    watch.tell(Event::Plan(&plan));
     let mut summary = Summary::new(&plan, &index);
     let (mut keeper, mut edge) = (Keeper::new(&plan, &options.ledger), Edge::default());
     let was_empty = index.tip().is_none();
@@ -204,6 +207,6 @@ fn open(options: &Options, watch: &mut Watch<'_>) -> Result<(Datadir, Index)> {
     let rights = Lack::of_rights(&options.index).into_iter().collect();
     refuse_lacks(options, rights, watch)?;
     refuse_gap_below_all(!options.index.exists(), &datadir)?;
-    let index = Index::open_or_create(&options.index, Meta::fresh(&datadir))?;
+    let index = Index::open_or_create(&options.index, Meta::fresh(&datadir, options.keeps_txids))?;
     Ok((datadir, index))
 }

@@ -31,6 +31,8 @@ pub struct Options {
     pub commit_every: u32,
     /// Blocks to leave out, with all that follow them.
     pub invalid: Vec<Hash32>,
+    /// Whether the index is to keep txids; one that does goes on with it.
+    pub keeps_txids: bool,
     /// Whether to check witness commitments.
     pub checks_witness: bool,
     /// Whether to go on where disk, memory or rights lack.
@@ -51,6 +53,7 @@ impl Options {
             until: None,
             commit_every: COMMIT_EVERY_BLOCKS,
             invalid: Vec::new(),
+            keeps_txids: false,
             checks_witness: false,
             ignores_lacks: false,
             ledger: Settings::default(),

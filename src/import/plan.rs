@@ -5,6 +5,7 @@
 
 use crate::Result;
 use crate::batch::Batch;
+use crate::batch::kept::Kept;
 use crate::batch::pending::Pending;
 use crate::batch::rows::RowBuffers;
 use crate::batch::table::Table;
@@ -27,11 +28,12 @@ const DELETES_BYTES_MAX: usize = 128 * MIB;
 /// More than any machine has: 64 TiB.
 const BUDGET_MEBIBYTES_MAX: usize = 64 << 20;
 
-/// Splits `budget_bytes`; `table_bytes` sets the table's share by hand, for experiments.
+/// Splits `budget_bytes`; `table_bytes` sets the table's share by hand, for experiments. `keeps_txids`: of an
+/// index that does.
 ///
 /// # Errors
 /// [`Fault::BudgetTooSmall`], [`Fault::TableTooLarge`].
-pub fn plan(budget_bytes: usize, table_bytes: Option<usize>) -> Result<Plan> {
+pub fn plan(budget_bytes: usize, table_bytes: Option<usize>, keeps_txids: bool) -> Result<Plan> {
     if budget_bytes < BUDGET_BYTES_MIN {
         let least_bytes = BUDGET_BYTES_MIN;
         return Err(Fault::BudgetTooSmall {
@@ -42,7 +44,8 @@ pub fn plan(budget_bytes: usize, table_bytes: Option<usize>) -> Result<Plan> {
     }
     let redb = HEAP_BYTES + (budget_bytes - BUDGET_BYTES_MIN) / REDB_BUDGET_PARTS;
     let block = Batch::BLOCK_BYTES + BlockReader::WINDOW_BYTES;
-    let pages = Batch::PAGES_BYTES;
+    let kept = if keeps_txids { Kept::BYTES } else { 0 };
+    let pages = Batch::PAGES_BYTES + kept;
     let free = budget_bytes - (PROCESS_BYTES + redb + block + pages);
     let pending = (free / 24).clamp(Pending::BYTES_MIN, PENDING_BYTES_MAX);
     let deletes = (free / 16).clamp(Batch::DELETES_BYTES_MIN, DELETES_BYTES_MAX);
@@ -109,7 +112,7 @@ pub fn headers_bytes(plan: &Plan) -> usize {
 /// The least budget, to a few MiB, whose table holds `coins`: the plan, asked the other way round.
 pub fn least_for_coins(coins: u64) -> usize {
     let holds = |mebibytes: usize| {
-        plan(mebibytes * MIB, None)
+        plan(mebibytes * MIB, None, false)
             .is_ok_and(|plan| Table::coins_in(Table::slots_of(&plan)) as u64 >= coins)
     };
     let (mut too_small, mut enough) = (BUDGET_BYTES_MIN / MIB - 1, BUDGET_BYTES_MIN / MIB);
@@ -133,7 +136,7 @@ mod tests {
     #[test]
     fn every_budget_leaves_a_table_and_room_for_headers() {
         for megabytes in [64, 72, 96, 120, 128, 256, 1000, 4096, 65_536] {
-            let plan = plan(megabytes * MIB, None).expect("it is enough");
+            let plan = plan(megabytes * MIB, None, false).expect("it is enough");
             assert!(Table::slots_of(&plan) > 100_000, "{megabytes} MiB");
             let made_later = [Part::Table, Part::Rows, Part::Pending, Part::Deletes];
             let made_later: usize = made_later.map(|part| plan.bytes_of(part)).iter().sum();
@@ -143,18 +146,18 @@ mod tests {
 
     #[test]
     fn one_byte_too_little_is_refused_with_the_smallest_that_works() {
-        let refused = plan(BUDGET_BYTES_MIN - 1, None).expect_err("it is too little");
+        let refused = plan(BUDGET_BYTES_MIN - 1, None, false).expect_err("it is too little");
         assert!(
             refused.to_string().contains(&BUDGET_BYTES_MIN.to_string()),
             "{refused}"
         );
-        assert!(plan(BUDGET_BYTES_MIN, None).is_ok());
+        assert!(plan(BUDGET_BYTES_MIN, None, false).is_ok());
     }
 
     #[test]
     fn the_least_budget_for_coins_holds_them_and_little_less_does_not() {
         let coins_of = |bytes| {
-            let plan = plan(bytes, None).expect("it is enough");
+            let plan = plan(bytes, None, false).expect("it is enough");
             Table::coins_in(Table::slots_of(&plan)) as u64
         };
         for coins in [0, 1000, 1_000_000, 37_600_000, 190_000_000, 5_000_000_000] {
@@ -172,9 +175,9 @@ mod tests {
 
     #[test]
     fn a_table_set_by_hand_leaves_what_it_does_not_take_and_cannot_take_more() {
-        assert!(plan(128 * MIB, Some(100 * MIB)).is_err());
-        let whole = plan(128 * MIB, None).expect("it is enough");
-        let by_hand = plan(128 * MIB, Some(MIB)).expect("it is enough");
+        assert!(plan(128 * MIB, Some(100 * MIB), false).is_err());
+        let whole = plan(128 * MIB, None, false).expect("it is enough");
+        let by_hand = plan(128 * MIB, Some(MIB), false).expect("it is enough");
         assert_eq!(by_hand.bytes_of(Part::Table), MIB);
         assert_eq!(headers_bytes(&by_hand), headers_bytes(&whole));
     }

@@ -2,7 +2,7 @@
 //!
 //! Invariant: read and checked before anything else in the file is believed.
 //!
-//! Table `meta`, name → bytes, numbers little-endian: `format` (u32), `network` (name), `magic`
+//! Table `meta`, name → bytes, numbers little-endian: `format` (u32; 3, or 4 if txids are kept), `network` (name), `magic`
 //! (4 bytes), `fingerprint_key` (16 random bytes), `blocks_dir` (path), `checksum`
 //! (XXH3-64 of the other fields), and, from the first commit on,
 //! `tip` and `settled` (u32).
@@ -24,8 +24,13 @@ use twox_hash::XxHash3_64;
 
 pub(super) const META: TableDefinition<'static, &str, &[u8]> = TableDefinition::new("meta");
 
-/// The format this program writes, and the only one it reads.
-pub const FORMAT: u32 = 3;
+/// The format of an index that keeps no txids, and of one that does: a program that does not know of these
+/// would not write them. No other is read.
+const FORMAT: u32 = 3;
+const FORMAT_WITH_TXIDS: u32 = 4;
+
+/// The formats that are read.
+pub(super) const FORMATS: [u32; 2] = [FORMAT, FORMAT_WITH_TXIDS];
 
 /// See the module documentation.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -36,6 +41,8 @@ pub struct Meta {
     pub magic: [u8; 4],
     /// Key of the fingerprints.
     pub fingerprint_key: [u8; 16],
+    /// Whether txids are kept ([`super::kept`]); the format says so.
+    pub keeps_txids: bool,
     /// Folder of the block files.
     pub blocks_dir: PathBuf,
     /// Height of the last committed block.
@@ -45,13 +52,14 @@ pub struct Meta {
 }
 
 impl Meta {
-    /// Of a new index of these block files, with a key of its own.
-    pub fn fresh(datadir: &Datadir) -> Meta {
+    /// Of a new index of these block files, with a key of its own, that keeps txids or not.
+    pub fn fresh(datadir: &Datadir, keeps_txids: bool) -> Meta {
         let network = datadir.network();
         Meta {
             network: network.name.to_string(),
             magic: network.magic,
             fingerprint_key: rand_key(),
+            keeps_txids,
             blocks_dir: datadir.blocks_dir().to_owned(),
             tip: None,
             settled: None,
@@ -90,14 +98,13 @@ impl Meta {
                 .ok_or_else(unreadable)
         };
         let format = number(format)?;
-        if format != FORMAT {
+        let Some(keeps_txids) = keeps_txids(format) else {
             return Err(Fault::OtherFormat {
                 path: store.path().to_owned(),
                 found: format,
-                expected: FORMAT,
             }
             .into());
-        }
+        };
         let needed = |name| field(name)?.ok_or_else(unreadable);
         let height = |name| field(name)?.map(number).transpose();
         let meta = Meta {
@@ -106,6 +113,7 @@ impl Meta {
             fingerprint_key: needed("fingerprint_key")?
                 .try_into()
                 .map_err(|_| unreadable())?,
+            keeps_txids,
             blocks_dir: OsStr::from_bytes(&needed("blocks_dir")?).into(),
             tip: height("tip")?.map(Height),
             settled: height("settled")?.map(Height),
@@ -116,10 +124,17 @@ impl Meta {
         }
     }
 
+    fn format(&self) -> u32 {
+        match self.keeps_txids {
+            true => FORMAT_WITH_TXIDS,
+            false => FORMAT,
+        }
+    }
+
     /// Of all fields, in the order and form in which they are kept; no height counts as its
     /// absence.
     fn checksum(&self) -> [u8; 8] {
-        let mut hasher = XxHash3_64::with_seed(u64::from(FORMAT));
+        let mut hasher = XxHash3_64::with_seed(u64::from(self.format()));
         for field in [
             self.network.as_bytes(),
             &self.magic,
@@ -143,7 +158,7 @@ impl Meta {
     pub fn save(&self, transaction: &Writing) -> Result<()> {
         let mut table = transaction.open_table(META)?;
         let mut put = |name: &str, bytes: &[u8]| table.insert(name, bytes);
-        put("format", &FORMAT.to_le_bytes())?;
+        put("format", &self.format().to_le_bytes())?;
         put("network", self.network.as_bytes())?;
         put("magic", &self.magic)?;
         put("fingerprint_key", &self.fingerprint_key)?;
@@ -156,6 +171,15 @@ impl Meta {
             }
         }
         Ok(())
+    }
+}
+
+/// Whether an index of this format keeps txids; `None`: it cannot be read.
+fn keeps_txids(format: u32) -> Option<bool> {
+    match format {
+        FORMAT => Some(false),
+        FORMAT_WITH_TXIDS => Some(true),
+        _ => None,
     }
 }
 

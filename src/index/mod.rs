@@ -8,6 +8,7 @@
 //! | `left_out.rs` | blocks that break the rules |
 //! | `meta.rs` | format, network, key, tip: what the index says of itself |
 //! | `blocks.rs` | the rows of the tables that go by height |
+//! | `kept.rs`, `kept_page.rs` | txids that are kept: their table, its pages |
 //! | `opening.rs`, `writing.rs` | opened, committed to |
 //! | `remembered.rs` | where its blocks are from, for a rebuild |
 //! | `roll_back.rs` | dropping the newest blocks |
@@ -19,6 +20,8 @@ pub(crate) mod blocks;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod contents;
 mod fault;
+pub(crate) mod kept;
+pub(crate) mod kept_page;
 pub(crate) mod left_out;
 pub(crate) mod meta;
 mod opening;
@@ -69,6 +72,11 @@ impl Index {
     /// What it says of itself.
     pub(crate) fn meta(&self) -> &Meta {
         &self.meta
+    }
+
+    /// Whether it keeps txids.
+    pub(crate) fn keeps_txids(&self) -> bool {
+        self.meta.keeps_txids
     }
 
     /// Height and row of the last committed block.

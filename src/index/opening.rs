@@ -14,9 +14,10 @@ use std::path::Path;
 
 impl Index {
     /// Opens the index at `path` for writing, beside readers; makes it, for the network of `fresh`, if it is
-    /// not there.
+    /// not there. One that keeps txids goes on with it, whatever `fresh` says.
     ///
     /// # Errors
+    /// [`crate::index::Fault::KeepsNoTxids`] if txids are to be kept from the middle of the chain on;
     /// [`crate::store::Fault::IndexInUse`], [`crate::store::Fault::NotAnIndex`],
     /// [`crate::store::Fault::DamagedIndex`], [`crate::index::Fault::OtherFormat`],
     /// [`crate::index::Fault::IndexOfOtherNetwork`], [`crate::store::Fault::Store`],
@@ -33,6 +34,9 @@ impl Index {
         };
         let mut index = Index::load(store, meta)?;
         index.expect_network(&fresh.network, fresh.magic)?;
+        if fresh.keeps_txids {
+            index.keep_txids()?;
+        }
         index.sweep()?;
         Ok(index)
     }
@@ -79,6 +83,32 @@ impl Index {
             expected: name.to_owned(),
         }
         .into())
+    }
+
+    /// From the first block on txids are kept.
+    fn keep_txids(&mut self) -> Result<()> {
+        if self.tip.is_some() || self.meta.keeps_txids {
+            return self.expect_kept_txids();
+        }
+        let meta = Meta {
+            keeps_txids: true,
+            ..self.meta.clone()
+        };
+        self.store.durable(|transaction| meta.save(transaction))?;
+        self.meta = meta;
+        Ok(())
+    }
+
+    /// Refuses an index that keeps no txids.
+    ///
+    /// # Errors
+    /// [`crate::index::Fault::KeepsNoTxids`].
+    pub(crate) fn expect_kept_txids(&self) -> Result<()> {
+        if self.meta.keeps_txids {
+            return Ok(());
+        }
+        let path = self.store.path().to_owned();
+        Err(Fault::KeepsNoTxids { path }.into())
     }
 
     /// Opens an index for questions, as it is now. Several processes may read one at once, beside an import

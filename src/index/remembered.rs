@@ -19,6 +19,8 @@ pub struct Remembered {
     pub network: String,
     /// Folder of the block files.
     pub blocks_dir: PathBuf,
+    /// Whether txids are kept.
+    pub keeps_txids: bool,
 }
 
 /// What the index at `path` remembers.
@@ -31,6 +33,7 @@ pub fn remembered(path: &Path) -> Result<Remembered> {
         Ok(Some(meta)) => Ok(Remembered {
             network: meta.network,
             blocks_dir: meta.blocks_dir,
+            keeps_txids: meta.keeps_txids,
         }),
         Ok(None) => {
             refuse_foreign_tables(&store)?;
@@ -57,5 +60,6 @@ fn of_other_format(store: &Store) -> Result<Option<Remembered>> {
         .map(|(network, blocks_dir)| Remembered {
             network,
             blocks_dir,
+            keeps_txids: false,
         }))
 }

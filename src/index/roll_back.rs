@@ -4,10 +4,11 @@
 
 use super::Index;
 use super::blocks::{BLOCKS, BlockRow, HASHES, OFFSETS, PLACES, encode_place};
+use super::kept;
 use super::left_out::LEFT_OUT;
 use super::meta::{META, Meta};
 use crate::Result;
-use crate::primitives::position::{Height, Place};
+use crate::primitives::position::{Height, Place, Txo};
 use crate::runs::catalogue::{self, Run};
 use crate::runs::row::Relation;
 use crate::store::TableHandle;
@@ -68,6 +69,11 @@ impl Index {
             tip: boundary,
             ..self.meta.clone()
         };
+        let tip = match boundary {
+            Some(height) => Some((height, self.snapshot()?.block(height)?)),
+            None => None,
+        };
+        let end = tip.map_or(Txo(0), |(_, row)| Txo(row.outputs));
         let store = &self.store;
         store.durable(|transaction| {
             catalogue::change(transaction, |runs| {
@@ -99,16 +105,15 @@ impl Index {
             for (above, place) in (height.next().0..).zip(instead) {
                 places.insert(above, &encode_place(place)[..])?;
             }
+            if meta.keeps_txids {
+                kept::roll_back(transaction, end)?;
+            }
             meta.save(transaction)
         })?;
         for run in &dropped {
             self.catalogue.remove(run);
         }
-        self.meta = meta;
-        self.tip = match boundary {
-            Some(height) => Some((height, self.snapshot()?.block(height)?)),
-            None => None,
-        };
+        (self.meta, self.tip) = (meta, tip);
         Ok(())
     }
 }

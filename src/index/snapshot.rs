@@ -6,6 +6,7 @@ use super::Index;
 use super::blocks::{
     BLOCKS, BlockRow, COINBASES, HASHES, Mark, OFFSETS, PLACES, decode_place, marks_around,
 };
+use super::kept::KeptTxids;
 use crate::primitives::compact_size;
 use crate::primitives::consensus::BLOCK_TXS_MAX;
 use crate::primitives::header::HEADER_BYTES;
@@ -13,7 +14,7 @@ use crate::primitives::position::{Height, Place, TxNum, Txo};
 use crate::primitives::wire::Hash32;
 use crate::runs::catalogue::Run;
 use crate::runs::read::Walk;
-use crate::runs::row::{Row, SpendingRow};
+use crate::runs::row::{FundingRow, Row, SpendingRow};
 use crate::store::reading::{ReadTable, Reading};
 use crate::store::{Store, sealed};
 use crate::{Error, Result};
@@ -93,6 +94,40 @@ impl<'i> Snapshot<'i> {
         let row: Option<[u8; 4]> = row.and_then(|row| row.try_into().ok());
         let unreadable = || self.unreadable("a coinbase's row cannot be read");
         row.map(u32::from_le_bytes).map(Some).ok_or_else(unreadable)
+    }
+
+    /// The txids that the index keeps; `None` if it does not.
+    ///
+    /// # Errors
+    /// [`crate::store::Fault::Store`], [`crate::store::Fault::DamagedIndex`].
+    pub fn kept_txids(&self) -> Result<Option<KeptTxids<'i>>> {
+        let open = || KeptTxids::open(self.store(), &self.transaction);
+        self.index.keeps_txids().then(open).transpose()
+    }
+
+    /// The amount of an output of the block at `height`, of whose row of `funding` it is known that its key
+    /// is one of `keys`.
+    ///
+    /// # Errors
+    /// [`crate::runs::Fault::Damaged`], [`crate::store::Fault::Store`]; [`crate::store::Fault::DamagedIndex`]
+    /// if there is no such row.
+    pub fn amount_of(&self, txo: Txo, height: Height, keys: RangeInclusive<u128>) -> Result<u64> {
+        let runs = self.index.catalogue().of(FundingRow::RELATION);
+        for run in runs {
+            let may_have_it = (run.from..=run.to).contains(&height);
+            if !may_have_it || *keys.end() < run.low_key || run.end_key <= *keys.start() {
+                continue;
+            }
+            let mut walk = None::<Walk<FundingRow>>;
+            let walk = self.walk_to(&mut walk, run, *keys.start())?;
+            while let Some(row) = walk.row().filter(|row| row.key() <= *keys.end()) {
+                if row.txo() == txo {
+                    return Ok(row.amount_sat);
+                }
+                walk.advance()?;
+            }
+        }
+        Err(self.unreadable("an output's row is missing"))
     }
 
     /// Where the block at `height` is.

@@ -5,6 +5,7 @@
 
 use super::Index;
 use super::blocks::{BLOCKS, BlockRow, COINBASES, HASHES, OFFSETS, PLACES, encode_place};
+use super::kept::KeptPages;
 use super::meta::Meta;
 use crate::Result;
 use crate::primitives::position::{Height, Place};
@@ -73,11 +74,26 @@ impl Index {
         })
     }
 
-    /// Makes everything up to `tip` real: names the runs, and moves the tip and the settled line.
+    /// Writes pages of kept txids above the tip.
+    ///
+    /// # Errors
+    /// [`crate::store::Fault::Store`].
+    pub(crate) fn write_kept(&self, pages: KeptPages<'_>) -> Result<()> {
+        self.store.volatile(|transaction| pages.write(transaction))
+    }
+
+    /// Makes everything up to `tip` real: names the runs, and moves the tip and the settled line. `kept`: the
+    /// last pages of kept txids.
     ///
     /// # Errors
     /// [`crate::store::Fault::Store`]; then the last commit stands.
-    pub(crate) fn commit(&mut self, tip: Height, settled: Height, runs: &[Run]) -> Result<()> {
+    pub(crate) fn commit(
+        &mut self,
+        tip: Height,
+        settled: Height,
+        runs: &[Run],
+        kept: KeptPages<'_>,
+    ) -> Result<()> {
         let meta = Meta {
             tip: Some(tip),
             settled: Some(settled.max(self.meta.settled.unwrap_or(settled))),
@@ -90,6 +106,7 @@ impl Index {
                 }
                 Ok(())
             })?;
+            kept.write(transaction)?;
             meta.save(transaction)
         })?;
         for run in runs {

@@ -32,6 +32,8 @@ pub struct Status {
     pub coins: u64,
     /// Blocks up to this one are never rolled back.
     pub settled_height: Option<Height>,
+    /// Whether the index keeps txids, and answers without block files.
+    pub keeps_txids: bool,
     /// Bytes that the index takes on disk.
     pub index_bytes: u64,
     /// Sorted runs of each relation.
@@ -94,6 +96,8 @@ pub struct Utxos {
     pub height: Height,
     /// Their sum.
     pub total_sat: u128,
+    /// Whether the outputs' scripts were compared in the block files, and not only by fingerprint.
+    pub checked: bool,
     /// In chain order.
     pub utxos: Vec<Utxo>,
 }
@@ -101,14 +105,14 @@ pub struct Utxos {
 /// An unspent output.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub struct Utxo {
-    /// Its name.
-    pub outpoint: OutPoint,
+    /// Its name; `None` if its block is gone and txids are not kept.
+    pub outpoint: Option<OutPoint>,
     /// Its amount.
     pub amount_sat: u64,
     /// Height of its block.
     pub height: Height,
-    /// Whether a coinbase made it.
-    pub coinbase: bool,
+    /// Whether a coinbase made it; `None` as for the outpoint.
+    pub coinbase: Option<bool>,
 }
 
 /// Everything that ever happened to a script.
@@ -120,6 +124,8 @@ pub struct History {
     pub address: Option<Address>,
     /// The height asked about.
     pub height: Height,
+    /// Whether the outputs' scripts were compared in the block files, and not only by fingerprint.
+    pub checked: bool,
     /// In chain order; of one transaction spends come first.
     pub events: Vec<Event>,
 }
@@ -141,15 +147,15 @@ pub struct Event {
     pub height: Height,
     /// Time of the block.
     pub time: u32,
-    /// The transaction that made or spent it.
-    pub txid: Txid,
+    /// The transaction that made or spent it; `None` if the block is gone and txids are not kept.
+    pub txid: Option<Txid>,
     /// Which of both.
     pub kind: EventKind,
-    /// The output.
-    pub outpoint: OutPoint,
+    /// The output; `None` if its own block is gone and txids are not kept.
+    pub outpoint: Option<OutPoint>,
     /// Its amount.
     pub amount_sat: u64,
-    /// Which input spent it.
+    /// Which input spent it; `None` of a receive, and of a spend that was not read in the block files.
     pub input_index: Option<u32>,
     /// The script's balance afterwards.
     pub balance_sat: u128,
@@ -160,8 +166,8 @@ pub struct Event {
 pub struct SpentBy {
     /// Its transaction.
     pub txid: Txid,
-    /// Its index there.
-    pub input_index: u32,
+    /// Its index there; `None` if its block is gone.
+    pub input_index: Option<u32>,
     /// Height of the block.
     pub height: Height,
     /// Time of the block.
@@ -175,8 +181,8 @@ pub struct OutputInfo {
     pub outpoint: OutPoint,
     /// Its amount.
     pub amount_sat: u64,
-    /// Its scriptPubKey.
-    pub script: ScriptBuf,
+    /// Its scriptPubKey; `None` if its block is gone.
+    pub script: Option<ScriptBuf>,
     /// Its address, if it has one.
     pub address: Option<Address>,
     /// Height of its block.

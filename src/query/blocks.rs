@@ -3,7 +3,7 @@
 //! Invariant: nothing is read from a place whose header is not that of the block in the index.
 
 use crate::datadir;
-use crate::datadir::{BlockReader, Location};
+use crate::datadir::{BlockReader, Location, block_file_path};
 use crate::index::blocks::BlockRow;
 use crate::index::snapshot::Snapshot;
 use crate::primitives::header;
@@ -12,12 +12,15 @@ use crate::primitives::network::Network;
 use crate::primitives::position::{Height, Place, TxNum, Txo};
 use crate::primitives::wire::{Block, BlockFault, Tx};
 use crate::utxo;
-use crate::utxo::from_block_files;
+use crate::utxo::{GoneBlocks, from_block_files, is_gone};
 use crate::{Error, Result};
+use std::path::PathBuf;
 
 /// The block files that an index was made of.
 pub(super) struct BlockFiles {
-    reader: BlockReader,
+    /// `None`: there is not one of them any more.
+    reader: Option<BlockReader>,
+    dir: PathBuf,
 }
 
 /// A transaction, with its place in the chain.
@@ -53,62 +56,116 @@ impl AtPlace {
     }
 }
 
+/// A block whose file is not there any more.
+pub(super) struct GoneBlock {
+    pub height: Height,
+    pub row: BlockRow,
+    /// The file.
+    pub path: PathBuf,
+}
+
+/// What is said of outputs.
+pub(super) enum Visited<'v, 'a> {
+    /// Their transaction.
+    Tx(&'v Found<'a>),
+    /// Their block is gone.
+    Gone(&'v GoneBlock),
+}
+
 impl BlockFiles {
-    /// The block files of `network` at `location`.
-    pub fn open(location: &Location, network: &Network) -> Result<BlockFiles> {
-        let reader = BlockReader::for_pieces(location, network);
-        Ok(BlockFiles {
-            reader: from_block_files(reader)?,
-        })
+    /// The block files of `network` at `location`. Unless it `is_given`, it is no fault that there are none any
+    /// more.
+    pub fn open(location: &Location, network: &Network, is_given: bool) -> Result<BlockFiles> {
+        let (Location::BlocksDir(dir) | Location::Datadir(dir)) = location;
+        match BlockReader::for_pieces(location, network) {
+            Err(error) if !is_given && is_gone(&error, dir) => Ok(BlockFiles {
+                reader: None,
+                dir: dir.clone(),
+            }),
+            reader => {
+                let reader = from_block_files(reader)?;
+                Ok(BlockFiles {
+                    dir: reader.blocks_dir().to_owned(),
+                    reader: Some(reader),
+                })
+            }
+        }
     }
 
     /// Finds the block at `height`.
     pub fn block(&mut self, snapshot: &Snapshot<'_>, height: Height) -> Result<AtPlace> {
         let (row, place) = (snapshot.block(height)?, snapshot.place(height)?);
-        let header = self.piece(place, 0, HEADER_BYTES)?;
+        let block = AtPlace { height, row, place };
+        let header = self.piece(&block, 0, HEADER_BYTES)?;
         match header == row.header {
-            true => Ok(AtPlace { height, row, place }),
+            true => Ok(block),
             false => Err(Error::from(utxo::Fault::BlockMoved { height, place })),
         }
     }
 
     /// All bytes of a block.
     pub fn bytes(&mut self, block: &AtPlace) -> Result<&[u8]> {
-        self.piece(block.place, 0, block.place.bytes as usize)
+        self.piece(block, 0, block.place.bytes as usize)
     }
 
-    /// Bytes `from..to` of the block at `place`.
-    fn piece(&mut self, place: Place, from: usize, to: usize) -> Result<&[u8]> {
-        from_block_files(self.reader.read(Place {
-            file: place.file,
-            offset_bytes: place.offset_bytes + from as u64,
+    /// Bytes `from..to` of the block.
+    fn piece(&mut self, block: &AtPlace, from: usize, to: usize) -> Result<&[u8]> {
+        let place = Place {
+            file: block.place.file,
+            offset_bytes: block.place.offset_bytes + from as u64,
             bytes: (to - from) as u32,
-        }))
+        };
+        let path = || block_file_path(&self.dir, place.file);
+        let gone = || Error::from(utxo::Fault::Gone(GoneBlocks::new(block.height, path())));
+        match &mut self.reader {
+            None => Err(gone()),
+            Some(reader) => match reader.read(place) {
+                Err(error) if is_gone(&error, &path()) => Err(gone()),
+                read => from_block_files(read),
+            },
+        }
     }
 
     /// Visits, in chain order, the transactions that the outputs `wanted` (ascending; the last is in
-    /// block `last` at most) belong to, each once and with its share of `wanted`. Neighbours are read
-    /// together.
+    /// block `last` at most) belong to, each once and with its share of `wanted`; or the block, if that is
+    /// gone. Neighbours are read together.
     pub fn each_tx(
         &mut self,
         snapshot: &Snapshot<'_>,
         last: Height,
         wanted: &[Txo],
-        mut visit: impl FnMut(&Found<'_>, &[Txo]) -> Result<()>,
+        mut visit: impl FnMut(Visited<'_, '_>, &[Txo]) -> Result<()>,
     ) -> Result<()> {
         let mut rest = wanted;
-        let mut block: Option<AtPlace> = None;
+        let mut from = Height(0);
         while let Some(&txo) = rest.first() {
-            let block = match &mut block {
-                Some(block) if txo.0 < block.row.outputs => block,
-                block => {
-                    let from = block.as_ref().map_or(Height(0), |block| block.height);
-                    let height = snapshot.height_at(txo, from, last)?;
-                    block.insert(self.block(snapshot, height)?)
+            from = snapshot.height_at(txo, from, last)?;
+            let end = Txo(snapshot.block(from)?.outputs);
+            let (here, behind) = rest.split_at(rest.partition_point(|txo| *txo < end));
+            rest = behind;
+            match self.block(snapshot, from) {
+                Ok(block) => self.each_tx_of(snapshot, &block, here, &mut visit)?,
+                Err(error) => {
+                    let gone = GoneBlock::new(snapshot, from, error)?;
+                    visit(Visited::Gone(&gone), here)?;
                 }
-            };
+            }
+        }
+        Ok(())
+    }
+
+    /// The same, of outputs of one block.
+    fn each_tx_of(
+        &mut self,
+        snapshot: &Snapshot<'_>,
+        block: &AtPlace,
+        wanted: &[Txo],
+        visit: &mut impl FnMut(Visited<'_, '_>, &[Txo]) -> Result<()>,
+    ) -> Result<()> {
+        let mut rest = wanted;
+        while let Some(&txo) = rest.first() {
             let stretch = snapshot.stretch_at(block.height, &block.row, block.place.bytes, txo)?;
-            let bytes = self.piece(block.place, stretch.first.offset_bytes, stretch.end_bytes)?;
+            let bytes = self.piece(block, stretch.first.offset_bytes, stretch.end_bytes)?;
             let (mut at, mut number) = (0, stretch.first.number);
             let mut index = stretch.first.tx_index;
             while rest.first().is_some_and(|txo| *txo < stretch.end_txo) {
@@ -124,12 +181,31 @@ impl BlockFiles {
                         number,
                         tx,
                     };
-                    visit(&found, here)?;
+                    visit(Visited::Tx(&found), here)?;
                 }
                 (at, number, index) = (at + tx.bytes.len(), next, index + 1);
                 rest = behind;
             }
         }
         Ok(())
+    }
+}
+
+impl GoneBlock {
+    /// The block at `height`, if the error says that it is gone.
+    fn new(snapshot: &Snapshot<'_>, height: Height, error: Error) -> Result<GoneBlock> {
+        let Some(utxo::Fault::Gone(gone)) = error.fault() else {
+            return Err(error);
+        };
+        Ok(GoneBlock {
+            height,
+            row: snapshot.block(height)?,
+            path: gone.path().to_owned(),
+        })
+    }
+
+    /// Its time.
+    pub fn time(&self) -> u32 {
+        header::time_of(&self.row.header)
     }
 }

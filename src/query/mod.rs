@@ -46,12 +46,24 @@ pub use payments::{BALANCE_CHECKED_MAX, expect_indexed};
 use crate::datadir::Location;
 use crate::index::Index;
 use crate::index::blocks::BlockRow;
+use crate::index::kept::KeptTxids;
 use crate::index::snapshot::Snapshot;
 use crate::primitives::network::NetworkName;
 use crate::primitives::position::{Height, Txo};
-use crate::utxo;
+use crate::utxo::{self, GoneBlocks};
 use crate::{Error, Result};
-use blocks::{BlockFiles, Found};
+use blocks::{BlockFiles, Found, Visited};
+
+/// Where txids are read, and what else the relations do not hold.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Source {
+    /// In the block files, where the scripts are compared and the inputs found as well.
+    Files,
+    /// The same, as far as they are there; else in the index, if it keeps txids.
+    FilesAtHand,
+    /// In the index, which keeps them.
+    Index,
+}
 
 /// An index as it was when `at` was its tip.
 pub struct View<'i> {
@@ -63,6 +75,7 @@ pub struct View<'i> {
     /// Whether the location was given, and is not only where the files once were.
     is_given: bool,
     files: Option<BlockFiles>,
+    gone: Option<GoneBlocks>,
 }
 
 impl<'i> View<'i> {
@@ -96,6 +109,7 @@ impl<'i> View<'i> {
             is_given: location.is_some(),
             location: location.unwrap_or_else(|| Location::BlocksDir(meta.blocks_dir.clone())),
             files: None,
+            gone: None,
         })
     }
 
@@ -115,20 +129,79 @@ impl<'i> View<'i> {
             Some(files) => files,
             none => {
                 let network = self.snapshot.index().meta().network()?;
-                none.insert(BlockFiles::open(&self.location, &network)?)
+                none.insert(BlockFiles::open(&self.location, &network, self.is_given)?)
             }
         };
         Ok((&self.snapshot, files))
     }
 
-    /// See [`BlockFiles::each_tx`].
+    /// See [`BlockFiles::each_tx`]. Blocks that are gone are noted.
+    fn each_tx_or_gone(
+        &mut self,
+        wanted: &[Txo],
+        mut visit: impl FnMut(Visited<'_, '_>, &[Txo]) -> Result<()>,
+    ) -> Result<()> {
+        let last = self.at;
+        self.parts()?;
+        let mut gone = self.gone.take();
+        let (snapshot, files) = self.parts()?;
+        let done = files.each_tx(snapshot, last, wanted, |visited, here| {
+            if let Visited::Gone(block) = &visited {
+                GoneBlocks::note(&mut gone, block.height, block.path.clone());
+            }
+            visit(visited, here)
+        });
+        self.gone = gone;
+        done
+    }
+
+    /// The same, where all blocks are needed.
     fn each_tx(
         &mut self,
         wanted: &[Txo],
-        visit: impl FnMut(&Found<'_>, &[Txo]) -> Result<()>,
+        mut visit: impl FnMut(&Found<'_>, &[Txo]) -> Result<()>,
     ) -> Result<()> {
         let last = self.at;
+        let mut gone = None;
         let (snapshot, files) = self.parts()?;
-        files.each_tx(snapshot, last, wanted, visit)
+        files.each_tx(snapshot, last, wanted, |visited, here| match visited {
+            // With the first that is gone there is no answer; which others are, is to be said.
+            Visited::Tx(found) if gone.is_none() => visit(found, here),
+            Visited::Tx(_) => Ok(()),
+            Visited::Gone(block) => {
+                GoneBlocks::note(&mut gone, block.height, block.path.clone());
+                Ok(())
+            }
+        })?;
+        match gone {
+            Some(gone) => Err(Error::from(utxo::Fault::Gone(gone))),
+            None => Ok(()),
+        }
+    }
+
+    /// Blocks that answers were to be read from, but that are not there any more: there the answers have
+    /// nothing where they might.
+    pub fn gone(&self) -> Option<&GoneBlocks> {
+        self.gone.as_ref()
+    }
+
+    /// Whether the index keeps txids, and so answers without block files.
+    pub fn keeps_txids(&self) -> bool {
+        self.snapshot.index().keeps_txids()
+    }
+
+    /// The txids that the index keeps.
+    fn kept_txids(&self) -> Result<KeptTxids<'i>> {
+        let kept = self.snapshot.kept_txids()?;
+        Ok(kept.expect("asked for only where the index keeps them"))
+    }
+
+    /// Where to read about outputs that pay a script.
+    fn source(&self, check: bool) -> Source {
+        match (check, self.keeps_txids()) {
+            (true, _) => Source::Files,
+            (false, true) => Source::Index,
+            (false, false) => Source::FilesAtHand,
+        }
     }
 }

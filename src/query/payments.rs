@@ -1,12 +1,13 @@
 //! `balance` and `utxos`: the outputs that pay a script.
 //!
-//! Invariant: an output is listed only after its script was compared in the block files, since
-//! fingerprints may collide; only a balance may be given without.
+//! Invariant: where an output's block is read its script is compared, since fingerprints may collide; an answer
+//! says whether all were.
 
 use super::Fault;
-use super::View;
 use super::answers::{Balance, Utxo, Utxos};
-use super::blocks::Found;
+use super::blocks::{Found, GoneBlock, Visited};
+use super::{Source, View};
+use crate::primitives::header::time_of;
 use crate::primitives::position::{Height, TxNum, Txo};
 use crate::primitives::script::is_unspendable;
 use crate::query::script::address_of;
@@ -28,21 +29,19 @@ pub(super) struct Payment {
     pub spender: Option<TxNum>,
 }
 
-/// The same, found in the block files.
+/// The same, with its place in the chain. Of a block that is gone, from which nothing was kept, no more is known.
 pub(super) struct Located {
     pub payment: Payment,
-    /// The transaction that made it.
-    pub tx: TxNum,
-    pub outpoint: OutPoint,
+    pub outpoint: Option<OutPoint>,
     pub height: Height,
     pub time: u32,
-    pub coinbase: bool,
+    pub coinbase: Option<bool>,
 }
 
 impl View<'_> {
     /// What `script` received, sent and owns. With `check`, or if there are at most
-    /// [`BALANCE_CHECKED_MAX`] outputs and the block files are still there, the outputs' scripts are
-    /// compared; fingerprints alone are wrong about once in 10^14 questions.
+    /// [`BALANCE_CHECKED_MAX`] outputs, the block files are still there and the index keeps no txids, the
+    /// outputs' scripts are compared; fingerprints alone are wrong about once in 10^14 questions.
     ///
     /// # Errors
     /// [`crate::runs::Fault::Damaged`], [`crate::store::Fault::Store`]; with `check` also
@@ -50,13 +49,15 @@ impl View<'_> {
     pub fn balance(&mut self, script: &Script, check: bool) -> Result<Balance> {
         let mut payments = self.payments(script)?;
         let mut checked = payments.is_empty();
-        if check || (!checked && payments.len() <= BALANCE_CHECKED_MAX) {
-            match self.locate(script, &payments) {
+        let unasked = !self.keeps_txids() && payments.len() <= BALANCE_CHECKED_MAX;
+        if check || (!checked && unasked) {
+            match self.locate(script, &payments, Source::Files) {
                 Ok(located) => {
                     payments = located.into_iter().map(|found| found.payment).collect();
                     checked = true;
                 }
                 Err(error) => match error.fault() {
+                    Some(utxo::Fault::Gone(_)) if !check => {}
                     Some(utxo::Fault::BlockFiles { .. } | utxo::Fault::BlockMoved { .. })
                         if !check && !self.is_given => {}
                     _ => return Err(error),
@@ -105,14 +106,16 @@ impl View<'_> {
         Ok(balance)
     }
 
-    /// The unspent outputs of `script`.
+    /// The unspent outputs of `script`. With `check` their scripts are compared in the block files, also if the
+    /// index keeps txids; blocks that are gone ([`View::gone`]) are a fault then.
     ///
     /// # Errors
     /// [`crate::runs::Fault::Damaged`], [`crate::store::Fault::Store`], [`crate::query::Fault`].
-    pub fn utxos(&mut self, script: &Script) -> Result<Utxos> {
+    pub fn utxos(&mut self, script: &Script, check: bool) -> Result<Utxos> {
+        let source = self.source(check);
         let mut payments = self.payments(script)?;
         payments.retain(|payment| payment.spender.is_none());
-        let located = self.locate(script, &payments)?;
+        let located = self.locate(script, &payments, source)?;
         let utxo = |found: &Located| Utxo {
             outpoint: found.outpoint,
             amount_sat: found.payment.amount_sat,
@@ -124,6 +127,7 @@ impl View<'_> {
             script: script.to_owned(),
             address: address_of(script, self.network),
             height: self.at,
+            checked: is_checked(&located, source),
             total_sat: utxos.iter().map(|utxo| u128::from(utxo.amount_sat)).sum(),
             utxos,
         })
@@ -150,19 +154,59 @@ impl View<'_> {
         Ok(rows.iter().zip(spenders).map(payment).collect())
     }
 
-    /// Finds `payments` (ascending) in the block files, and drops those of other scripts.
-    pub(super) fn locate(&mut self, script: &Script, payments: &[Payment]) -> Result<Vec<Located>> {
+    /// Finds `payments` (ascending), and drops those that turn out to be of other scripts.
+    pub(super) fn locate(
+        &mut self,
+        script: &Script,
+        payments: &[Payment],
+        source: Source,
+    ) -> Result<Vec<Located>> {
+        if source == Source::Index {
+            return self.locate_in_index(payments);
+        }
         let txos: Vec<Txo> = payments.iter().map(|payment| payment.txo).collect();
         let mut located = Vec::with_capacity(payments.len());
         let mut rest = payments;
-        self.each_tx(&txos, |found, here| {
+        let mut take = |visited: Visited<'_, '_>, here: &[Txo]| {
             let (own, behind) = rest.split_at(here.len());
             rest = behind;
-            locate_in(found, own, script, &mut located);
+            match visited {
+                Visited::Tx(found) => locate_in(found, own, script, &mut located),
+                Visited::Gone(block) => located.extend(own.iter().map(|own| in_gone(block, own))),
+            }
             Ok(())
-        })?;
+        };
+        match source {
+            Source::Files => self.each_tx(&txos, |found, here| take(Visited::Tx(found), here))?,
+            _ => self.each_tx_or_gone(&txos, take)?,
+        }
         Ok(located)
     }
+
+    fn locate_in_index(&self, payments: &[Payment]) -> Result<Vec<Located>> {
+        let mut kept = self.kept_txids()?;
+        let mut height = Height(0);
+        let mut located = Vec::with_capacity(payments.len());
+        for payment in payments {
+            height = self.snapshot.height_at(payment.txo, height, self.at)?;
+            let block = self.snapshot.block(height)?;
+            let output = kept.find(payment.txo)?;
+            located.push(Located {
+                payment: *payment,
+                outpoint: Some(output.outpoint()),
+                height,
+                time: time_of(&block.header),
+                coinbase: Some(output.tx() == block.coinbase()),
+            });
+        }
+        Ok(located)
+    }
+}
+
+/// Whether the scripts of all these were compared.
+pub(super) fn is_checked(located: &[Located], source: Source) -> bool {
+    let was_read = |found: &Located| found.outpoint.is_some();
+    located.is_empty() || source != Source::Index && located.iter().all(was_read)
 }
 
 /// Refuses a script that no index has anything of: an answer would look like zero.
@@ -179,6 +223,16 @@ pub fn expect_indexed(script: &Script) -> Result<()> {
     }
 }
 
+fn in_gone(block: &GoneBlock, payment: &Payment) -> Located {
+    Located {
+        payment: *payment,
+        outpoint: None,
+        height: block.height,
+        time: block.time(),
+        coinbase: None,
+    }
+}
+
 /// Adds those of `payments`, which are outputs of the transaction, that pay `script`.
 fn locate_in(found: &Found<'_>, payments: &[Payment], script: &Script, located: &mut Vec<Located>) {
     let txid = Txid::from_byte_array(found.tx.txid());
@@ -192,11 +246,10 @@ fn locate_in(found: &Found<'_>, payments: &[Payment], script: &Script, located: 
             let vout = (payment.txo.0 - first) as u32;
             located.push(Located {
                 payment: *payment,
-                tx: found.number,
-                outpoint: OutPoint { txid, vout },
+                outpoint: Some(OutPoint { txid, vout }),
                 height: found.height,
                 time: found.time,
-                coinbase: found.index == 0,
+                coinbase: Some(found.index == 0),
             });
         }
     }

@@ -31,6 +31,7 @@ impl View<'_> {
             outputs: self.row.outputs,
             coins: self.row.coins,
             settled_height: index.meta().settled,
+            keeps_txids: index.keeps_txids(),
             index_bytes: index.store().allocated_bytes()?,
             runs: RunCounts {
                 coins: runs(Relation::Coins),

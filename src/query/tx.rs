@@ -2,10 +2,10 @@
 //!
 //! Invariant: a coinbase has no inputs and no fee.
 
-use super::View;
 use super::answers::{InputInfo, OutputOfTx, TxInfo};
 use super::blocks::Found;
 use super::outputs::{Ending, Spent, Wanted, outpoint_of};
+use super::{Source, View};
 use crate::Result;
 use crate::primitives::network::NetworkName;
 use crate::primitives::position::{TxNum, Txo};
@@ -54,11 +54,11 @@ impl View<'_> {
             let txid = info.txid;
             if let Some(spender) = spender {
                 vouts.push(vout as usize);
-                let outpoint = OutPoint { txid, vout };
+                let outpoint = Some(OutPoint { txid, vout });
                 spent.push(Spent { outpoint, spender });
             }
         }
-        for (vout, ending) in vouts.into_iter().zip(self.endings(spent)?) {
+        for (vout, ending) in vouts.into_iter().zip(self.endings(spent, Source::Files)?) {
             info.outputs[vout].spent_by = Ending::spent_by(ending);
         }
         Ok(())

@@ -16,6 +16,18 @@ pub enum Fault {
         /// What would be lost.
         loss: crate::rebuild::Loss,
     },
+    /// Blocks are not in the block files any more.
+    #[error(
+        "{gone}, and a new index needs every block: {} is left as it is; \
+         `blkdex rebuild --datadir DIR` makes it anew from block files that are whole",
+        path.display()
+    )]
+    BlocksGone {
+        /// The old index.
+        path: PathBuf,
+        /// Which.
+        gone: crate::utxo::GoneBlocks,
+    },
     /// A file that an earlier rebuild left has more blocks than are wanted now.
     #[error("{} reaches to height {height}, beyond --until {until}", path.display())]
     ReachesBeyond {

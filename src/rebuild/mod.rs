@@ -25,14 +25,15 @@ use crate::export;
 use crate::import::events::{Event, Notice, Summary, Watch};
 use crate::import::{self, import};
 use crate::index;
-use crate::index::Index;
+use crate::index::{Index, remembered};
 use crate::os::kept::refuse_block_file;
 use crate::os::paths::behind_links;
 use crate::os::{self, io_error};
+use crate::primitives::position::Height;
 use crate::runs;
 use crate::store;
 use crate::store::contention::{Use, in_use, is_in_use};
-use crate::utxo;
+use crate::utxo::{self, gone_up_to};
 use crate::verify;
 use crate::verify::proof::{self, Verified, verify};
 use crate::{Error, Result};
@@ -49,7 +50,8 @@ pub struct Rebuilt {
     pub verified: Option<Verified>,
 }
 
-/// Makes the index at `options.index` anew, unless something of `old` would be lost.
+/// Makes the index at `options.index` anew, unless something of `old` would be lost. If it keeps txids, so does
+/// the new one.
 ///
 /// # Errors
 /// [`crate::rebuild::Fault::RebuildLoses`]; [`crate::store::Fault::IndexInUse`]; those of the import and of
@@ -63,8 +65,13 @@ pub fn rebuild(
     refuse_used(&index)?;
     let datadir = Datadir::open(&options.source)?;
     refuse_block_file(datadir.blocks_dir(), &index)?;
+    if datadir.gap().is_some() {
+        refuse_gone(&index, options.until, &datadir)?;
+    }
     let options = import::Options {
         index: new_path(&index),
+        // What cannot be read any more is not remembered either.
+        keeps_txids: options.keeps_txids || remembered(&index).is_ok_and(|old| old.keeps_txids),
         ..options.clone()
     };
     let has_leftover = place::check_leftover(&options.index, &index)?;
@@ -90,6 +97,26 @@ pub fn rebuild(
         watch.tell(Event::Notice(notice));
     }
     Ok(done)
+}
+
+/// Refuses block files that have not all of the blocks any more which the old index, if it can be read, has from
+/// such files.
+fn refuse_gone(path: &Path, until: Option<Height>, datadir: &Datadir) -> Result<()> {
+    let Ok(old) = Index::open_to_walk(path) else {
+        return Ok(());
+    };
+    let Some((tip, _)) = old.tip() else {
+        return Ok(());
+    };
+    let last = until.map_or(tip, |until| until.min(tip));
+    match gone_up_to(&old.snapshot()?, last, datadir.blocks_dir())? {
+        Some(gone) => Err(Fault::BlocksGone {
+            path: path.to_owned(),
+            gone,
+        }
+        .into()),
+        None => Ok(()),
+    }
 }
 
 /// Takes a leftover away that cannot be gone on with, and says so.
@@ -156,6 +183,7 @@ fn look_ahead(options: &import::Options, old: &Old, watch: &mut Watch<'_>) -> Re
             source: options.source.clone(),
             index: options.index.clone(),
             memory_bytes: options.memory_bytes,
+            keeps_txids: options.keeps_txids,
             deep: false,
             checks_witness: false,
         },

@@ -210,6 +210,12 @@ impl FundingRow {
         fingerprint << POSITION_BITS
     }
 
+    /// The script's fingerprint (80 bits).
+    #[inline(always)]
+    pub fn fingerprint(self) -> u128 {
+        self.key() >> POSITION_BITS
+    }
+
     /// The output.
     pub fn txo(self) -> Txo {
         Txo((self.key() & POSITION_MASK) as u64)

@@ -16,6 +16,12 @@ pub fn seal(number: u64, row: &[u8]) -> Vec<u8> {
     [row, &sum.to_le_bytes()].concat()
 }
 
+/// Seals a row in place: its last bytes are for the seal.
+pub fn seal_in_place(number: u64, sealed: &mut [u8]) {
+    let (row, sum) = sealed.split_at_mut(sealed.len() - SEAL_BYTES);
+    LittleEndian::write_u64(sum, XxHash3_64::oneshot_with_seed(number, row));
+}
+
 /// The row without its seal; `None` if it is not what was sealed.
 pub fn open(number: u64, sealed: &[u8]) -> Option<&[u8]> {
     let (row, sum) = sealed.split_at_checked(sealed.len().checked_sub(SEAL_BYTES)?)?;
@@ -30,6 +36,9 @@ mod tests {
     #[test]
     fn only_the_same_bytes_under_the_same_number_open() {
         let sealed = seal(7, b"row");
+        let mut in_place = *b"row.to seal";
+        seal_in_place(7, &mut in_place);
+        assert_eq!(sealed, in_place);
         assert_eq!(open(7, &sealed), Some(&b"row"[..]));
         assert_eq!(open(8, &sealed), None);
         for at in 0..sealed.len() {

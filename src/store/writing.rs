@@ -121,6 +121,14 @@ impl<K: Key + 'static, V: Value + 'static> WriteTable<'_, K, V> {
         self.call_mut(|table| table.pop_first().map(drop))
     }
 
+    /// Removes the entries from `key` on.
+    ///
+    /// # Errors
+    /// [`crate::store::Fault::Store`], [`crate::store::Fault::DamagedIndex`].
+    pub fn remove_from<'k>(&mut self, key: impl Borrow<K::SelfType<'k>> + 'k) -> Result<()> {
+        self.call_mut(|table| table.retain_in(key.., |_, _| false))
+    }
+
     /// Removes all entries.
     ///
     /// # Errors

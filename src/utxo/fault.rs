@@ -1,5 +1,6 @@
 //! Why coins cannot be read at a height.
 
+use super::GoneBlocks;
 use crate::error::Family;
 use crate::primitives::position::{Height, Place};
 use crate::{Error, Result};
@@ -36,6 +37,11 @@ pub enum Fault {
         /// What happened.
         source: Box<Error>,
     },
+    /// Files that hold blocks that are needed are not there any more.
+    #[error(
+        "{0}, and this needs them; if the block files were moved, --datadir DIR says where they are"
+    )]
+    Gone(GoneBlocks),
     /// Something else lies where the block was.
     #[error(
         "blk{:05}.dat at byte {}: block {height} is not there any more; \

@@ -13,11 +13,13 @@
 //! | `budget.rs` | what of a budget is left for buffers |
 //! | `spent.rs` | which outputs are gone |
 //! | `heights.rs` | which block made an output |
+//! | `gone.rs` | blocks that are not there any more |
 //! | `progress.rs` | how far a reading is |
 //! | `fault.rs` | what can go wrong |
 
 mod budget;
 mod fault;
+mod gone;
 mod heights;
 mod progress;
 mod spent;
@@ -25,6 +27,8 @@ mod spent;
 pub(crate) use budget::left_for_buffers;
 pub use fault::Fault;
 pub(crate) use fault::from_block_files;
+pub use gone::GoneBlocks;
+pub(crate) use gone::{gone_up_to, is_gone};
 
 pub(crate) use heights::Heights;
 pub use progress::{Progress, Reading, Watch, Work};
@@ -71,6 +75,7 @@ impl<'i> UtxoSet<'i> {
     ///
     /// # Errors
     /// [`crate::store::Fault::NoBlocks`], [`crate::utxo::Fault::AboveTip`], [`crate::utxo::Fault::BlockFiles`],
+    /// [`crate::utxo::Fault::Gone`] if not all blocks up to there are in them,
     /// [`crate::store::Fault::Store`], [`crate::store::Fault::DamagedIndex`].
     pub fn open(
         index: &'i Index,
@@ -86,13 +91,17 @@ impl<'i> UtxoSet<'i> {
         let network = meta.network()?;
         let imported = Location::BlocksDir(meta.blocks_dir.clone());
         let reader = BlockReader::for_all(location.unwrap_or(&imported), &network);
+        let reader = from_block_files(reader)?;
         let snapshot = index.snapshot()?;
+        if let Some(gone) = gone_up_to(&snapshot, at, reader.blocks_dir())? {
+            return Err(Error::from(Fault::Gone(gone)));
+        }
         Ok(UtxoSet {
             row: snapshot.block(at)?,
             snapshot,
             network: network.name,
             at,
-            reader: from_block_files(reader)?,
+            reader,
         })
     }
 

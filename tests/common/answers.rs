@@ -1,8 +1,9 @@
 //! Every question to an index, and the answer that a plain replay of the same blocks gives.
 //!
-//! Invariant: an answer that is wrong panics; that there is none is an error.
+//! Invariant: an answer that is wrong panics; that there is none is an error. Where block files are there, an
+//! index that keeps txids is asked twice: with them and from the index alone.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
 use bitcoin::{OutPoint, Txid};
@@ -10,7 +11,7 @@ use blkdex::Result;
 use blkdex::error::fault_of;
 use blkdex::index::Index;
 use blkdex::primitives::Height;
-use blkdex::query::{self, BlockName, EventKind, OutputOfTx, View};
+use blkdex::query::{self, BlockName, EventKind, History, OutputInfo, OutputOfTx, View};
 
 use super::truth::{Event, Output, Truth};
 
@@ -28,14 +29,38 @@ pub fn check(path: &Path, truth: &Truth, heights: &[u32]) -> Result<()> {
             (counts.txs, counts.inputs, counts.outputs, counts.coins)
         );
         assert_eq!(status.hash, truth.hashes[height as usize]);
-        check_scripts(&mut view, truth, height)?;
+        check_scripts(&mut view, truth, height, true)?;
+        if status.keeps_txids {
+            check_scripts(&mut view, truth, height, false)?;
+        }
         check_txs(&mut view, truth, height)?;
         check_block(&mut view, truth, height)?;
+        assert_eq!(view.gone(), None);
     }
     Ok(())
 }
 
-fn check_scripts(view: &mut View<'_>, truth: &Truth, height: u32) -> Result<()> {
+/// The same, where no block file is there any more.
+pub fn check_without_files(path: &Path, truth: &Truth, heights: &[u32]) -> Result<()> {
+    let index = Index::open(path)?;
+    for &height in heights {
+        let mut view = View::new(&index, Some(Height(height)), None)?;
+        check_scripts(&mut view, truth, height, false)?;
+        let any = truth
+            .events
+            .values()
+            .flatten()
+            .any(|event| event.height <= height);
+        assert_eq!(view.gone().is_some(), any && !view.keeps_txids());
+        if view.keeps_txids() {
+            check_outputs_without_files(&mut view, truth, height)?;
+        }
+    }
+    Ok(())
+}
+
+/// Compares them in the block files, or asks for what there is without.
+fn check_scripts(view: &mut View<'_>, truth: &Truth, height: u32, check: bool) -> Result<()> {
     let mut coins: HashMap<_, Vec<&Output>> = HashMap::new();
     for number in truth.coins_at(height) {
         let output = &truth.outputs[number];
@@ -43,26 +68,39 @@ fn check_scripts(view: &mut View<'_>, truth: &Truth, height: u32) -> Result<()> 
     }
     for script in truth.scripts() {
         let events = truth.history(script, height);
-        let history = view.history(script)?;
-        let found: Vec<Event> = history.events.iter().map(plain).collect();
-        assert_eq!(found, events, "{script}");
+        let history = view.history(script, check)?;
+        assert_eq!(history.checked, check || events.is_empty(), "{script}");
+        match check {
+            true => {
+                let found: Vec<Event> = history.events.iter().map(plain).collect();
+                assert_eq!(found, events, "{script}");
+            }
+            false => check_unread(&history, &events, view.keeps_txids()),
+        }
         let coins = coins.remove(script).unwrap_or_default();
         let owned: u128 = coins.iter().map(|coin| u128::from(coin.amount_sat)).sum();
         assert_eq!(
             history.events.last().map_or(0, |event| event.balance_sat),
             owned
         );
-        let utxos = view.utxos(script)?;
+        let utxos = view.utxos(script, check)?;
         assert_eq!(utxos.total_sat, owned);
+        let is_named = check || view.keeps_txids();
         let found = utxos
             .utxos
             .iter()
             .map(|u| (u.outpoint, u.amount_sat, u.height.0, u.coinbase));
-        let wanted = coins
-            .iter()
-            .map(|c| (c.outpoint, c.amount_sat, c.height, c.coinbase));
+        let wanted = coins.iter().map(|c| {
+            let outpoint = is_named.then_some(c.outpoint);
+            (
+                outpoint,
+                c.amount_sat,
+                c.height,
+                is_named.then_some(c.coinbase),
+            )
+        });
         assert_eq!(found.collect::<Vec<_>>(), wanted.collect::<Vec<_>>());
-        let balance = view.balance(script, false)?;
+        let balance = view.balance(script, check)?;
         let sum = |is_spend: bool| {
             let of_kind = events
                 .iter()
@@ -81,15 +119,101 @@ fn check_scripts(view: &mut View<'_>, truth: &Truth, height: u32) -> Result<()> 
     Ok(())
 }
 
-fn plain(event: &blkdex::query::Event) -> Event {
+fn plain(event: &query::Event) -> Event {
     assert_eq!(event.kind == EventKind::Spend, event.input_index.is_some());
     Event {
         height: event.height.0,
-        txid: event.txid,
-        outpoint: event.outpoint,
+        txid: event.txid.unwrap(),
+        outpoint: event.outpoint.unwrap(),
         amount_sat: event.amount_sat,
         input_index: event.input_index,
     }
+}
+
+/// Compares a history that was not read in block files: inputs are unknown, and so txids are, unless the index
+/// keeps them. Of one transaction spends are in any order.
+fn check_unread(history: &History, events: &[Event], is_named: bool) {
+    type Known = (u32, bool, Option<Txid>, Option<OutPoint>, u64);
+    let found = history.events.iter().map(|event| {
+        assert_eq!(event.input_index, None);
+        let is_receive = event.kind == EventKind::Receive;
+        let (height, amount_sat) = (event.height.0, event.amount_sat);
+        (height, is_receive, event.txid, event.outpoint, amount_sat)
+    });
+    let expected = events.iter().map(|event| {
+        let is_receive = event.input_index.is_none();
+        let named = is_named.then_some((event.txid, event.outpoint)).unzip();
+        (event.height, is_receive, named.0, named.1, event.amount_sat)
+    });
+    let (mut found, mut expected): (Vec<Known>, Vec<Known>) = (found.collect(), expected.collect());
+    let steps = |events: &[Known]| -> Vec<_> {
+        let mut steps: Vec<_> = events.iter().map(|e| (e.0, e.1, e.2)).collect();
+        steps.dedup();
+        steps
+    };
+    assert_eq!(steps(&found), steps(&expected), "{}", history.script);
+    found.sort_unstable();
+    expected.sort_unstable();
+    assert_eq!(found, expected, "{}", history.script);
+}
+
+/// Every output that an index knows which keeps txids: all but its script, and which input spent it.
+fn check_outputs_without_files(view: &mut View<'_>, truth: &Truth, height: u32) -> Result<()> {
+    let mut newest: HashMap<OutPoint, &Output> = HashMap::new();
+    let made = truth
+        .outputs
+        .iter()
+        .filter(|output| output.height <= height);
+    newest.extend(made.map(|output| (output.outpoint, output)));
+    for (outpoint, output) in &newest {
+        let info = view.outpoint(*outpoint)?;
+        assert_eq!((&info.script, &info.address), (&None, &None));
+        check_info(&info, output, height, false);
+        let behind = OutPoint::new(outpoint.txid, outpoint.vout + 1);
+        if !newest.contains_key(&behind) {
+            let refused = view.outpoint(behind);
+            let outputs = outpoint.vout as usize + 1;
+            assert!(matches!(
+                fault_of(&refused),
+                Some(query::Fault::NoSuchOutput { outputs: found, .. }) if *found == outputs
+            ));
+        }
+    }
+    let known: HashSet<Txid> = newest.keys().map(|outpoint| outpoint.txid).collect();
+    let others = truth.txids.iter().filter(|txid| !known.contains(*txid));
+    for txid in others {
+        let unknown = view.outpoint(OutPoint::new(*txid, 0));
+        assert!(matches!(
+            fault_of(&unknown),
+            Some(query::Fault::UnknownTx { .. })
+        ));
+    }
+    Ok(())
+}
+
+/// `is_read`: from block files.
+fn check_info(info: &OutputInfo, truth: &Output, height: u32, is_read: bool) {
+    assert_eq!(info.amount_sat, truth.amount_sat);
+    assert_eq!(
+        (info.height.0, info.coinbase),
+        (truth.height, truth.coinbase)
+    );
+    assert_eq!(info.spendable, truth.spendable);
+    let gone = truth.gone.filter(|gone| gone.height <= height);
+    let found = info
+        .spent_by
+        .map(|by| (by.height.0, by.txid, by.input_index));
+    let overwritten = gone.filter(|gone| gone.input_index.is_none());
+    assert_eq!(
+        info.overwritten_at.map(|at| at.0),
+        overwritten.map(|gone| gone.height)
+    );
+    let spent = gone.filter(|gone| gone.input_index.is_some());
+    let input = |index: Option<u32>| index.filter(|_| is_read);
+    assert_eq!(
+        found,
+        spent.map(|gone| (gone.height, gone.txid, input(gone.input_index)))
+    );
 }
 
 /// Every transaction and each of its outputs.
@@ -147,34 +271,13 @@ fn check_output(
     of_tx: &OutputOfTx,
 ) -> Result<()> {
     let info = view.outpoint(truth.outpoint)?;
-    assert_eq!(
-        (info.amount_sat, &info.script),
-        (truth.amount_sat, &truth.script)
-    );
-    assert_eq!(
-        (info.height.0, info.coinbase),
-        (truth.height, truth.coinbase)
-    );
-    assert_eq!(info.spendable, truth.spendable);
+    assert_eq!(info.script.as_ref(), Some(&truth.script));
+    check_info(&info, truth, height, true);
     assert_eq!(
         (of_tx.amount_sat, &of_tx.script),
-        (info.amount_sat, &info.script)
+        (truth.amount_sat, &truth.script)
     );
     assert_eq!(of_tx.spent_by, info.spent_by);
-    let gone = truth.gone.filter(|gone| gone.height <= height);
-    let found = info
-        .spent_by
-        .map(|by| (by.height.0, by.txid, Some(by.input_index)));
-    let overwritten = gone.filter(|gone| gone.input_index.is_none());
-    assert_eq!(
-        info.overwritten_at.map(|at| at.0),
-        overwritten.map(|gone| gone.height)
-    );
-    let spent = gone.filter(|gone| gone.input_index.is_some());
-    assert_eq!(
-        found,
-        spent.map(|gone| (gone.height, gone.txid, gone.input_index))
-    );
     Ok(())
 }
 

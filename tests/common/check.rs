@@ -13,7 +13,7 @@ use blkdex::index::Index;
 use blkdex::primitives::Height;
 use blkdex::query::View;
 
-use super::index_file::{IndexFile, POSITION_BITS, Row};
+use super::index_file::{IndexFile, Kept, POSITION_BITS, Row};
 use super::truth::{Balance, Output, Truth};
 
 /// Compares all of the index at `path` with `truth`.
@@ -25,6 +25,9 @@ pub fn check(path: &Path, truth: &Truth) {
     assert_same(&file.rows("funding"), &expected.funding(), "funding");
     assert_same(&file.rows("spending"), &expected.spending(), "spending");
     assert_same(&file.rows("txids"), &expected.txids(), "txids");
+    if let Some(kept) = file.kept() {
+        assert!(kept == expected.kept(), "kept txids");
+    }
     check_answers(&Index::open(path).unwrap(), truth);
 }
 
@@ -86,6 +89,25 @@ impl<'t> Expected<'t> {
             let gone = output.gone?;
             Some((txo.into(), self.tx_at[&(gone.height, gone.txid)] - txo))
         }))
+    }
+
+    /// The name of each output, and a mark: in which of 126 ranges the fingerprint of its script is, or that
+    /// nothing can spend it.
+    fn kept(&self) -> Vec<Kept> {
+        let kept = self.truth.outputs.iter().map(|output| {
+            let high = self.file.fingerprint_of_script(&output.script) >> 64;
+            let (mark, amount_sat) = match (output.spendable, output.amount_sat) {
+                (true, _) => (1 + (high * 126 / 65_536) as u8, None),
+                (false, 0) => (0, None),
+                (false, amount_sat) => (127, Some(amount_sat)),
+            };
+            Kept {
+                outpoint: output.outpoint,
+                mark,
+                amount_sat,
+            }
+        });
+        kept.collect()
     }
 
     /// The first bytes of the txid, number of its first output.

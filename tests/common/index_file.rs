@@ -7,7 +7,7 @@
 use std::path::{Path, PathBuf};
 
 use bitcoin::hashes::Hash;
-use bitcoin::{Block, BlockHash, OutPoint, Script};
+use bitcoin::{Block, BlockHash, OutPoint, Script, Txid};
 use byteorder::{ByteOrder, LittleEndian};
 use redb::backends::InMemoryBackend;
 use redb::{
@@ -24,6 +24,11 @@ const RUNS: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("runs");
 const BLOCKS: TableDefinition<'_, u32, &[u8]> = TableDefinition::new("blocks");
 const PLACES: TableDefinition<'_, u32, &[u8]> = TableDefinition::new("positions");
 const HASHES: TableDefinition<'_, &[u8; 32], u32> = TableDefinition::new("hashes");
+
+const KEPT: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("kept_txids");
+
+/// The format of an index that keeps txids.
+const FORMAT_WITH_TXIDS: u32 = 4;
 
 /// Key of the catalogue's last entry, which seals the others.
 const SEAL_KEY: u64 = u64::MAX;
@@ -66,6 +71,16 @@ pub struct BlockRow {
     pub coins: u64,
 }
 
+/// What is kept of an output, in an index that keeps txids.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Kept {
+    pub outpoint: OutPoint,
+    /// Without the bit that says that it is the first of its transaction.
+    pub mark: u8,
+    /// What stands behind the mark.
+    pub amount_sat: Option<u64>,
+}
+
 /// Where a block's bytes are.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Place {
@@ -105,6 +120,31 @@ impl IndexFile {
     /// Height of the last block.
     pub fn tip(&self) -> Option<u32> {
         self.meta("tip").map(|bytes| LittleEndian::read_u32(&bytes))
+    }
+
+    /// What is kept of every output up to the tip; `None` if txids are not kept.
+    pub fn kept(&self) -> Option<Vec<Kept>> {
+        let format = LittleEndian::read_u32(&self.meta("format").unwrap());
+        let transaction = self.database.begin_read().unwrap();
+        let mut tables = transaction.list_tables().unwrap();
+        let has_table = tables.any(|table| table.name() == KEPT.name());
+        if format != FORMAT_WITH_TXIDS {
+            assert!(!has_table);
+            return None;
+        }
+        let end = self.tip().map_or(0, |tip| self.block(tip).outputs);
+        let mut all = Vec::new();
+        if end > 0 {
+            for page in self.table(KEPT).range(..end).unwrap() {
+                let (key, page) = page.unwrap();
+                assert_eq!(key.value(), all.len() as u64, "pages follow each other");
+                read_kept(page.value(), key.value(), &mut all);
+            }
+        }
+        assert!(all.len() as u64 >= end);
+        // What is in a page beyond the tip belongs to no block.
+        all.truncate(end as usize);
+        Some(all)
     }
 
     /// Height up to which no block is rolled back.
@@ -281,6 +321,39 @@ fn read_page(page: &[u8], id: u32, key: u128) -> Vec<Row> {
     assert!(rows.is_sorted_by(|a, b| a.0 < b.0));
     assert!(rows.first().unwrap().0 == key && rows.last().unwrap().0 < next_key);
     rows
+}
+
+/// Appends the outputs of a page that has to be the one under `key`.
+fn read_kept(page: &[u8], key: u64, all: &mut Vec<Kept>) {
+    assert_eq!(page.len(), 4 * 4096 - 16);
+    let (body, seal) = page.split_at(page.len() - 8);
+    let sum = XxHash3_64::oneshot_with_seed(key, body);
+    assert_eq!(seal, sum.to_le_bytes());
+    let end = LittleEndian::read_u64(body);
+    let mut vout = LittleEndian::read_u32(&body[8..]);
+    let txs = usize::from(LittleEndian::read_u16(&body[12..]));
+    let marks_at = body.len() - usize::from(LittleEndian::read_u16(&body[14..]));
+    let (mut txids, rest) = body[16..marks_at].split_at(32 * txs);
+    assert!(rest.iter().all(|byte| *byte == 0));
+    let mut marks = body[marks_at..].iter().rev().copied();
+    let mut txid = None;
+    for _ in key..end {
+        let mark = marks.next().unwrap();
+        if mark >= 128 || txid.is_none() {
+            vout = if mark >= 128 { 0 } else { vout };
+            txid = Some(Txid::from_slice(&txids[..32]).unwrap());
+            txids = &txids[32..];
+        }
+        let mark = mark & 127;
+        let mut amount = || -> Vec<u8> { marks.by_ref().take(8).collect() };
+        all.push(Kept {
+            outpoint: OutPoint::new(txid.unwrap(), vout),
+            mark,
+            amount_sat: (mark == 127).then(|| LittleEndian::read_u64(&amount())),
+        });
+        vout += 1;
+    }
+    assert!(marks.next().is_none() && txids.is_empty());
 }
 
 fn squeeze(key: u128, position_bits: u8) -> u128 {

@@ -81,6 +81,7 @@ fn damage_again_and_again(scene: &Scene, seed: u64) {
 #[test]
 fn a_damaged_index_never_answers_wrongly() {
     damage_again_and_again(&Scene::small(), 21);
+    damage_again_and_again(&Scene::small().keeping_txids(), 23);
     damage_again_and_again(&Scene::merging(), 22);
 }
 

@@ -55,7 +55,7 @@ impl Scene {
     }
 
     /// A commit every few blocks, so that all relations merge, again and again, and a table so small
-    /// that coins spill and spends miss.
+    /// that coins spill and spends miss; and txids are kept.
     pub fn merging() -> Scene {
         let options = Options {
             blocks: 160,
@@ -65,7 +65,13 @@ impl Scene {
         let mut scene = Scene::of(Chain::random(2, options), &["--commit-every", "3"]);
         let table = table_of(64).unwrap().to_string();
         scene.args.extend(["--table".to_string(), table]);
-        scene
+        scene.keeping_txids()
+    }
+
+    /// The same, with an index that keeps txids.
+    pub fn keeping_txids(mut self) -> Scene {
+        self.args.push("--keep-txids".to_string());
+        self
     }
 
     /// A commit every few blocks, as in `merging`, of a chain that is quickly compared: small, but long
@@ -97,7 +103,7 @@ impl Scene {
         Scene::of(chain, &["--commit-every", "30", "--segment", "100K"])
     }
 
-    /// An index on a chain that is left by another, which is to be followed.
+    /// An index that keeps txids, on a chain that is left by another, which is to be followed.
     pub fn forked() -> Scene {
         Scene::forked_in(Layout::default())
     }
@@ -110,7 +116,7 @@ impl Scene {
             ..Options::default()
         };
         let chain = Chain::random(3, options);
-        let mut scene = Scene::of(chain, &["--commit-every", "9"]);
+        let mut scene = Scene::of(chain, &["--commit-every", "9"]).keeping_txids();
         scene.trial = Trial::with(&scene.chain, scene.chain.made(), layout);
         assert!(
             scene.import().status().unwrap().success(),

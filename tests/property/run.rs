@@ -150,8 +150,11 @@ impl<'s> Run<'s> {
     /// what they said, in this order.
     pub fn import_and_judge(&mut self) -> Result<(Said, Said), String> {
         let datadir = self.folder.join("datadir");
-        let kept = options(&datadir, self.folder.join("kept.redb"));
-        let new = options(&datadir, self.folder.join("new.redb"));
+        let mut kept = options(&datadir, self.folder.join("kept.redb"));
+        let mut new = options(&datadir, self.folder.join("new.redb"));
+        // One of them keeps txids, or both do, or neither.
+        kept.keeps_txids = self.scenario.seed & 1 == 1;
+        new.keeps_txids = self.scenario.seed & 2 == 2;
         let before = judge::before(&kept.index);
         let is_deep = self.disk.has_bad_bodies();
         let foreseen = [&new, &kept].map(|options| judge::diagnose(options, is_deep));

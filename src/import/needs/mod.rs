@@ -27,6 +27,9 @@ use std::path::Path;
 /// 3 GB, 19.1 to 20.8 on 32 GB.)
 pub const INDEX_BYTES_PER_OUTPUT: u64 = 20;
 
+/// ...and, if it keeps txids, for each transaction, besides one for each output. (Measured on 1 GB: 32.1.)
+const KEPT_BYTES_PER_TX: u64 = 33;
+
 /// An index of hardly anything.
 const INDEX_BYTES_MIN: u64 = 2 << 20;
 
@@ -62,6 +65,8 @@ pub struct Ahead<'a> {
     pub bytes: u64,
     /// The budget.
     pub memory_bytes: usize,
+    /// Whether the index keeps txids.
+    pub keeps_txids: bool,
 }
 
 /// What there is.
@@ -114,10 +119,15 @@ impl Needs {
     /// Works the needs out from a sample of the blocks ahead.
     pub(crate) fn estimate(ahead: &Ahead<'_>, room: Room, sample: &Sample) -> Needs {
         let sampled = sample.tally.bytes.max(1) as f64;
-        let outputs = (sample.tally.outputs as f64 * ahead.bytes as f64 / sampled) as u64;
+        let all = |sampled_count: u64| (sampled_count as f64 * ahead.bytes as f64 / sampled) as u64;
+        let (outputs, txs) = (all(sample.tally.outputs), all(sample.tally.txs));
+        let kept = match ahead.keeps_txids {
+            true => txs * KEPT_BYTES_PER_TX + outputs,
+            false => 0,
+        };
         let added = match ahead.blocks {
             0 => 0,
-            _ => outputs * INDEX_BYTES_PER_OUTPUT + INDEX_BYTES_MIN,
+            _ => outputs * INDEX_BYTES_PER_OUTPUT + kept + INDEX_BYTES_MIN,
         };
         let percent = match ahead.memory_bytes < AMPLE_MEMORY_BYTES {
             true => PEAK_PERCENT,
@@ -221,9 +231,11 @@ mod tests {
             blocks: 900_000,
             bytes: 780 * GB,
             memory_bytes,
+            keeps_txids: false,
         };
         let tally = Tally {
             bytes: GB,
+            txs: 1_350_000_000 / 780,
             outputs: 4_400_000_000 / 780,
             ..Tally::default()
         };
@@ -267,6 +279,26 @@ mod tests {
     }
 
     #[test]
+    fn txids_take_what_the_manual_says() {
+        let (ahead, sample) = mainnet(4096 * MIB);
+        let keeping = Ahead {
+            keeps_txids: true,
+            ..ahead
+        };
+        let [with, without] =
+            [keeping, ahead].map(|ahead| Needs::estimate(&ahead, AMPLE, &sample).index_bytes);
+        let gigabytes = (with - without + GB / 2) / GB;
+        let said = format!("{gigabytes} GB more for mainnet");
+        let chapter = include_str!("../../manual/import.md");
+        assert!(chapter.contains(&said), "{said}");
+        let per_tx = (with - without) as f64 / 1.35e9;
+        assert!(
+            chapter.contains(&format!("about {per_tx:.0} bytes a transaction")),
+            "{per_tx}"
+        );
+    }
+
+    #[test]
     fn a_table_holds_as_many_coins_as_the_manual_says() {
         let chapter = include_str!("../../manual/speed.md");
         let rows = chapter.lines().filter(|line| {
@@ -281,7 +313,7 @@ mod tests {
             let (number, unit) = cells[1].split_at(cells[1].len() - 1);
             let number: usize = number.parse().expect("a size");
             let bytes = number * if unit == "G" { 1024 } else { 1 } * MIB;
-            let slots = Table::slots_of(&plan(bytes, None).expect("enough"));
+            let slots = Table::slots_of(&plan(bytes, None, false).expect("enough"));
             // No more coins than the manual's mainnet has.
             let coins = Table::coins_in(slots).min(190_000_000);
             for (said, found) in [(cells[2], slots), (cells[3], coins)] {
