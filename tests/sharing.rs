@@ -205,10 +205,13 @@ fn how_far_a_bulk_import_is_goes_with_the_index_on_file_systems_that_keep_attrib
     let trial = Trial::new(&chain);
     let paused = Paused::at(&trial, 600, 100);
     let (_, words) = ended(blkdex(&trial, &["status"]));
-    assert!(
-        words.contains("which imports: at height") && words.contains(&format!("of {BULK},")),
-        "{words}"
-    );
+    let keep = |name| {
+        let flags = rustix::fs::XattrFlags::empty();
+        rustix::fs::setxattr(trial.folder.path(), name, b"x", flags)
+    };
+    let tells =
+        words.contains("which imports: at height") && words.contains(&format!(" of {BULK},"));
+    assert_eq!(tells, keep("user.test").is_ok(), "{words}");
     paused.go_on();
     let path = trial.index();
     let mut bytes = [0; 64];

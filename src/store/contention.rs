@@ -20,11 +20,15 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 /// Bounds of a range of bytes, as redb gives them.
 pub(super) type Bounds = (Bound<u64>, Bound<u64>);
 
-/// Every writer locks it, and who reads through an overlay. redb's readers lock none that has data.
-const FIRST_BYTE: Bounds = (Bound::Included(0), Bound::Included(0));
+/// Every writer locks this byte, and who reads through an overlay. It lies where no index has data: redb
+/// locks, and lets go, the bytes of its header, and keeps its own from 2^62 on.
+const USED_BYTE: Bounds = (Bound::Included(1 << 40), Bound::Included(1 << 40));
 
-/// Only a writer locks it that is alone with the file.
-const SECOND_BYTE: Bounds = (Bound::Included(1), Bound::Included(1));
+/// Of this one, only a writer has a lock that is alone with the file: it locks all there are.
+const ALONE_BYTE: Bounds = (
+    Bound::Included((1 << 40) + 1),
+    Bound::Included((1 << 40) + 1),
+);
 
 /// What a file is wanted for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -45,8 +49,8 @@ pub fn is_in_use(path: &Path, for_what: Use) -> Result<bool> {
         opened => opened?,
     };
     let (from, to) = match for_what {
-        Use::Reading => SECOND_BYTE,
-        Use::Writing => FIRST_BYTE,
+        Use::Reading => ALONE_BYTE,
+        Use::Writing => USED_BYTE,
     };
     let asked = FileBackend::new(file).and_then(|file| {
         let locked = file.query_lock_range(from, to);
@@ -61,7 +65,7 @@ pub fn is_in_use(path: &Path, for_what: Use) -> Result<bool> {
 /// # Errors
 /// [`DatabaseError::DatabaseAlreadyOpen`].
 pub(super) fn lock_to_write(file: &FileBackend) -> std::result::Result<(), DatabaseError> {
-    let (from, to) = FIRST_BYTE;
+    let (from, to) = USED_BYTE;
     expect_locked(file.try_lock_range(from, to))
 }
 
@@ -70,7 +74,7 @@ pub(super) fn lock_to_write(file: &FileBackend) -> std::result::Result<(), Datab
 /// # Errors
 /// [`DatabaseError::DatabaseAlreadyOpen`].
 pub(super) fn lock_to_overlay(file: &FileBackend) -> std::result::Result<(), DatabaseError> {
-    let (from, to) = FIRST_BYTE;
+    let (from, to) = USED_BYTE;
     expect_locked(file.try_lock_shared_range(from, to))
 }
 

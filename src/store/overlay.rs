@@ -1,7 +1,7 @@
 //! A file that is read, while what is written to it stays in memory: so an index that was left open
 //! is repaired for a question, on any disk and with any rights, and the file stays as it is.
 //!
-//! Invariant: the file is never written to, and its first byte is locked: others may read it meanwhile, none
+//! Invariant: the file is never written to, and it is locked so that others may read it meanwhile, none
 //! may write to it ([`super::contention`]). Owns the pages that redb writes: of a repair a few of the header
 //! and of the lists of free pages, measured 1.3 MB for 10 GB of index.
 
@@ -148,7 +148,7 @@ impl StorageBackend for Overlay {
         self.file.close()
     }
 
-    // What a writer would lock is locked by nobody: the first byte says enough.
+    // What a writer would lock is locked by nobody: the lock of this overlay says enough.
 
     fn try_lock_range(
         &self,
