@@ -3,10 +3,9 @@
 //! Invariant: signals only set a flag; the import ends itself, after a commit.
 
 use super::after;
-use super::ledger::Scribe;
+use super::hearing::heard;
 use super::place;
-use super::progress::Reporter;
-use super::signals::{self, INTERRUPTED};
+use super::signals::INTERRUPTED;
 use super::summary;
 use crate::args::ImportArgs;
 use crate::commands::streams::say;
@@ -21,21 +20,8 @@ pub fn run(args: &ImportArgs, index: &Path, json: bool, out: &mut impl Write) ->
     let source = args.source.get();
     place::say_of_source(&source);
     let options = args.how.options(source, index, args.force);
-    let stop = signals::caught()?;
-    let mut scribe = Scribe::new(&args.how, index, &options.source)?;
-    let mut reporter = Reporter::new(args.how.quiet);
-    let mut watch = Watch {
-        stop: &stop,
-        tell: &mut |event| {
-            if let Some(words) = scribe.hear(&event) {
-                reporter.say(&words);
-            }
-            reporter.hear(event);
-        },
-    };
-    let done = import(&options, &mut watch);
-    reporter.finish();
-    let summary = done?;
+    let work = |watch: &mut Watch<'_>| import(&options, watch);
+    let (summary, scribe) = heard(&args.how, index, &options.source, work)?;
     let told = match json {
         true => writeln!(out, "{}", summary::to_json(&summary)),
         false => summary::show(&summary, out),

@@ -8,6 +8,7 @@ mod doctor;
 mod export;
 #[cfg(feature = "heap-profile")]
 mod heap_profile;
+mod hearing;
 mod import;
 mod ledger;
 mod manual;

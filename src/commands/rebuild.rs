@@ -2,10 +2,9 @@
 //!
 //! Invariant: the old index stays usable until the last moment.
 
-use super::ledger::Scribe;
+use super::hearing::heard;
 use super::place;
-use super::progress::Reporter;
-use super::signals::{self, INTERRUPTED};
+use super::signals::INTERRUPTED;
 use super::{after, summary};
 use crate::args::RebuildArgs;
 use crate::commands::streams::{plain, say};
@@ -31,21 +30,9 @@ pub fn run(args: &RebuildArgs, index: &Path, json: bool, out: &mut impl Write) -
         true => None,
         false => Old::look(index)?,
     };
-    let stop = signals::caught()?;
-    let mut scribe = Scribe::new(&args.how, index, &options.source)?;
-    let mut reporter = Reporter::new(args.how.quiet);
-    let mut watch = Watch {
-        stop: &stop,
-        tell: &mut |event| {
-            if let Some(words) = scribe.hear(&event) {
-                reporter.say(&words);
-            }
-            reporter.hear(event);
-        },
-    };
-    let done = rebuild(&options, old.as_ref(), &mut watch);
-    reporter.finish();
-    let code = show(&done?, index, json, out)?;
+    let work = |watch: &mut Watch<'_>| rebuild(&options, old.as_ref(), watch);
+    let (rebuilt, scribe) = heard(&args.how, index, &options.source, work)?;
+    let code = show(&rebuilt, index, json, out)?;
     scribe.finish().map(|()| code)
 }
 

@@ -2,6 +2,7 @@
 //!
 //! Invariant: reading is all it does; the import goes the same way with and without it.
 
+use super::events::{Event, Notice, Watch};
 use crate::Result;
 use crate::batch::clock::Stage;
 use crate::batch::{Batch, TableCounts};
@@ -92,22 +93,34 @@ impl Keeper {
         }
     }
 
-    /// The alarm that a record raises, if it does not end the import.
+    /// Notes what memory is used for at a moment, and tells of it.
     ///
     /// # Errors
-    /// The alarm, if it does.
-    pub fn watch(&mut self, record: &Record) -> Result<Option<Alarm>> {
+    /// [`crate::os::Fault::Io`]; growth that should not be, if that is to end the import.
+    pub(super) fn note(
+        &mut self,
+        (moment, relation): (Moment, Option<Relation>),
+        index: &Index,
+        batch: &mut Batch,
+        watch: &mut Watch<'_>,
+    ) -> Result<()> {
+        let record = self.record(moment, relation, index, batch)?;
+        watch.tell(Event::Ledger(&record));
+        if let Some(alarm) = self.alarm(&record)? {
+            watch.tell(Event::Notice(Notice::Memory(alarm)));
+        }
+        Ok(())
+    }
+
+    /// The alarm that a record raises, if it does not end the import.
+    fn alarm(&mut self, record: &Record) -> Result<Option<Alarm>> {
         match self.watcher.hear(record) {
             Some(alarm) if self.settings.is_strict => Err(ledger::Fault::MemoryGrows(alarm).into()),
             alarm => Ok(alarm),
         }
     }
 
-    /// A record of this moment.
-    ///
-    /// # Errors
-    /// [`crate::os::Fault::Io`].
-    pub fn record(
+    fn record(
         &self,
         moment: Moment,
         relation: Option<Relation>,

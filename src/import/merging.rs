@@ -2,8 +2,11 @@
 //!
 //! Invariant: only settled runs merge, and a merge that was cut off is finished before any other.
 
+use super::events::Watch;
+use super::keeper::Keeper;
 use crate::Result;
 use crate::batch::Batch;
+use crate::batch::clock::Stage;
 use crate::index::Index;
 use crate::ledger::record::Moment;
 use crate::limits::RUNS_MAX;
@@ -65,64 +68,95 @@ fn appetite(relation: Relation, phase: Phase) -> Appetite {
     }
 }
 
-/// Hears of a merge before and after it.
-pub type Note<'a> = dyn FnMut(Moment, Relation, &Index, &mut Batch) -> Result<()> + 'a;
-
-/// Merges what the phase asks for, relation by relation, until `is_over` says so between segments.
-///
-/// # Errors
-/// [`crate::runs::Fault::Damaged`], [`crate::store::Fault::Store`], and those of `note`; named segments stay.
-pub fn merge(
-    index: &mut Index,
-    batch: &mut Batch,
-    phase: Phase,
-    is_over: &dyn Fn() -> bool,
-    note: &mut Note<'_>,
-) -> Result<()> {
-    merge_relation::<CoinRow>(index, batch, phase, is_over, note)?;
-    merge_relation::<FundingRow>(index, batch, phase, is_over, note)?;
-    merge_relation::<SpendingRow>(index, batch, phase, is_over, note)?;
-    merge_relation::<TxidRow>(index, batch, phase, is_over, note)
+/// The merges between two batches, with all that they work on.
+pub(super) struct Merging<'a, 'e> {
+    pub(super) index: &'a mut Index,
+    pub(super) batch: &'a mut Batch,
+    pub(super) keeper: &'a mut Keeper,
+    pub(super) watch: &'a mut Watch<'e>,
 }
 
-/// Finishes merges that were cut off.
-///
-/// # Errors
-/// As [`merge`].
-pub fn finish_unfinished(
-    index: &mut Index,
-    batch: &mut Batch,
-    is_over: &dyn Fn() -> bool,
-    note: &mut Note<'_>,
-) -> Result<()> {
-    for relation in Relation::ALL {
-        if let Some(task) = Unfinished::load(index.store(), relation)? {
-            match relation {
-                Relation::Coins => run::<CoinRow>(index, batch, task, is_over, note)?,
-                Relation::Funding => run::<FundingRow>(index, batch, task, is_over, note)?,
-                Relation::Spending => run::<SpendingRow>(index, batch, task, is_over, note)?,
-                Relation::Txids => run::<TxidRow>(index, batch, task, is_over, note)?,
+impl Merging<'_, '_> {
+    /// Merges what the phase asks for, relation by relation, until somebody wishes it to end.
+    ///
+    /// # Errors
+    /// [`crate::runs::Fault::Damaged`], [`crate::store::Fault::Store`], and those of the keeper; named
+    /// segments stay.
+    pub(super) fn merge(&mut self, phase: Phase) -> Result<()> {
+        self.batch.clock.enter(Stage::Merge);
+        self.merge_relation::<CoinRow>(phase)?;
+        self.merge_relation::<FundingRow>(phase)?;
+        self.merge_relation::<SpendingRow>(phase)?;
+        self.merge_relation::<TxidRow>(phase)?;
+        self.batch.clock.enter(Stage::Other);
+        Ok(())
+    }
+
+    /// Finishes merges that were cut off.
+    ///
+    /// # Errors
+    /// As [`Merging::merge`].
+    pub(super) fn finish_unfinished(&mut self) -> Result<()> {
+        self.batch.clock.enter(Stage::Merge);
+        for relation in Relation::ALL {
+            if let Some(task) = Unfinished::load(self.index.store(), relation)? {
+                match relation {
+                    Relation::Coins => self.run::<CoinRow>(task)?,
+                    Relation::Funding => self.run::<FundingRow>(task)?,
+                    Relation::Spending => self.run::<SpendingRow>(task)?,
+                    Relation::Txids => self.run::<TxidRow>(task)?,
+                }
             }
         }
+        self.batch.clock.enter(Stage::Other);
+        Ok(())
     }
-    Ok(())
-}
 
-fn merge_relation<R: Row>(
-    index: &mut Index,
-    batch: &mut Batch,
-    phase: Phase,
-    is_over: &dyn Fn() -> bool,
-    note: &mut Note<'_>,
-) -> Result<()> {
-    let runs_max = fan_in::<R>(batch.for_merge::<R>().0.len()).min(RUNS_MAX);
-    while !is_over() {
-        let Some(task) = next_task::<R>(index, phase, runs_max) else {
-            break;
-        };
-        run::<R>(index, batch, task, is_over, note)?;
+    fn merge_relation<R: Row>(&mut self, phase: Phase) -> Result<()> {
+        let runs_max = self.fan_in::<R>().min(RUNS_MAX);
+        while !self.watch.is_over() {
+            let Some(task) = next_task::<R>(self.index, phase, runs_max) else {
+                break;
+            };
+            self.run::<R>(task)?;
+        }
+        Ok(())
     }
-    Ok(())
+
+    /// Runs that may cover the same key in one merge.
+    fn fan_in<R: Row>(&mut self) -> usize {
+        fan_in::<R>(self.batch.for_merge::<R>().0.len())
+    }
+
+    fn run<R: Row>(&mut self, task: Unfinished) -> Result<()> {
+        // Begun with more memory than there is now: its segments stay, and what is left of its inputs
+        // merges as any other runs do.
+        if overlap(&task.inputs(self.index.catalogue())) > self.fan_in::<R>() {
+            return Ok(());
+        }
+        self.note(Moment::BeforeMerge, R::RELATION)?;
+        let positions_end = self.index.next_txo().0;
+        let segment_bytes = self.batch.segment_bytes();
+        let (buffer, staging) = self.batch.for_merge::<R>();
+        let (store, catalogue) = self.index.for_merge();
+        let watch = &*self.watch;
+        let most_held = Merger {
+            store,
+            catalogue,
+            staging,
+            buffer,
+            positions_end,
+            segment_bytes,
+        }
+        .run(task, &|| watch.is_over())?;
+        self.batch.note_merge::<R>(most_held);
+        self.note(Moment::AfterMerge, R::RELATION)
+    }
+
+    fn note(&mut self, moment: Moment, relation: Relation) -> Result<()> {
+        let moment = (moment, Some(relation));
+        self.keeper.note(moment, self.index, self.batch, self.watch)
+    }
 }
 
 /// The merge to do next, of at most `runs_max` runs that cover the same key: of the generations that
@@ -163,34 +197,4 @@ fn next_task<R: Row>(index: &Index, phase: Phase, runs_max: usize) -> Option<Unf
     let inputs = task(heights, last_id, is_whole).inputs(index.catalogue());
     let can_merge = (2..=runs_max).contains(&overlap(&inputs));
     can_merge.then(|| task(heights, last_id, is_whole))
-}
-
-fn run<R: Row>(
-    index: &mut Index,
-    batch: &mut Batch,
-    task: Unfinished,
-    is_over: &dyn Fn() -> bool,
-    note: &mut Note<'_>,
-) -> Result<()> {
-    // Begun with more memory than there is now: its segments stay, and what is left of its inputs
-    // merges as any other runs do.
-    if overlap(&task.inputs(index.catalogue())) > fan_in::<R>(batch.for_merge::<R>().0.len()) {
-        return Ok(());
-    }
-    note(Moment::BeforeMerge, R::RELATION, index, batch)?;
-    let positions_end = index.next_txo().0;
-    let segment_bytes = batch.segment_bytes();
-    let (buffer, staging) = batch.for_merge::<R>();
-    let (store, catalogue) = index.for_merge();
-    let most_held = Merger {
-        store,
-        catalogue,
-        staging,
-        buffer,
-        positions_end,
-        segment_bytes,
-    }
-    .run(task, is_over)?;
-    batch.note_merge::<R>(most_held);
-    note(Moment::AfterMerge, R::RELATION, index, batch)
 }

@@ -64,7 +64,7 @@ use ahead::{
 };
 use edge::Edge;
 use keeper::Keeper;
-use pass::{End, Import};
+use pass::{End, Pass};
 
 /// From this many blocks on, an import is a bulk import: nobody reads meanwhile, the table is warmed first,
 /// runs merge at the end, and the scan is repeated after it.
@@ -102,19 +102,21 @@ pub fn import(options: &Options, watch: &mut Watch<'_>) -> Result<Summary> {
         summary.clock.enter(Stage::Scan);
         let found = find_chain(&plan, &index, &mut datadir, options, watch);
         summary.clock.enter(Stage::Other);
-        let fork_too_deep = found.as_ref().err().and_then(tip_of_deep_fork);
-        let chain = match (found, fork_too_deep) {
-            (Err(_), Some(tip)) if may_restart => {
+        let chain = match found {
+            Ok(chain) => chain,
+            Err(error) if error.fault() == Some(&Interrupted) => {
+                summary.interrupted = true;
+                return finish(summary, index);
+            }
+            Err(error) => {
                 // A block of this very import turned out to be invalid, and its rival leaves deep below.
+                let Some(tip) = tip_of_deep_fork(&error).filter(|_| may_restart) else {
+                    return Err(error);
+                };
                 index = index.begin_anew()?;
                 watch.tell(Event::Notice(Notice::Restarted { tip }));
                 continue;
             }
-            (Err(error), _) if error.fault() == Some(&Interrupted) => {
-                summary.interrupted = true;
-                return finish(summary, index);
-            }
-            (found, _) => found?,
         };
         watch.tell(Event::Chain(&chain));
         is_end_asked_for =
@@ -132,7 +134,7 @@ pub fn import(options: &Options, watch: &mut Watch<'_>) -> Result<Summary> {
         index = index.share(sharing(first, chain.end(options.until)))?;
         let mut batch = new_batch(options, &index, &plan, &datadir)?;
         batch.clock = std::mem::take(&mut summary.clock);
-        let end = Import {
+        let end = Pass {
             options,
             watch,
             datadir: &datadir,

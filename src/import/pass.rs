@@ -9,7 +9,7 @@ use super::chain::Chain;
 use super::edge::Edge;
 use super::events::{Event, Notice, Progress, Watch};
 use super::keeper::Keeper;
-use super::merging::{Phase, finish_unfinished, merge};
+use super::merging::{Merging, Phase};
 use super::{Fault, Options, is_bulk};
 use crate::Result;
 use crate::batch::clock::Stage;
@@ -21,10 +21,8 @@ use crate::index::scan_state::write_places;
 use crate::ledger::record::Moment;
 use crate::primitives::position::{Height, Place};
 use crate::primitives::wire::{self};
-use crate::runs::row::Relation;
 use bitcoin::BlockHash;
 use bitcoin::hashes::Hash;
-use std::sync::atomic::Ordering;
 
 /// Places of blocks read from the index at once.
 const PLACES_PER_READ: u32 = 256;
@@ -44,7 +42,7 @@ pub(super) enum End {
 }
 
 /// A pass, with all that it works on.
-pub(super) struct Import<'a, 'e> {
+pub(super) struct Pass<'a, 'e> {
     pub(super) options: &'a Options,
     pub(super) watch: &'a mut Watch<'e>,
     pub(super) datadir: &'a Datadir,
@@ -57,7 +55,7 @@ pub(super) struct Import<'a, 'e> {
     pub(super) bad_copies: Vec<Place>,
 }
 
-impl Import<'_, '_> {
+impl<'e> Pass<'_, 'e> {
     /// Imports, from the index's tip to the last block wanted, and merges as it goes.
     pub(super) fn run(&mut self) -> Result<End> {
         match self.import() {
@@ -69,7 +67,7 @@ impl Import<'_, '_> {
     fn import(&mut self) -> Result<End> {
         let end = self.chain.end(self.options.until);
         let mut next = self.index.next_height();
-        self.merge_unfinished()?;
+        self.merging().finish_unfinished()?;
         if next > end {
             return Ok(End::Done);
         }
@@ -123,7 +121,7 @@ impl Import<'_, '_> {
                     (true, false) => Phase::Bulk,
                     (true, true) => Phase::Finish,
                 };
-                self.merge(phase)?;
+                self.merging().merge(phase)?;
             }
             if is_stopped || self.watch.is_over() && next == end {
                 return Ok(End::Interrupted);
@@ -145,35 +143,13 @@ impl Import<'_, '_> {
         Ok(())
     }
 
-    fn merge(&mut self, phase: Phase) -> Result<()> {
-        self.batch.clock.enter(Stage::Merge);
-        let (stop, keeper, watch) = (self.watch.stop, &mut *self.keeper, &mut *self.watch);
-        merge(
-            self.index,
-            self.batch,
-            phase,
-            &|| stop.load(Ordering::Relaxed),
-            &mut |moment, relation, index, batch| {
-                note(keeper, watch, (moment, Some(relation)), index, batch)
-            },
-        )?;
-        self.batch.clock.enter(Stage::Other);
-        Ok(())
-    }
-
-    fn merge_unfinished(&mut self) -> Result<()> {
-        self.batch.clock.enter(Stage::Merge);
-        let (stop, keeper, watch) = (self.watch.stop, &mut *self.keeper, &mut *self.watch);
-        finish_unfinished(
-            self.index,
-            self.batch,
-            &|| stop.load(Ordering::Relaxed),
-            &mut |moment, relation, index, batch| {
-                note(keeper, watch, (moment, Some(relation)), index, batch)
-            },
-        )?;
-        self.batch.clock.enter(Stage::Other);
-        Ok(())
+    fn merging(&mut self) -> Merging<'_, 'e> {
+        Merging {
+            index: self.index,
+            batch: self.batch,
+            keeper: self.keeper,
+            watch: self.watch,
+        }
     }
 
     /// Commits; a spend that cannot be makes its block invalid.
@@ -184,7 +160,8 @@ impl Import<'_, '_> {
         match self.batch.commit(self.index, settled) {
             Ok(()) => {
                 let moment = (Moment::Commit, None);
-                note(self.keeper, self.watch, moment, self.index, self.batch)?;
+                self.keeper
+                    .note(moment, self.index, self.batch, self.watch)?;
                 Ok(None)
             }
             Err(Failure::Rule(bad)) => self.invalid_block(reader, bad).map(Some),
@@ -276,22 +253,6 @@ impl Import<'_, '_> {
             None => bad.into(),
         })
     }
-}
-
-/// Notes what memory is used for at a moment, and says so; growth that should not be may end it all.
-fn note(
-    keeper: &mut Keeper,
-    watch: &mut Watch<'_>,
-    (moment, relation): (Moment, Option<Relation>),
-    index: &Index,
-    batch: &mut Batch,
-) -> Result<()> {
-    let record = keeper.record(moment, relation, index, batch)?;
-    watch.tell(Event::Ledger(&record));
-    if let Some(alarm) = keeper.watch(&record)? {
-        watch.tell(Event::Notice(Notice::Memory(alarm)));
-    }
-    Ok(())
 }
 
 /// Places of the next blocks, read many at a time.
