@@ -22,6 +22,11 @@ pub struct ImportArgs {
     #[arg(long)]
     pub force: bool,
 
+    /// Stay at the end of the chain and take blocks as they come, a line each, until a signal (SIGTERM,
+    /// Ctrl-C) ends it
+    #[arg(long, conflicts_with = "until")]
+    pub follow: bool,
+
     /// How to import
     #[command(flatten)]
     pub how: HowArgs,

@@ -40,7 +40,7 @@ pub fn run(
     let mut watch = Watch {
         // Ctrl-C ends it at once: it changes nothing.
         stop: &AtomicBool::new(false),
-        tell: &mut |event| reporter.hear(event),
+        tell: &mut |event| reporter.hear(&event),
     };
     let found = examine(&options, &mut watch);
     reporter.finish();

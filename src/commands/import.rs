@@ -3,14 +3,15 @@
 //! Invariant: signals only set a flag; the import ends itself, after a commit.
 
 use super::after;
-use super::hearing::heard;
+use super::follow;
+use super::hearing::Heard;
 use super::place;
-use super::signals::INTERRUPTED;
+use super::signals::{self, INTERRUPTED};
 use super::summary;
 use crate::args::ImportArgs;
 use crate::commands::streams::say;
 use anyhow::Result;
-use blkdex::import::{Watch, import};
+use blkdex::import::import;
 use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
@@ -20,14 +21,19 @@ pub fn run(args: &ImportArgs, index: &Path, json: bool, out: &mut impl Write) ->
     let source = args.source.get();
     place::say_of_source(&source);
     let options = args.how.options(source, index, args.force);
-    let work = |watch: &mut Watch<'_>| import(&options, watch);
-    let (summary, scribe) = heard(&args.how, index, &options.source, work)?;
-    let told = match json {
-        true => writeln!(out, "{}", summary::to_json(&summary)),
-        false => summary::show(&summary, out),
+    let heard = Heard {
+        how: &args.how,
+        index,
+        source: &options.source,
+        stop: &*signals::caught()?,
     };
+    if args.follow {
+        return follow::run(&heard, &options, json, out);
+    }
+    let (summary, scribe) = heard.run(&mut |_| {}, |watch| import(&options, watch))?;
+    let told = summary::tell(&summary, json, out);
     if summary.interrupted {
-        say("blkdex: interrupted; all up to here is committed, the same command goes on");
+        say(summary::INTERRUPTED);
     }
     let code = match summary.interrupted {
         true => ExitCode::from(INTERRUPTED),

@@ -6,6 +6,7 @@ pub mod advice;
 mod columns;
 mod doctor;
 mod export;
+mod follow;
 #[cfg(feature = "heap-profile")]
 mod heap_profile;
 mod hearing;
@@ -18,6 +19,7 @@ mod people;
 mod place;
 mod progress;
 mod rebuild;
+mod service;
 mod signals;
 pub mod streams;
 mod summary;

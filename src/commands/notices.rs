@@ -118,6 +118,7 @@ pub(super) fn describe(notice: &Notice) -> String {
         ),
         Notice::Lack(lack) => format!("warning: {lack}"),
         Notice::Memory(alarm) => format!("warning: {alarm}"),
+        Notice::Trouble { words } => format!("warning: {words}; blkdex waits, and tries again"),
         Notice::Moved => "the block files have moved: their positions were noted anew".into(),
         Notice::Invalid {
             height,

@@ -56,9 +56,10 @@ impl Reporter {
     }
 
     /// Says it, if there is something to say now.
-    pub fn hear(&mut self, event: Event<'_>) {
+    pub fn hear(&mut self, event: &Event<'_>) {
         match event {
-            Event::Notice(notice) => self.say(&describe(&notice)),
+            Event::Notice(notice) => self.say(&describe(notice)),
+            Event::Tip(_) => self.finish(),
             _ if self.is_quiet => {}
             Event::Plan(plan) => self.say(&describe_plan(plan)),
             Event::Scan(scan) => self.scan(scan),
@@ -76,17 +77,19 @@ impl Reporter {
             } => {
                 if self.is_due() {
                     let text = format!("checking: height {}", grouped(height.0.into()));
-                    self.show(bytes_done, bytes, &text);
+                    self.show(*bytes_done, *bytes, &text);
                 }
             }
+            Event::Begin | Event::Alive | Event::Added(_) => {}
         }
     }
 
-    /// Takes the bar away.
+    /// Takes the bar away: from now on, only what a person should know is said.
     pub fn finish(&mut self) {
-        if let Some(bar) = &self.bar {
+        if let Some(bar) = self.bar.take() {
             bar.finish_and_clear();
         }
+        self.is_quiet = true;
     }
 
     /// Says it, whatever is shown.

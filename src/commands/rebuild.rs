@@ -2,9 +2,9 @@
 //!
 //! Invariant: the old index stays usable until the last moment.
 
-use super::hearing::heard;
+use super::hearing::Heard;
 use super::place;
-use super::signals::INTERRUPTED;
+use super::signals::{self, INTERRUPTED};
 use super::{after, summary};
 use crate::args::RebuildArgs;
 use crate::commands::streams::{plain, say};
@@ -30,8 +30,14 @@ pub fn run(args: &RebuildArgs, index: &Path, json: bool, out: &mut impl Write) -
         true => None,
         false => Old::look(index)?,
     };
+    let heard = Heard {
+        how: &args.how,
+        index,
+        source: &options.source,
+        stop: &*signals::caught()?,
+    };
     let work = |watch: &mut Watch<'_>| rebuild(&options, old.as_ref(), watch);
-    let (rebuilt, scribe) = heard(&args.how, index, &options.source, work)?;
+    let (rebuilt, scribe) = heard.run(&mut |_| {}, work)?;
     let code = show(&rebuilt, index, json, out)?;
     scribe.finish().map(|()| code)
 }

@@ -11,6 +11,18 @@ use blkdex::import::{Stage, Summary};
 use serde_json::{Map, Value, json};
 use std::io::{Result, Write};
 
+/// What is said of an import that was interrupted.
+pub const INTERRUPTED: &str =
+    "blkdex: interrupted; all up to here is committed, the same command goes on";
+
+/// As JSON, or for people.
+pub fn tell(summary: &Summary, json: bool, out: &mut impl Write) -> Result<()> {
+    match json {
+        true => writeln!(out, "{}", to_json(summary)),
+        false => show(summary, out),
+    }
+}
+
 /// As JSON.
 pub fn to_json(summary: &Summary) -> Value {
     let stage = |(stage, name): &(Stage, &str)| {

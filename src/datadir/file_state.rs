@@ -11,7 +11,7 @@ use twox_hash::XxHash3_64;
 
 /// Two changes of a file within so many nanoseconds may bear the same time: file systems count in ticks
 /// of the kernel, some in seconds (ext3), others in two (FAT).
-const CHANGE_TICK_NS_MAX: i128 = 3_000_000_000;
+pub(super) const CHANGE_TICK_NS_MAX: i128 = 3_000_000_000;
 /// The state of a file when it was scanned, so that the next scan reads only what has changed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct FileState {

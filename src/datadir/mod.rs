@@ -23,6 +23,7 @@
 //! | `claimed` | the height that a block without ancestors claims |
 //! | `scan` | all records of all files into the tree |
 //! | `file_state` | what the next scan knows a file by |
+//! | `lookout` | whether anything has changed since |
 //! | `reader` | a block's bytes, by map or pread |
 //! | `undo` | the undo files beside them |
 //! | `fault` | what may be wrong with them |
@@ -41,6 +42,7 @@ mod foreign;
 pub(crate) mod headers;
 mod judge;
 mod leftovers;
+mod lookout;
 pub(crate) mod opened;
 mod pruned;
 mod reader;
@@ -65,6 +67,7 @@ pub use headers::Counts;
 pub(crate) use headers::{Aside, Best, ChainBlock, HeaderTree, Root};
 pub(crate) use leftovers::leftovers_of;
 pub use leftovers::{Leftover, LeftoverKind, Leftovers};
+pub(crate) use lookout::Lookout;
 pub(crate) use opened::Datadir;
 pub use pruned::Gone;
 pub(crate) use pruned::{LOOKS_MAX, is_vanished};

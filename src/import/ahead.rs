@@ -242,7 +242,7 @@ pub(super) fn ask_node(
 }
 
 /// Brings the index onto the chain: says what was found, and rolls back what the chain left.
-pub(super) fn follow(
+pub(super) fn bring_onto(
     index: &mut Index,
     datadir: &Datadir,
     chain: &Chain,

@@ -20,6 +20,7 @@ use crate::memory::region::Region;
 use crate::primitives::header;
 use crate::primitives::position::{Height, Place};
 use crate::primitives::wire::Hash32;
+use crate::store::Store;
 use crate::{Error, Result};
 use bitcoin::hashes::Hash;
 
@@ -268,7 +269,7 @@ impl Finder<'_> {
             end,
         };
         if !chain.is_behind {
-            chain.has_moved = self.keep(tree, &mut chain)?;
+            chain.has_moved = self.keep(tree, &mut chain, state)?;
         }
         Ok(chain)
     }
@@ -320,8 +321,14 @@ impl Finder<'_> {
         Ok(true)
     }
 
-    /// Writes down where the blocks are, and the scan state. Says whether blocks of the index had moved.
-    fn keep(&self, tree: &HeaderTree<'_>, chain: &mut Chain) -> Result<bool> {
+    /// Writes down where the blocks are, and the scan state, as far as they are not what the last scan left
+    /// (`known`). Says whether blocks of the index had moved.
+    fn keep(
+        &self,
+        tree: &HeaderTree<'_>,
+        chain: &mut Chain,
+        known: Option<&ScanState>,
+    ) -> Result<bool> {
         let store = self.index.store();
         let mut has_moved = false;
         let mut blocks = tree.best_chain().peekable();
@@ -336,19 +343,26 @@ impl Finder<'_> {
                     continue;
                 }
                 let is_indexed = is_shared && Some(block.height) <= tip;
-                let old = is_indexed
+                let is_noted = known.is_some_and(|known| block.height <= known.chain_end);
+                let old = (is_indexed || is_noted)
                     .then(|| snapshot.place(block.height).ok())
                     .flatten();
                 // The copy that was imported is a whole one; the first may not be.
                 let is_copy = |old: &Place| tree.copies(block.node).any(|copy| copy == *old);
-                let place = old.filter(is_copy).unwrap_or(block.place);
-                has_moved |= old.is_some_and(|old| old != place);
-                part.push((block.height, place));
+                let place = old
+                    .filter(|old| is_indexed && is_copy(old))
+                    .unwrap_or(block.place);
+                has_moved |= is_indexed && old.is_some_and(|old| old != place);
+                if old != Some(place) {
+                    part.push((block.height, place));
+                }
             }
-            write_places(store, part.into_iter())?;
+            if !part.is_empty() {
+                write_places(store, part.into_iter())?;
+            }
         }
         if !chain.end.reach.complete {
-            store.volatile(forget)?;
+            forget_state(store)?;
             return Ok(has_moved);
         }
         let anchor_height = chain.settled();
@@ -360,7 +374,7 @@ impl Finder<'_> {
             (None, Root::Anchor { height, hash }) if height == anchor_height => hash,
             // It was deleted: the next scan looks at all that is there.
             (None, _) => {
-                store.volatile(forget)?;
+                forget_state(store)?;
                 return Ok(has_moved);
             }
         };
@@ -370,8 +384,18 @@ impl Finder<'_> {
             anchor: (anchor_height, anchor_hash),
             chain_end: chain.best,
         };
-        store.volatile(|transaction| state.save(transaction))?;
+        if known != Some(&state) {
+            store.volatile(|transaction| state.save(transaction))?;
+        }
         Ok(has_moved)
+    }
+}
+
+/// Forgets the scan state, if there is one.
+fn forget_state(store: &Store) -> Result<()> {
+    match ScanState::load(store)? {
+        Some(_) => store.volatile(forget),
+        None => Ok(()),
     }
 }
 

@@ -11,6 +11,7 @@ use crate::error::Topic;
 use crate::import::chain::Chain;
 use crate::import::needs::lack::Lack;
 use crate::index::Index;
+use crate::index::blocks::BlockRow;
 use crate::index::left_out::{LeftOut, left_out};
 use crate::ledger::alarm::Alarm;
 use crate::ledger::record::Record;
@@ -33,6 +34,14 @@ pub enum Event<'a> {
     Scan(&'a ScanProgress),
     /// The scan is done.
     Chain(&'a Chain),
+    /// All that the import needs is there; blocks come next.
+    Begin,
+    /// A merge, or a rest, went on.
+    Alive,
+    /// An import that is to stay has come to the end of the chain for the first time.
+    Tip(&'a Summary),
+    /// A block was committed, by an import that stays.
+    Added(&'a Added),
     /// A block was added.
     Progress(&'a Progress),
     /// The doctor checked a block.
@@ -154,6 +163,11 @@ pub enum Notice {
     },
     /// Memory grows that should not.
     Memory(Alarm),
+    /// Something is in the way of an import that stays; it tries again until that has gone.
+    Trouble {
+        /// What.
+        words: String,
+    },
     /// The newest block is not whole yet.
     NotWhole {
         /// Its height.
@@ -163,6 +177,44 @@ pub enum Notice {
         /// What is wrong with it so far.
         fault: BlockFault,
     },
+}
+
+/// A block that was committed.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Added {
+    /// Its height.
+    pub height: Height,
+    /// Its hash, in internal byte order.
+    pub hash: Hash32,
+    /// Hash of the block before it.
+    pub previous_hash: Hash32,
+    /// Its time, in seconds since 1970.
+    pub time: u32,
+    /// Its transactions.
+    pub txs: u64,
+    /// Its inputs; that of the coinbase is not counted.
+    pub inputs: u64,
+    /// Its outputs.
+    pub outputs: u64,
+    /// Unspent, spendable outputs of the chain up to it.
+    pub coins: u64,
+}
+
+impl Added {
+    /// The block of this row, which follows that of the other.
+    pub(crate) fn new(height: Height, row: &BlockRow, before: Option<&BlockRow>) -> Added {
+        let of_block = |sum: fn(&BlockRow) -> u64| sum(row) - before.map_or(0, sum);
+        Added {
+            height,
+            hash: row.hash,
+            previous_hash: header::prev_hash_of(&row.header),
+            time: header::time_of(&row.header),
+            txs: of_block(|row| row.txs),
+            inputs: of_block(|row| row.inputs),
+            outputs: of_block(|row| row.outputs),
+            coins: row.coins,
+        }
+    }
 }
 
 /// How far an import is.

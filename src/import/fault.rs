@@ -41,6 +41,15 @@ pub enum Fault {
         /// The network.
         network: NetworkName,
     },
+    /// The block files were obfuscated with another key when they were looked at before.
+    #[error(
+        "the key in {} is another one than before: other block files are there now, or the datadir is being copied",
+        dir.join("xor.dat").display()
+    )]
+    KeyChanged {
+        /// Folder of the block files.
+        dir: std::path::PathBuf,
+    },
     /// A settled block breaks the rules.
     #[error("block {height} ({}), which is settled: {fault}; is the datadir whole? `--invalid HASH` excludes a block by hand", bitcoin::BlockHash::from_byte_array(*hash))]
     InvalidSettledBlock {

@@ -2,7 +2,7 @@
 //!
 //! Invariant: only settled runs merge, and a merge that was cut off is finished before any other.
 
-use super::events::Watch;
+use super::events::{Event, Watch};
 use super::keeper::Keeper;
 use crate::Result;
 use crate::batch::Batch;
@@ -139,7 +139,7 @@ impl Merging<'_, '_> {
         let segment_bytes = self.batch.segment_bytes();
         let (buffer, staging) = self.batch.for_merge::<R>();
         let (store, catalogue) = self.index.for_merge();
-        let watch = &*self.watch;
+        let watch = &mut *self.watch;
         let most_held = Merger {
             store,
             catalogue,
@@ -148,7 +148,10 @@ impl Merging<'_, '_> {
             positions_end,
             segment_bytes,
         }
-        .run(task, &|| watch.is_over())?;
+        .run(task, &mut || {
+            watch.tell(Event::Alive);
+            watch.is_over()
+        })?;
         self.batch.note_merge::<R>(most_held);
         self.note(Moment::AfterMerge, R::RELATION)
     }

@@ -7,7 +7,7 @@
 use super::beacon::Beacon;
 use super::chain::Chain;
 use super::edge::Edge;
-use super::events::{Event, Notice, Progress, Watch};
+use super::events::{Added, Event, Notice, Progress, Watch};
 use super::keeper::Keeper;
 use super::merging::{Merging, Phase};
 use super::{Fault, Options, is_bulk};
@@ -53,6 +53,8 @@ pub(super) struct Pass<'a, 'e> {
     pub(super) edge: &'a mut Edge,
     /// Copies of blocks that were tried and are damaged: none is tried twice.
     pub(super) bad_copies: Vec<Place>,
+    /// Whether blocks are told one by one.
+    pub(super) is_told: bool,
 }
 
 impl<'e> Pass<'_, 'e> {
@@ -157,16 +159,38 @@ impl<'e> Pass<'_, 'e> {
         if self.batch.blocks() == 0 {
             return Ok(None);
         }
+        let first = self.index.next_height();
         match self.batch.commit(self.index, settled) {
             Ok(()) => {
                 let moment = (Moment::Commit, None);
                 self.keeper
                     .note(moment, self.index, self.batch, self.watch)?;
-                Ok(None)
+                self.tell_blocks(first).map(|()| None)
             }
             Err(Failure::Rule(bad)) => self.invalid_block(reader, bad).map(Some),
             Err(Failure::Fault(error)) => Err(error),
         }
+    }
+
+    /// Tells of the blocks from `first` on, which are committed. Those that a rollback had taken with it
+    /// though the chain has not left them are no news.
+    fn tell_blocks(&mut self, first: Height) -> Result<()> {
+        let news = self.chain.fork.map_or(first, |fork| first.max(fork.next()));
+        if !self.is_told {
+            return Ok(());
+        }
+        let snapshot = self.index.snapshot()?;
+        let mut before = match news.0.checked_sub(1) {
+            Some(below) => Some(snapshot.block(Height(below))?),
+            None => None,
+        };
+        for height in news.0..self.index.next_height().0 {
+            let row = snapshot.block(Height(height))?;
+            let added = Added::new(Height(height), &row, before.as_ref());
+            self.watch.tell(Event::Added(&added));
+            before = Some(row);
+        }
+        Ok(())
     }
 
     /// A block that breaks the rules: above the settled line it is left out, below it all ends.

@@ -130,7 +130,11 @@ impl<R: Row> Merger<'_, R> {
     /// # Errors
     /// [`crate::runs::Fault::Damaged`] if rows contradict each other, [`crate::store::Fault::Store`]. Segments
     /// that were named stay.
-    pub fn run(&mut self, mut task: Unfinished, is_over: &dyn Fn() -> bool) -> Result<usize> {
+    pub fn run(
+        &mut self,
+        mut task: Unfinished,
+        is_over: &mut dyn FnMut() -> bool,
+    ) -> Result<usize> {
         let inputs = task.inputs(self.catalogue);
         let segment_bytes = inputs.iter().map(Run::bytes).sum::<u64>() / SEGMENTS_WANTED;
         let segment_bytes = segment_bytes.max(SEGMENT_BYTES_MIN);

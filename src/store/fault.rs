@@ -77,6 +77,22 @@ impl Fault {
             _ => false,
         }
     }
+
+    /// Whether the disk is full, or the quota is used up.
+    pub fn is_disk_full(&self) -> bool {
+        match self {
+            Fault::Store { source, .. } => match &**source {
+                redb::Error::Io(io) => is_full(io.kind()),
+                _ => false,
+            },
+            _ => false,
+        }
+    }
+}
+
+/// Whether there was no room.
+fn is_full(kind: ErrorKind) -> bool {
+    matches!(kind, ErrorKind::StorageFull | ErrorKind::QuotaExceeded)
 }
 
 impl crate::error::Fault for Fault {
@@ -125,4 +141,22 @@ pub(super) fn of_work(path: &Path, source: redb::Error) -> Fault {
         }
     };
     Fault::DamagedIndex { path, what }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io;
+
+    #[test]
+    fn a_full_disk_is_told_from_one_that_fails() {
+        let of = |kind| of_work(Path::new("i"), redb::Error::Io(io::Error::from(kind)));
+        for kind in [ErrorKind::StorageFull, ErrorKind::QuotaExceeded] {
+            assert!(of(kind).is_disk_full(), "{kind}");
+        }
+        for kind in [ErrorKind::Other, ErrorKind::UnexpectedEof] {
+            assert!(!of(kind).is_disk_full(), "{kind}");
+        }
+        assert!(!of_work(Path::new("i"), redb::Error::PreviousIo).is_disk_full());
+    }
 }

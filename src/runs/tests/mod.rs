@@ -149,7 +149,7 @@ impl Runs {
         let mut buffer = vec![R::from_parts(0, 0); buffer_for::<R>(overlap)];
         let segments = self.rng.below(4);
         let left = std::cell::Cell::new(segments);
-        let is_over = || {
+        let mut is_over = || {
             left.set(left.get().wrapping_sub(1));
             left.get() == 0
         };
@@ -161,7 +161,7 @@ impl Runs {
             positions_end: POSITIONS_END,
             segment_bytes: Some(1),
         }
-        .run(task, &is_over)
+        .run(task, &mut is_over)
         .unwrap();
     }
 
