@@ -176,7 +176,8 @@ impl<'e> Pass<'_, 'e> {
     /// though the chain has not left them are no news.
     fn tell_blocks(&mut self, first: Height) -> Result<()> {
         let news = self.chain.fork.map_or(first, |fork| first.max(fork.next()));
-        if !self.is_told {
+        let end = self.index.next_height();
+        if !self.is_told || news >= end {
             return Ok(());
         }
         let snapshot = self.index.snapshot()?;
@@ -184,7 +185,7 @@ impl<'e> Pass<'_, 'e> {
             Some(below) => Some(snapshot.block(Height(below))?),
             None => None,
         };
-        for height in news.0..self.index.next_height().0 {
+        for height in news.0..end.0 {
             let row = snapshot.block(Height(height))?;
             let added = Added::new(Height(height), &row, before.as_ref());
             self.watch.tell(Event::Added(&added));
