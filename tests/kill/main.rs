@@ -11,6 +11,7 @@ mod common;
 mod damage;
 mod disk;
 mod disk_model;
+mod following;
 mod power;
 mod rebuild;
 mod recorder;

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 
 use bitcoin::BlockHash;
@@ -19,7 +19,7 @@ use crate::scene::{Scene, tip_of};
 /// States that are tried for each kill that is asked for.
 const STATES_A_KILL: u64 = 38;
 
-struct Cuts<'s> {
+pub struct Cuts<'s> {
     scene: &'s Scene,
     /// The index, and the new file of a rebuild.
     names: [PathBuf; 2],
@@ -29,7 +29,8 @@ struct Cuts<'s> {
 }
 
 impl<'s> Cuts<'s> {
-    fn new(scene: &'s Scene) -> Cuts<'s> {
+    /// Of the index as it is now.
+    pub fn new(scene: &'s Scene) -> Cuts<'s> {
         let index = scene.index().to_owned();
         let new = blkdex::rebuild::new_path(&index);
         Cuts {
@@ -42,12 +43,20 @@ impl<'s> Cuts<'s> {
         }
     }
 
+    /// The files that are watched.
+    pub fn files(&self) -> Vec<PathBuf> {
+        self.names.to_vec()
+    }
+
     /// Cuts the power of `command` again and again.
-    fn try_all(&mut self, mut command: Command, seed: u64, rebuilds: bool) {
-        let names = self.names.clone();
-        let files: Vec<&Path> = names.iter().map(PathBuf::as_path).collect();
-        let events = record(&mut command, &files);
-        let safe = self.safe_tips(&events);
+    fn try_command(&mut self, mut command: Command, seed: u64, rebuilds: bool) {
+        let events = record(&mut command, &self.files());
+        self.try_all(&events, seed, rebuilds);
+    }
+
+    /// Cuts the power again and again while this happens.
+    pub fn try_all(&mut self, events: &[Event], seed: u64, rebuilds: bool) {
+        let safe = self.safe_tips(events);
         let mut rng = Rng::new(seed);
         let wanted = kills() * STATES_A_KILL;
         let mut moments: Vec<u64> = (0..wanted)
@@ -156,7 +165,7 @@ fn rebuild(scene: &Scene) -> Command {
 fn cut_the_import(scene: &Scene, seed: u64) {
     scene.begin_anew();
     let mut cuts = Cuts::new(scene);
-    cuts.try_all(scene.import(), seed, false);
+    cuts.try_command(scene.import(), seed, false);
 }
 
 #[test]
@@ -188,5 +197,5 @@ fn a_power_cut_in_a_rebuild_leaves_the_old_index_or_the_new() {
     let half = scene.import().args(["--until", "60"]).status().unwrap();
     assert!(half.success());
     let mut cuts = Cuts::new(&scene);
-    cuts.try_all(rebuild(&scene), 44, true);
+    cuts.try_command(rebuild(&scene), 44, true);
 }

@@ -37,7 +37,7 @@ pub enum Event {
 }
 
 /// Runs `command` to its end, and returns what it did to `files`, which are in one folder.
-pub fn record(command: &mut Command, files: &[&Path]) -> Vec<Event> {
+pub fn record(command: &mut Command, files: &[PathBuf]) -> Vec<Event> {
     let mut recorder = Recorder {
         files,
         events: Vec::new(),
@@ -55,7 +55,7 @@ pub fn record(command: &mut Command, files: &[&Path]) -> Vec<Event> {
 }
 
 struct Recorder<'f> {
-    files: &'f [&'f Path],
+    files: &'f [PathBuf],
     events: Vec<Event>,
     seen: Vec<Inode>,
 }
@@ -77,12 +77,16 @@ impl Recorder<'_> {
 
     /// Files of ours are not expected to go away.
     fn refuse_ours(&self, path: &Path) {
-        assert!(!self.files.contains(&path), "{} is gone", path.display());
+        assert!(
+            !self.files.iter().any(|file| file == path),
+            "{} is gone",
+            path.display()
+        );
     }
 
     fn rename(&mut self, pid: libc::pid_t, from: u64, to: u64) {
         let (from, to) = (path_at(pid, from), path_at(pid, to));
-        if self.files.contains(&to.as_path()) {
+        if self.files.contains(&to) {
             self.events.push(Event::Renamed { from, to });
         }
     }
@@ -90,7 +94,7 @@ impl Recorder<'_> {
     /// A file without a name is linked by the path of its descriptor.
     fn link(&mut self, pid: libc::pid_t, from: u64, to: u64) {
         let (from, to) = (path_at(pid, from), path_at(pid, to));
-        if self.files.contains(&to.as_path()) {
+        if self.files.contains(&to) {
             let from = from.strip_prefix("/proc/self").unwrap();
             let file = Path::new("/proc").join(pid.to_string()).join(from);
             let inode = std::fs::metadata(file).unwrap().ino();
@@ -113,7 +117,7 @@ impl Recorder<'_> {
             self.events.push(Event::SyncFolder);
         }
         let is_unnamed = self.is_unnamed(&path);
-        if !is_unnamed && !self.files.contains(&path.as_path()) {
+        if !is_unnamed && !self.files.contains(&path) {
             return;
         }
         let file = std::fs::metadata(&link).unwrap().ino();
