@@ -5,6 +5,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod beside_core;
 mod files;
 mod program;
 mod running;

@@ -1,5 +1,6 @@
 //! What the program makes of it: its lines, its exit codes, its one thread.
 
+use std::ffi::OsStr;
 use std::process::Stdio;
 
 use crate::common::chain::Chain;
@@ -87,9 +88,8 @@ fn one_thread_does_it_all_and_another_import_is_told_to_come_later() {
     running.line();
     let tasks = std::fs::read_dir(format!("/proc/{}/task", running.pid())).unwrap();
     assert_eq!(tasks.count(), 1);
-    let index = trial.index().as_os_str();
-    let args = ["import", "--datadir", "data", "--index"].map(Into::into);
-    let (code, _, words) = blkdex(&[&args[..], &[index.to_owned()]].concat());
+    let args = ["import", "--datadir", "data", "--index"].map(OsStr::new);
+    let (code, _, words) = blkdex(&[&args[..], &[trial.index().as_os_str()]].concat());
     assert_eq!(code, Some(75), "{words}");
     assert!(words.contains("in use by another blkdex"), "{words}");
     running.signal(libc::SIGTERM);
@@ -124,12 +124,12 @@ fn a_reader_that_goes_away_does_not_stop_it() {
 
 #[test]
 fn what_makes_no_sense_together_is_refused() {
-    let args = ["import", "--follow", "--until", "5", "--datadir", "data"].map(Into::into);
-    assert_eq!(blkdex(&args).0, Some(2));
+    let refused = ["import", "--follow", "--until", "5", "--datadir", "data"];
+    assert_eq!(blkdex(&refused).0, Some(2));
     // Before the tip is reached, what is in the way ends it as it ends any import.
     let folder = tempfile::tempdir().unwrap();
-    let index = folder.path().join("i").into_os_string();
-    let args = ["import", "--follow", "--datadir", "/nowhere", "--index"].map(Into::into);
-    let (code, out, words) = blkdex(&[&args[..], &[index]].concat());
+    let index = folder.path().join("i");
+    let args = ["import", "--follow", "--datadir", "/nowhere", "--index"].map(OsStr::new);
+    let (code, out, words) = blkdex(&[&args[..], &[index.as_os_str()]].concat());
     assert_eq!((code, out.as_str()), (Some(1), ""), "{words}");
 }

@@ -2,7 +2,7 @@
 //!
 //! Invariant: it is waited for, never slept for; it does not outlive its test.
 
-use std::ffi::OsString;
+use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
@@ -82,7 +82,7 @@ impl Drop for Running {
 }
 
 /// Runs the program with these arguments; returns its exit code and what it said.
-pub fn blkdex(args: &[OsString]) -> (Option<i32>, String, String) {
+pub fn blkdex<S: AsRef<OsStr>>(args: &[S]) -> (Option<i32>, String, String) {
     let output = Command::new(env!("CARGO_BIN_EXE_blkdex"))
         .args(args)
         .output()
