@@ -47,7 +47,7 @@ pub fn follow(
     rest: &mut dyn FnMut(Duration),
     watch: &mut Watch<'_>,
 ) -> Result<Followed> {
-    let (mut work, index) = Work::begin(options, watch)?;
+    let (mut work, index) = Work::begin(options, true, watch)?;
     let reached = work.reach_tip(index, watch)?;
     let is_early = matches!(reached.end, End::Interrupted);
     let index = work.conclude(reached, watch)?;
@@ -57,8 +57,8 @@ pub fn follow(
         return Ok(Followed::Early(Box::new(summary)));
     }
     watch.tell(Event::Tip(&summary));
-    work.stay();
-    let mut said = Said::default();
+    work.follow();
+    let mut said = Said::nothing();
     let mut once = Watch {
         stop: watch.stop,
         tell: &mut |event| {
@@ -154,18 +154,28 @@ impl Follower<'_, '_> {
 }
 
 /// What was said since the last block came.
-#[derive(Default)]
 struct Said {
+    /// Never more than it was made for.
     notices: Vec<Notice>,
     /// The newest block, if it was not whole when it was looked at last.
     not_whole: Option<Notice>,
 }
 
 impl Said {
+    fn nothing() -> Said {
+        Said {
+            notices: Vec::with_capacity(SAID_MAX),
+            not_whole: None,
+        }
+    }
+
     /// Whether it is to be told.
     fn is_new(&mut self, event: &Event<'_>) -> bool {
         match event {
-            Event::Added(_) => *self = Said::default(),
+            Event::Added(_) => {
+                self.notices.clear();
+                self.not_whole = None;
+            }
             Event::Notice(notice) => return self.is_new_notice(notice),
             _ => {}
         }
@@ -205,7 +215,7 @@ mod tests {
 
     #[test]
     fn what_is_in_the_way_is_said_once_until_a_block_comes() {
-        let mut said = Said::default();
+        let mut said = Said::nothing();
         assert!(hears(&mut said, trouble(1)) && hears(&mut said, trouble(2)));
         assert!(!hears(&mut said, trouble(1)) && !hears(&mut said, trouble(2)));
         let block = super::super::Added {

@@ -78,7 +78,7 @@ fn sharing(next: Height, end: Height) -> Sharing {
 /// # Errors
 /// Anything in [`crate::Error`]; what was committed before stays.
 pub fn import(options: &Options, watch: &mut Watch<'_>) -> Result<Summary> {
-    let (mut work, index) = Work::begin(options, watch)?;
+    let (mut work, index) = Work::begin(options, false, watch)?;
     let reached = work.reach_tip(index, watch)?;
     let index = work.conclude(reached, watch)?;
     let summary = work.summary(&index)?;

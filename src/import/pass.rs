@@ -53,6 +53,9 @@ pub(super) struct Pass<'a, 'e> {
     pub(super) edge: &'a mut Edge,
     /// Copies of blocks that were tried and are damaged: none is tried twice.
     pub(super) bad_copies: Vec<Place>,
+    /// Whether each block that a reorganisation may still replace is a commit of its own, so that none takes
+    /// more with it than it has to.
+    pub(super) commits_each: bool,
     /// Whether blocks are told one by one.
     pub(super) is_told: bool,
 }
@@ -113,7 +116,8 @@ impl<'e> Pass<'_, 'e> {
             let is_stopped = self.watch.is_over();
             let is_due =
                 self.batch.blocks() >= self.options.commit_every || self.batch.must_commit();
-            let is_due = is_due || self.keeper.must_commit(next);
+            let is_due =
+                is_due || self.keeper.must_commit(next) || self.commits_each && next > settled;
             if is_due || next == settled || next == end || is_stopped {
                 if let Some(again) = self.commit(&mut reader, settled)? {
                     return Ok(again);

@@ -67,7 +67,11 @@ mod tests {
         let end = Box::default();
         for (error, expected) in [
             (
-                store::Fault::IndexInUse { path: path.clone() }.into(),
+                store::Fault::IndexInUse {
+                    path: path.clone(),
+                    note: None,
+                }
+                .into(),
                 Some(Remedy::Time),
             ),
             (

@@ -41,8 +41,10 @@ pub(super) struct Work<'a> {
     is_all_new: bool,
     /// Whether a block of this very import turned out to be invalid.
     has_invalid: bool,
-    /// Whether blocks are told one by one: the import has come to its first end, and stays.
-    pub(super) is_following: bool,
+    /// Whether it is to stay when it has come to its first end.
+    stays: bool,
+    /// Whether it has come to that: from now on blocks are told one by one.
+    is_following: bool,
 }
 
 /// Where the passes ended.
@@ -55,7 +57,11 @@ pub(super) struct Reached {
 
 impl<'a> Work<'a> {
     /// Opens what it works on.
-    pub(super) fn begin(options: &'a Options, watch: &mut Watch<'_>) -> Result<(Work<'a>, Index)> {
+    pub(super) fn begin(
+        options: &'a Options,
+        stays: bool,
+        watch: &mut Watch<'_>,
+    ) -> Result<(Work<'a>, Index)> {
         let planned = |keeps| plan::plan(options.memory_bytes, options.table_bytes, keeps);
         // Too little memory is said before there is an index.
         planned(options.keeps_txids)?;
@@ -75,6 +81,7 @@ impl<'a> Work<'a> {
             is_end_asked_for: false,
             is_all_new: index.tip().is_none(),
             has_invalid: false,
+            stays,
             is_following: false,
         };
         Ok((work, index))
@@ -158,6 +165,7 @@ impl<'a> Work<'a> {
             keeper: &mut self.keeper,
             edge: &mut self.edge,
             bad_copies: Vec::new(),
+            commits_each: self.stays,
             is_told: self.is_following,
         }
         .run()?;
@@ -212,8 +220,8 @@ impl<'a> Work<'a> {
         self.summary.clone().finish(index)
     }
 
-    /// It has come to its first end, and stays.
-    pub(super) fn stay(&mut self) {
+    /// It has come to its first end.
+    pub(super) fn follow(&mut self) {
         (self.is_following, self.is_all_new) = (true, false);
     }
 }

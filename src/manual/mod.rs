@@ -16,6 +16,14 @@ pub struct Chapter {
 
 #[doc = include_str!("import.md")]
 pub const IMPORT: &str = include_str!("import.md");
+/// The unit stands in a file of its own, so that it can be checked, and installed, as it is.
+#[doc = concat!(include_str!("service.md"), "```ini\n", include_str!("blkdex.service"), "```\n")]
+pub const SERVICE: &str = concat!(
+    include_str!("service.md"),
+    "```ini\n",
+    include_str!("blkdex.service"),
+    "```\n"
+);
 #[doc = include_str!("questions.md")]
 pub const QUESTIONS: &str = include_str!("questions.md");
 #[doc = include_str!("verify.md")]
@@ -32,8 +40,13 @@ pub const FAULTS: &str = include_str!("faults.md");
 pub const FORMAT: &str = include_str!("format.md");
 
 /// All chapters, in the order in which they are best read.
-pub const CHAPTERS: [Chapter; 8] = [
+pub const CHAPTERS: [Chapter; 9] = [
     chapter("import", "importing, operating, doctor, rebuild", IMPORT),
+    chapter(
+        "service",
+        "staying beside a node: --follow, systemd, other users",
+        SERVICE,
+    ),
     chapter(
         "questions",
         "what can be asked, the answers, their JSON fields",

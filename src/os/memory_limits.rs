@@ -33,7 +33,10 @@ pub fn group() -> Option<(u64, Option<u64>)> {
 
 /// The smallest limit on the way from the control groups named in `/proc/self/cgroup` to the root.
 fn group_limit(groups: &str, root: &Path) -> Option<u64> {
-    let limits = folders_with_memory(groups, root, ["memory.max", "memory.limit_in_bytes"]);
+    let hard = folders_with_memory(groups, root, ["memory.max", "memory.limit_in_bytes"]);
+    // Above it the kernel slows a group down; version 1 has no such limit.
+    let high = folders_with_memory(groups, root, ["memory.high", "memory.limit_in_bytes"]);
+    let limits = hard.chain(high);
     limits.filter(|bytes| *bytes < GROUP_BYTES_MAX).min()
 }
 
@@ -91,6 +94,9 @@ mod tests {
         write("user/app/memory.max", "max\n");
         write("memory/old/memory.limit_in_bytes", "2000\n");
         assert_eq!(group_limit("0::/user/app\n", root.path()), Some(3000));
+        write("user/app/memory.high", "2500\n");
+        write("user/memory.high", "max\n");
+        assert_eq!(group_limit("0::/user/app\n", root.path()), Some(2500));
         assert_eq!(
             group_limit("4:cpu,memory:/old\n0::/user/app\n", root.path()),
             Some(2000)

@@ -12,3 +12,4 @@ mod running;
 mod service;
 mod stepwise;
 mod told;
+mod unit;

@@ -65,7 +65,6 @@ fn a_reorganisation_is_followed_and_only_its_own_blocks_are_told() {
     let height = chain.height(common);
     let (followed, heard) = follow_in_steps(&options, |step, _| {
         match step {
-            // Four that come at once are one commit, in the middle of which the next branch begins.
             1 => (1..5).for_each(|number| busy(&mut chain, number)),
             3 => {
                 let fork = chain.path(chain.tip())[height as usize + 2];

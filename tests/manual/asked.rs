@@ -5,6 +5,7 @@ use super::common::datadir::{Layout, write_datadir};
 use super::fields::Seen;
 use super::{blkdex, folder};
 use std::fs;
+use std::io::{BufRead, BufReader};
 use std::path::Path;
 
 const ADDRESS: &str = "bcrt1qyq8dns7p6a20s5w8jd8a52nvrngkx2r5nqdmn5u7zkweuphul4nsvnjjf0";
@@ -55,6 +56,36 @@ impl Asked<'_> {
         self.ask("import", &format!("{import} {log} --check-witness"));
         self.ask("import", import);
         self.ask("rebuild", "rebuild -q --memory 128M");
+        self.follows();
+    }
+
+    /// An import that stays, while a block comes, and a branch of two that wins.
+    fn follows(&mut self) {
+        let mut chain = Chain::of_coinbases(105);
+        let path = self.folder.join("followed");
+        let mut datadir = write_datadir(&chain, &path, chain.made(), Layout::default());
+        let mut child = std::process::Command::new(env!("CARGO_BIN_EXE_blkdex"))
+            .args(["import", "--follow", "--json", "--quiet", "--memory", "64M"])
+            .args(["--datadir", "followed", "--index", "followed.redb"])
+            .current_dir(self.folder)
+            .stdout(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        self.seen.note("import", &lines.next().unwrap().unwrap());
+        let parent = chain.tip();
+        for blocks in [1, 2] {
+            let known = chain.made().len();
+            chain.mine_empty(parent, blocks);
+            datadir.append(&chain, &chain.made()[known..]);
+            for _ in 0..blocks {
+                let line = lines.next().unwrap().unwrap();
+                self.seen.note("import --follow", &line);
+            }
+        }
+        // SAFETY: the child is ours and was not waited for, so the number is its own.
+        unsafe { libc::kill(child.id() as libc::pid_t, libc::SIGTERM) };
+        assert!(child.wait().unwrap().success());
     }
 
     fn questions(&mut self) {

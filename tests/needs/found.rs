@@ -15,7 +15,7 @@ pub struct Need {
 }
 
 /// All of them.
-pub const NEEDS: [Need; 3] = [
+pub const NEEDS: [Need; 4] = [
     Need {
         name: "../shared",
         cfg_if_missing: "without_shared",
@@ -29,7 +29,12 @@ pub const NEEDS: [Need; 3] = [
     Need {
         name: "chromium",
         cfg_if_missing: "without_chromium",
-        find: chromium,
+        find: || program("chromium"),
+    },
+    Need {
+        name: "systemd-analyze",
+        cfg_if_missing: "without_systemd_analyze",
+        find: || program("systemd-analyze"),
     },
 ];
 
@@ -50,8 +55,9 @@ fn bitcoinkernel() -> Option<PathBuf> {
     is_found.then(|| PathBuf::from(file.trim()))
 }
 
-fn chromium() -> Option<PathBuf> {
+/// A program on the path.
+fn program(name: &str) -> Option<PathBuf> {
     let folders = std::env::var_os("PATH")?;
-    let mut files = std::env::split_paths(&folders).map(|folder| folder.join("chromium"));
+    let mut files = std::env::split_paths(&folders).map(|folder| folder.join(name));
     files.find(|file| file.exists())
 }

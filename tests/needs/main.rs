@@ -13,6 +13,7 @@ fn what_tests_need_is_there_or_missing_as_it_was_when_they_were_built() {
         ("without_shared", cfg!(without_shared)),
         ("without_bitcoinkernel", cfg!(without_bitcoinkernel)),
         ("without_chromium", cfg!(without_chromium)),
+        ("without_systemd_analyze", cfg!(without_systemd_analyze)),
     ];
     assert_eq!(missing.len(), NEEDS.len());
     for (need, (cfg, was_missing)) in NEEDS.iter().zip(missing) {

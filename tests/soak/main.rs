@@ -4,7 +4,9 @@
 //! it would find one.
 #![allow(clippy::unwrap_used)]
 
+#[path = "../common/mod.rs"]
 mod common;
+mod following;
 
 use blkdex::error::fault_of;
 use blkdex::import;
