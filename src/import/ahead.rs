@@ -14,7 +14,7 @@ use super::{Fault, Options};
 use crate::datadir::{self, ChainEnd, Datadir, LOOKS_MAX, is_vanished};
 use crate::index::Index;
 use crate::index::left_out::{LeftOut, left_out};
-use crate::index::scan_state::chain_end;
+use crate::index::scan_state::{chain_end, forget};
 use crate::memory::plan::Plan;
 use crate::primitives::position::Height;
 use crate::primitives::wire::Hash32;
@@ -117,7 +117,7 @@ pub(super) fn refuse_gap(
 }
 
 /// Ends an import that lacks something, unless it was told to go on. `false`: a block file has vanished; all has
-/// to be looked at again.
+/// to be looked at again, and what the last scan left is no more believed.
 pub(super) fn look_ahead(
     options: &Options,
     index: &Index,
@@ -126,7 +126,7 @@ pub(super) fn look_ahead(
     watch: &mut Watch<'_>,
 ) -> Result<bool> {
     match lacks(options, index, datadir, chain) {
-        Err(error) if is_vanished(&error) => Ok(false),
+        Err(error) if is_vanished(&error) => index.store().volatile(forget).map(|()| false),
         lacks => refuse_lacks(options, lacks?, watch).map(|()| true),
     }
 }

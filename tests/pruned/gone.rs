@@ -159,3 +159,37 @@ fn a_block_that_is_still_to_come_is_not_gone() {
     trial.import().result.unwrap();
     trial.check(&chain);
 }
+
+/// The index stopped far below what an earlier scan noted, and the file with its next block went since: what was
+/// noted is not believed for ever.
+#[test]
+fn what_an_earlier_scan_noted_of_a_file_that_is_gone_is_looked_at_again() {
+    let chain = straight_chain(10, 240);
+    let best = chain.best();
+    let trial = Trial::with(&chain, &best, small_files());
+    let outcome = trial.import_blocks(60);
+    assert!(outcome.result.unwrap().interrupted);
+    let lowest = trial.datadir.tops(&chain, &best);
+    let next = lowest.iter().position(|top| *top > 60).unwrap();
+    std::fs::remove_file(trial.datadir.file(next)).unwrap();
+    let mut command = std::process::Command::new("timeout");
+    command.args([
+        "--signal=KILL",
+        "100",
+        env!("CARGO_BIN_EXE_blkdex"),
+        "import",
+    ]);
+    command
+        .args(["--quiet", "--memory", "128M", "--index"])
+        .arg(trial.index());
+    let output = command
+        .arg("--datadir")
+        .arg(&trial.datadir.path)
+        .output()
+        .unwrap();
+    assert_refused(&output, &["blocks ", "are in no blk*.dat"]);
+    check(
+        trial.index(),
+        &Truth::of(&chain, trial.status().hash).unwrap(),
+    );
+}
