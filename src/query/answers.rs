@@ -111,7 +111,7 @@ pub struct Utxo {
     pub amount_sat: u64,
     /// Height of its block.
     pub height: Height,
-    /// Whether a coinbase made it; `None` as for the outpoint.
+    /// Whether a coinbase made it; `None` as for the outpoint, if an earlier version imported the block.
     pub coinbase: Option<bool>,
 }
 

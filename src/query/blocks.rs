@@ -3,7 +3,7 @@
 //! Invariant: nothing is read from a place whose header is not that of the block in the index.
 
 use crate::datadir;
-use crate::datadir::{BlockReader, Location, block_file_path};
+use crate::datadir::{BlockReader, Location, block_file_path, is_vanished};
 use crate::index::blocks::BlockRow;
 use crate::index::snapshot::Snapshot;
 use crate::primitives::header;
@@ -12,15 +12,18 @@ use crate::primitives::network::Network;
 use crate::primitives::position::{Height, Place, TxNum, Txo};
 use crate::primitives::wire::{Block, BlockFault, Tx};
 use crate::utxo;
-use crate::utxo::{GoneBlocks, from_block_files, is_gone};
+use crate::utxo::{GoneBlocks, are_all_gone, from_block_files, is_there_still};
 use crate::{Error, Result};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// The block files that an index was made of.
 pub(super) struct BlockFiles {
     /// `None`: there is not one of them any more.
     reader: Option<BlockReader>,
     dir: PathBuf,
+    /// Whether the oldest are gone. The index may remember places in other files of the same names then, for the
+    /// blocks that these do not have.
+    is_pruned: bool,
 }
 
 /// A transaction, with its place in the chain.
@@ -60,6 +63,8 @@ impl AtPlace {
 pub(super) struct GoneBlock {
     pub height: Height,
     pub row: BlockRow,
+    /// Outputs of its coinbase, if the index knows that.
+    coinbase_outputs: Option<u32>,
     /// The file.
     pub path: PathBuf,
 }
@@ -78,15 +83,18 @@ impl BlockFiles {
     pub fn open(location: &Location, network: &Network, is_given: bool) -> Result<BlockFiles> {
         let (Location::BlocksDir(dir) | Location::Datadir(dir)) = location;
         match BlockReader::for_pieces(location, network) {
-            Err(error) if !is_given && is_gone(&error, dir) => Ok(BlockFiles {
+            Err(error) if !is_given && are_all_gone(&error, dir) => Ok(BlockFiles {
                 reader: None,
                 dir: dir.clone(),
+                is_pruned: true,
             }),
             reader => {
                 let reader = from_block_files(reader)?;
+                let dir = reader.blocks_dir().to_owned();
                 Ok(BlockFiles {
-                    dir: reader.blocks_dir().to_owned(),
+                    is_pruned: !is_there_still(&block_file_path(&dir, 0)),
                     reader: Some(reader),
+                    dir,
                 })
             }
         }
@@ -96,10 +104,15 @@ impl BlockFiles {
     pub fn block(&mut self, snapshot: &Snapshot<'_>, height: Height) -> Result<AtPlace> {
         let (row, place) = (snapshot.block(height)?, snapshot.place(height)?);
         let block = AtPlace { height, row, place };
-        let header = self.piece(&block, 0, HEADER_BYTES)?;
-        match header == row.header {
-            true => Ok(block),
-            false => Err(Error::from(utxo::Fault::BlockMoved { height, place })),
+        let is_pruned = self.is_pruned;
+        let found = match self.piece(&block, 0, HEADER_BYTES) {
+            Err(error) if is_pruned && is_past_end(&error) => None,
+            header => Some(header?),
+        };
+        match found {
+            Some(header) if header == row.header => Ok(block),
+            _ if is_pruned => Err(gone(&self.dir, &block)),
+            _ => Err(Error::from(utxo::Fault::BlockMoved { height, place })),
         }
     }
 
@@ -115,12 +128,10 @@ impl BlockFiles {
             offset_bytes: block.place.offset_bytes + from as u64,
             bytes: (to - from) as u32,
         };
-        let path = || block_file_path(&self.dir, place.file);
-        let gone = || Error::from(utxo::Fault::Gone(GoneBlocks::new(block.height, path())));
         match &mut self.reader {
-            None => Err(gone()),
+            None => Err(gone(&self.dir, block)),
             Some(reader) => match reader.read(place) {
-                Err(error) if is_gone(&error, &path()) => Err(gone()),
+                Err(error) if is_vanished(&error) => Err(gone(&self.dir, block)),
                 read => from_block_files(read),
             },
         }
@@ -191,6 +202,20 @@ impl BlockFiles {
     }
 }
 
+/// The error for a block that is not there any more.
+fn gone(dir: &Path, block: &AtPlace) -> Error {
+    let path = block_file_path(dir, block.place.file);
+    Error::from(utxo::Fault::Gone(GoneBlocks::new(block.height, path)))
+}
+
+/// Whether the error says that a block file ends before a block.
+fn is_past_end(error: &Error) -> bool {
+    let Some(utxo::Fault::BlockFiles { source }) = error.fault() else {
+        return false;
+    };
+    matches!(source.fault(), Some(datadir::Fault::PastEnd { .. }))
+}
+
 impl GoneBlock {
     /// The block at `height`, if the error says that it is gone.
     fn new(snapshot: &Snapshot<'_>, height: Height, error: Error) -> Result<GoneBlock> {
@@ -200,6 +225,7 @@ impl GoneBlock {
         Ok(GoneBlock {
             height,
             row: snapshot.block(height)?,
+            coinbase_outputs: snapshot.coinbase_outputs(height)?,
             path: gone.path().to_owned(),
         })
     }
@@ -207,5 +233,11 @@ impl GoneBlock {
     /// Its time.
     pub fn time(&self) -> u32 {
         header::time_of(&self.row.header)
+    }
+
+    /// Whether its coinbase made the output `txo`, if that is known.
+    pub fn is_of_coinbase(&self, txo: Txo) -> Option<bool> {
+        let outputs = self.coinbase_outputs?;
+        Some(txo < self.row.coinbase().output(outputs))
     }
 }

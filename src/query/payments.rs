@@ -229,7 +229,7 @@ fn in_gone(block: &GoneBlock, payment: &Payment) -> Located {
         outpoint: None,
         height: block.height,
         time: block.time(),
-        coinbase: None,
+        coinbase: block.is_of_coinbase(payment.txo),
     }
 }
 

@@ -1,7 +1,7 @@
-//! Blocks whose files are not there any more: a node has pruned them, or somebody deleted or moved them.
+//! Blocks that are in no block file any more: a node has pruned them, or somebody deleted or moved the files.
 //!
-//! Invariant: a file that is there and cannot be read, or holds something else, is no such case. Owns two numbers
-//! for each stretch of neighbouring heights.
+//! Invariant: a file that is there and cannot be read is no such case; nor is one that holds something else, unless
+//! a node has pruned the oldest. Owns two numbers for each stretch of neighbouring heights.
 
 use crate::datadir::{self, block_file_path};
 use crate::index::snapshot::Snapshot;
@@ -92,11 +92,14 @@ impl fmt::Display for GoneBlocks {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (first, last) = (self.first(), self.last());
         match (self.stretches.len(), self.count()) {
-            (_, 1) => write!(f, "block {first} is gone")?,
-            (1, _) => write!(f, "blocks {first} to {last} are gone")?,
-            (_, count) => write!(f, "{count} blocks are gone, from {first} to {last}")?,
+            (_, 1) => write!(f, "block {first} is gone (it was")?,
+            (1, _) => write!(f, "blocks {first} to {last} are gone (the first was")?,
+            (_, count) => write!(
+                f,
+                "{count} blocks are gone, from {first} to {last} (the first was"
+            )?,
         }
-        write!(f, " ({} is not there any more)", self.path.display())
+        write!(f, " in {})", self.path.display())
     }
 }
 
@@ -126,16 +129,15 @@ pub(crate) fn gone_up_to(
 }
 
 /// A link that leads nowhere is there: its disk may come back.
-fn is_there_still(path: &Path) -> bool {
+pub(crate) fn is_there_still(path: &Path) -> bool {
     let look = path.symlink_metadata();
     !look.is_err_and(|error| error.kind() == ErrorKind::NotFound)
 }
 
-/// Whether the error says that the file at `path`, or a whole folder of them, is not there.
-pub(crate) fn is_gone(error: &Error, path: &Path) -> bool {
-    let no_files = matches!(error.fault(), Some(datadir::Fault::NoBlockFiles { .. }));
-    let not_found = io_kind(error) == Some(ErrorKind::NotFound) && !is_there_still(path);
-    no_files || not_found
+/// Whether the error says that there are no block files in `dir`, or that it is not there itself.
+pub(crate) fn are_all_gone(error: &Error, dir: &Path) -> bool {
+    let none = matches!(error.fault(), Some(datadir::Fault::NoBlockFiles { .. }));
+    none || io_kind(error) == Some(ErrorKind::NotFound) && !is_there_still(dir)
 }
 
 #[cfg(test)]
@@ -153,11 +155,11 @@ mod tests {
             words.extend(all.as_ref().map(ToString::to_string));
         }
         let expected = [
-            "block 7 is gone (b is not there any more)",
-            "block 7 is gone (b is not there any more)",
-            "blocks 6 to 7 are gone (a is not there any more)",
-            "blocks 6 to 8 are gone (a is not there any more)",
-            "4 blocks are gone, from 6 to 20 (a is not there any more)",
+            "block 7 is gone (it was in b)",
+            "block 7 is gone (it was in b)",
+            "blocks 6 to 7 are gone (the first was in a)",
+            "blocks 6 to 8 are gone (the first was in a)",
+            "4 blocks are gone, from 6 to 20 (the first was in a)",
         ];
         assert_eq!(words, expected);
     }

@@ -92,12 +92,7 @@ fn check_scripts(view: &mut View<'_>, truth: &Truth, height: u32, check: bool) -
             .map(|u| (u.outpoint, u.amount_sat, u.height.0, u.coinbase));
         let wanted = coins.iter().map(|c| {
             let outpoint = is_named.then_some(c.outpoint);
-            (
-                outpoint,
-                c.amount_sat,
-                c.height,
-                is_named.then_some(c.coinbase),
-            )
+            (outpoint, c.amount_sat, c.height, Some(c.coinbase))
         });
         assert_eq!(found.collect::<Vec<_>>(), wanted.collect::<Vec<_>>());
         let balance = view.balance(script, check)?;
