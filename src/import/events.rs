@@ -202,8 +202,8 @@ pub struct Added {
 
 impl Added {
     /// The block of this row, which follows that of the other.
-    pub(crate) fn new(height: Height, row: &BlockRow, before: Option<&BlockRow>) -> Added {
-        let of_block = |sum: fn(&BlockRow) -> u64| sum(row) - before.map_or(0, sum);
+    pub(crate) fn new(height: Height, row: &BlockRow, before: &BlockRow) -> Added {
+        let of_block = |sum: fn(&BlockRow) -> u64| sum(row) - sum(before);
         Added {
             height,
             hash: row.hash,

@@ -57,7 +57,7 @@ pub fn follow(
         return Ok(Followed::Early(Box::new(summary)));
     }
     watch.tell(Event::Tip(&summary));
-    work.follow();
+    work.follow(&index);
     let mut said = Said::nothing();
     let mut once = Watch {
         stop: watch.stop,

@@ -56,8 +56,8 @@ pub(super) struct Pass<'a, 'e> {
     /// Whether each block that a reorganisation may still replace is a commit of its own, so that none takes
     /// more with it than it has to.
     pub(super) commits_each: bool,
-    /// Whether blocks are told one by one.
-    pub(super) is_told: bool,
+    /// Up to which height blocks were told one by one; `None` if they are not.
+    pub(super) told: &'a mut Option<Height>,
 }
 
 impl<'e> Pass<'_, 'e> {
@@ -70,6 +70,7 @@ impl<'e> Pass<'_, 'e> {
     }
 
     fn import(&mut self) -> Result<End> {
+        self.tell_blocks()?;
         let end = self.chain.end(self.options.until);
         let mut next = self.index.next_height();
         self.merging().finish_unfinished()?;
@@ -163,38 +164,36 @@ impl<'e> Pass<'_, 'e> {
         if self.batch.blocks() == 0 {
             return Ok(None);
         }
-        let first = self.index.next_height();
         match self.batch.commit(self.index, settled) {
             Ok(()) => {
                 let moment = (Moment::Commit, None);
                 self.keeper
                     .note(moment, self.index, self.batch, self.watch)?;
-                self.tell_blocks(first).map(|()| None)
+                self.tell_blocks().map(|()| None)
             }
             Err(Failure::Rule(bad)) => self.invalid_block(reader, bad).map(Some),
             Err(Failure::Fault(error)) => Err(error),
         }
     }
 
-    /// Tells of the blocks from `first` on, which are committed. Those that a rollback had taken with it
-    /// though the chain has not left them are no news.
-    fn tell_blocks(&mut self, first: Height) -> Result<()> {
-        let news = self.chain.fork.map_or(first, |fork| first.max(fork.next()));
-        let end = self.index.next_height();
-        if !self.is_told || news >= end {
+    /// Tells of the blocks that are committed and not told yet. They need not be of this pass: a commit that
+    /// failed in its last step may be found to be real.
+    fn tell_blocks(&mut self) -> Result<()> {
+        let Some((told, (tip, _))) = self.told.zip(self.index.tip()) else {
+            return Ok(());
+        };
+        if told >= tip {
             return Ok(());
         }
         let snapshot = self.index.snapshot()?;
-        let mut before = match news.0.checked_sub(1) {
-            Some(below) => Some(snapshot.block(Height(below))?),
-            None => None,
-        };
-        for height in news.0..end.0 {
+        let mut before = snapshot.block(told)?;
+        for height in told.0 + 1..=tip.0 {
             let row = snapshot.block(Height(height))?;
-            let added = Added::new(Height(height), &row, before.as_ref());
+            let added = Added::new(Height(height), &row, &before);
             self.watch.tell(Event::Added(&added));
-            before = Some(row);
+            before = row;
         }
+        *self.told = Some(tip);
         Ok(())
     }
 

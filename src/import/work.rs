@@ -26,6 +26,7 @@ use crate::index::scan_state::{forget, note_chain_end};
 use crate::memory::plan::Plan;
 use crate::os::kept::refuse_block_file;
 use crate::os::sigbus::catch_sigbus;
+use crate::primitives::position::Height;
 
 /// See the module documentation.
 pub(super) struct Work<'a> {
@@ -43,8 +44,8 @@ pub(super) struct Work<'a> {
     has_invalid: bool,
     /// Whether it is to stay when it has come to its first end.
     stays: bool,
-    /// Whether it has come to that: from now on blocks are told one by one.
-    is_following: bool,
+    /// Up to which height blocks were told one by one; `None` before it has come to that.
+    told: Option<Height>,
 }
 
 /// Where the passes ended.
@@ -82,7 +83,7 @@ impl<'a> Work<'a> {
             is_all_new: index.tip().is_none(),
             has_invalid: false,
             stays,
-            is_following: false,
+            told: None,
         };
         Ok((work, index))
     }
@@ -147,6 +148,10 @@ impl<'a> Work<'a> {
             watch.tell(Event::Begin);
         }
         self.is_first_pass = false;
+        // What a rollback takes with it, though the chain has not left it, is no news when it is back.
+        if let (Some(told), Some(fork)) = (self.told, chain.fork) {
+            self.told = Some(told.min(fork));
+        }
         bring_onto(index, &self.datadir, chain, watch)?;
         exclude(index.store(), &self.options.invalid).map(|()| true)
     }
@@ -166,7 +171,7 @@ impl<'a> Work<'a> {
             edge: &mut self.edge,
             bad_copies: Vec::new(),
             commits_each: self.stays,
-            is_told: self.is_following,
+            told: &mut self.told,
         }
         .run()?;
         self.keeper.end_pass(&batch);
@@ -220,9 +225,10 @@ impl<'a> Work<'a> {
         self.summary.clone().finish(index)
     }
 
-    /// It has come to its first end.
-    pub(super) fn follow(&mut self) {
-        (self.is_following, self.is_all_new) = (true, false);
+    /// It has come to its first end, at the tip of `index`; from now on blocks are told.
+    pub(super) fn follow(&mut self, index: &Index) {
+        self.told = index.tip().map(|(tip, _)| tip);
+        self.is_all_new = false;
     }
 }
 

@@ -31,6 +31,8 @@ const WATCHDOG_US: &str = "20000";
 struct Following {
     scene: Scene,
     node: Mutex<Node>,
+    /// Whether it was told that the first tip is reached.
+    is_at_tip: AtomicBool,
 }
 
 struct Node {
@@ -40,12 +42,18 @@ struct Node {
 
 impl Following {
     fn new() -> Following {
-        let scene = Scene::small();
+        let mut scene = Scene::followed();
         let node = Mutex::new(node(&scene));
-        Following { scene, node }
+        assert!(scene.import().status().unwrap().success());
+        scene.begin_with_index();
+        Following {
+            scene,
+            node,
+            is_at_tip: AtomicBool::new(false),
+        }
     }
 
-    /// Without an index, and without the last blocks.
+    /// With an index of the first blocks, and without the last ones.
     fn begin_anew(&self) {
         self.scene.begin_anew();
         *self.node.lock().unwrap() = node(&self.scene);
@@ -54,6 +62,7 @@ impl Following {
     /// Lets `work` run an import that stays, beside the node. When all blocks are told it is ended.
     fn beside<T>(&self, work: impl FnOnce(&mut Command) -> T) -> T {
         let (told, tells) = pipe().unwrap();
+        self.is_at_tip.store(false, Ordering::Relaxed);
         let mut command = self.scene.import();
         command
             .args(["--follow", "--json"])
@@ -75,6 +84,7 @@ impl Following {
         let (chain, made) = (&self.scene.chain, self.scene.chain.made());
         let mut tip = chain.tip_of(&made[..node.written]).to_string();
         for line in BufReader::new(told).lines() {
+            self.is_at_tip.store(true, Ordering::Relaxed);
             let line = line.unwrap();
             let said: serde_json::Value = serde_json::from_str(&line).unwrap();
             if said["hash"] != tip {
@@ -104,16 +114,23 @@ impl Following {
         self.scene.check();
     }
 
-    /// Calls that an undisturbed one makes.
-    fn calls(&self) -> u64 {
+    /// Calls that an undisturbed one makes, and how many of them before the first tip is told.
+    fn calls(&self) -> (u64, u64) {
         self.begin_anew();
-        let (end, calls) = self.beside(|command| run(command, u64::MAX, Deed::Kill));
+        let (mut total, mut early) = (0, 0);
+        let end = self.beside(|command| {
+            follow(command, &mut |_| {
+                total += 1;
+                early += u64::from(!self.is_at_tip.load(Ordering::Relaxed));
+                None
+            })
+        });
         assert!(
             matches!(end, End::Ended(status) if status.success()),
             "{end:?}"
         );
         self.scene.check();
-        calls
+        (total, early)
     }
 
     /// Blocks that the node has written.
@@ -152,7 +169,7 @@ fn end(index: &Path) {
 #[test]
 fn an_import_that_stays_killed_at_any_call_goes_on() {
     let following = Following::new();
-    let total = following.calls();
+    let (total, _) = following.calls();
     let step = (total / kills()).max(1);
     let mut killed = 0;
     for nth in (1..=total).step_by(step as usize) {
@@ -184,19 +201,17 @@ fn a_power_cut_while_it_stays_loses_nothing_that_was_safe() {
 #[test]
 fn a_full_disk_is_waited_for() {
     let following = Following::new();
-    let (total, mut rng) = (following.calls(), Rng::new(46));
+    let ((total, early), mut rng) = (following.calls(), Rng::new(46));
     for _ in 0..kills() {
         following.begin_anew();
-        // From somewhere behind the first tip on.
-        let nth = total / 2 + rng.below(total / 4);
-        let (mut calls, room) = (0, AtomicBool::new(true));
+        // So near its end it may be over before.
+        let nth = 1 + rng.below((total - early) / 2);
+        let (mut calls, mut is_over) = (0, false);
         let end = following.beside(|command| {
             follow(command, &mut |_| {
-                calls += 1;
-                let is_said = || following.scene.words().contains("blkdex waits");
-                let is_full = calls >= nth && room.load(Ordering::Relaxed) && !is_said();
-                room.store(calls < nth || is_full, Ordering::Relaxed);
-                is_full.then_some(Deed::Fail(libc::ENOSPC))
+                calls += u64::from(following.is_at_tip.load(Ordering::Relaxed));
+                is_over = is_over || following.scene.words().contains("blkdex waits");
+                (calls >= nth && !is_over).then_some(Deed::Fail(libc::ENOSPC))
             })
         });
         let words = following.scene.words();

@@ -123,15 +123,29 @@ impl Scene {
             "{}",
             scene.words()
         );
-        let first = scene.trial.folder.path().join("first.redb");
-        std::fs::copy(&scene.trial.options.index, &first).unwrap();
+        scene.begin_with_index();
         let best = scene.chain.best();
         let fork = best[best.len() - 31];
         scene.chain.mine_empty(fork, 40);
         scene.trial.append(&scene.chain);
         scene.truth = Truth::of_best(&scene.chain);
-        scene.first = Some(first);
         scene
+    }
+
+    /// A chain to be followed: an index of its first blocks has a commit for each.
+    pub fn followed() -> Scene {
+        let options = Options {
+            blocks: 40,
+            ..Options::default()
+        };
+        Scene::of(Chain::random(1, options), &["--commit-every", "1"])
+    }
+
+    /// From now on it begins with the index that is there.
+    pub fn begin_with_index(&mut self) {
+        let first = self.trial.folder.path().join("first.redb");
+        std::fs::copy(self.index(), &first).unwrap();
+        self.first = Some(first);
     }
 
     /// As `forked`, with files deleted that the index needs no more.
