@@ -88,7 +88,7 @@ impl Follower<'_, '_> {
     fn stay(&mut self, index: Index) -> Result<Followed> {
         let mut tip = index.tip();
         let (mut index, mut wait_for) = (Some(index), Remedy::Files);
-        while self.waits(wait_for) {
+        while self.waits(wait_for, index.as_ref())? {
             let began = Instant::now();
             match self.look(index.take()) {
                 Ok(looked) => {
@@ -107,6 +107,7 @@ impl Follower<'_, '_> {
             self.look_every = began.elapsed().clamp(LOOK_EVERY, REST_MAX);
         }
         if let Some(index) = index {
+            index.store().expect_in_place()?;
             index.close()?;
         }
         let (height, row) = tip.expect("the chain had an end, so there is a block");
@@ -124,7 +125,7 @@ impl Follower<'_, '_> {
     }
 
     /// Waits until it is time to look again; `false`: until it was wished to end.
-    fn waits(&mut self, wait_for: Remedy) -> bool {
+    fn waits(&mut self, wait_for: Remedy, index: Option<&Index>) -> Result<bool> {
         let mut lookout = match wait_for {
             Remedy::Files => Some(Lookout::new(&self.work.datadir)),
             Remedy::Time => None,
@@ -134,11 +135,12 @@ impl Follower<'_, '_> {
             None => TRY_EVERY,
         };
         while self.rests(time) {
+            index.map_or(Ok(()), |index| index.store().expect_in_place())?;
             if lookout.as_mut().is_none_or(Lookout::sees_news) {
-                return true;
+                return Ok(true);
             }
         }
-        false
+        Ok(false)
     }
 
     /// Rests for so long; `false`: until it was wished to end.

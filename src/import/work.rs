@@ -27,6 +27,7 @@ use crate::memory::plan::Plan;
 use crate::os::kept::refuse_block_file;
 use crate::os::sigbus::catch_sigbus;
 use crate::primitives::position::Height;
+use crate::store;
 
 /// See the module documentation.
 pub(super) struct Work<'a> {
@@ -170,7 +171,8 @@ impl<'a> Work<'a> {
             keeper: &mut self.keeper,
             edge: &mut self.edge,
             bad_copies: Vec::new(),
-            commits_each: self.stays,
+            // What a reorganisation would take with a batch may not be there to be imported again.
+            commits_each: self.stays || self.datadir.is_partial(),
             told: &mut self.told,
         }
         .run()?;
@@ -202,8 +204,12 @@ impl<'a> Work<'a> {
         Ok(())
     }
 
-    /// Opens the index again, after it was closed.
+    /// Opens the index again, after it was closed. If it is not there any more, no other is made.
     pub(super) fn open_again(&mut self, watch: &mut Watch<'_>) -> Result<Index> {
+        if !self.options.index.exists() {
+            let path = self.options.index.clone();
+            return Err(store::Fault::IndexReplaced { path }.into());
+        }
         open_index(self.options, &self.datadir, watch)
     }
 

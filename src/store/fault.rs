@@ -37,6 +37,16 @@ pub enum Fault {
         /// What that process says of itself.
         note: Option<Note>,
     },
+    /// The file that is written to does not have that name any more.
+    #[error(
+        "the index {} was removed or replaced while it was written to: run the same command again to go on with \
+         what is there now",
+        path.display()
+    )]
+    IndexReplaced {
+        /// The index file.
+        path: PathBuf,
+    },
     /// There is no such file.
     #[error(
         "there is no index {} yet: `blkdex import --datadir DIR` makes one, DIR being bitcoind's datadir",

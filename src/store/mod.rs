@@ -49,7 +49,8 @@ use redb::{
     Builder, ConcurrencyMode, Database, DatabaseError, Durability, ReadOnlyDatabase,
     ReadableDatabase,
 };
-use std::fs::File;
+use std::cell::Cell;
+use std::fs::{File, Metadata};
 use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
@@ -100,6 +101,15 @@ pub(crate) struct Store {
     pinned: Option<Reading>,
     handle: Held<Handle>,
     sharing: Sharing,
+    /// The file that was opened, whatever has its name by now.
+    inode: Inode,
+}
+
+/// Which file it is: its device, and its number there.
+type Inode = (u64, u64);
+
+fn inode_of(file: &Metadata) -> Inode {
+    (file.dev(), file.ino())
 }
 
 impl Store {
@@ -114,7 +124,10 @@ impl Store {
             Sharing::Alone => ConcurrencyMode::ExclusiveWriter,
             Sharing::WithReaders => ConcurrencyMode::SingleWriter,
         };
+        let inode = Cell::new((0, 0));
         let open = |opened: File| {
+            let meta = opened.metadata().map_err(io_error("look at", path))?;
+            inode.set(inode_of(&meta));
             let handle = file.open(|| {
                 let backend = FileBackend::new(opened)?;
                 if sharing == Sharing::WithReaders {
@@ -134,6 +147,7 @@ impl Store {
             pinned: None,
             handle,
             sharing,
+            inode: inode.get(),
         })
     }
 
@@ -155,8 +169,8 @@ impl Store {
             }
             opened => opened?,
         };
-        let bytes = opened.metadata().map_err(io_error("look at", path))?.len();
-        if bytes == 0 {
+        let meta = opened.metadata().map_err(io_error("look at", path))?;
+        if meta.len() == 0 {
             let path = path.to_owned();
             return Err(Fault::NoBlocks { path }.into());
         }
@@ -168,6 +182,7 @@ impl Store {
             pinned,
             handle,
             sharing: Sharing::WithReaders,
+            inode: inode_of(&meta),
         })
     }
 
@@ -191,6 +206,23 @@ impl Store {
     /// Where the file is.
     pub fn path(&self) -> &Path {
         self.handle.file().path()
+    }
+
+    /// Refuses to go on with a file that has lost its name: what is written to it is in no index.
+    ///
+    /// # Errors
+    /// [`crate::store::Fault::IndexReplaced`], [`crate::os::Fault::Io`].
+    pub fn expect_in_place(&self) -> Result<()> {
+        match std::fs::metadata(self.path()) {
+            Ok(meta) if inode_of(&meta) == self.inode => Ok(()),
+            Err(error) if error.kind() != ErrorKind::NotFound => {
+                Err(io_error("look at", self.path())(error))
+            }
+            _ => {
+                let path = self.path().to_owned();
+                Err(Fault::IndexReplaced { path }.into())
+            }
+        }
     }
 
     /// Bytes that the file takes on disk (allocated blocks, not its apparent length).
@@ -237,9 +269,10 @@ impl Store {
     /// disk. A file killed later reopens without reading it whole (`set_quick_repair`).
     ///
     /// # Errors
-    /// What `work` returns, or [`crate::store::Fault::Store`], [`crate::store::Fault::DamagedIndex`]; then
-    /// nothing has changed.
+    /// What `work` returns, or [`crate::store::Fault::Store`], [`crate::store::Fault::DamagedIndex`],
+    /// [`crate::store::Fault::IndexReplaced`]; then nothing has changed.
     pub fn durable<T>(&self, work: impl FnOnce(&Writing) -> Result<T>) -> Result<T> {
+        self.expect_in_place()?;
         let _redb = InRedb::enter();
         let works = self.take_waiting()?;
         let done = finish(works.writing, work);

@@ -6,6 +6,7 @@ use blkdex::datadir;
 use blkdex::error::fault_of;
 use blkdex::import::{Fault, Notice};
 use blkdex::os;
+use blkdex::store;
 
 use crate::common::chain::Chain;
 use crate::common::datadir::Layout;
@@ -164,4 +165,39 @@ fn another_key_and_a_folder_that_is_gone_end_it_with_the_reason() {
     );
     fs::rename(&moved, &trial.datadir.path).unwrap();
     trial.check(&chain);
+}
+
+/// What is written to a file that has lost its name is in no index.
+#[test]
+fn an_index_that_is_removed_or_replaced_ends_it_with_the_reason() {
+    let chain = Chain::of_coinbases(130);
+    for (replaces, has_news) in [(false, false), (false, true), (true, false), (true, true)] {
+        let mut trial = Trial::with(&chain, &chain.made()[..121], Layout::default()).imported();
+        let options = trial.options.clone();
+        let (index, copy) = (options.index.clone(), options.index.with_extension("copy"));
+        fs::copy(&index, &copy).unwrap();
+        let (followed, heard) = follow_in_steps(&options, |step, _| {
+            if step == 2 {
+                match replaces {
+                    true => fs::rename(&copy, &index).unwrap(),
+                    false => fs::remove_file(&index).unwrap(),
+                }
+                if has_news {
+                    trial.datadir.append(&chain, &chain.made()[121..122]);
+                }
+            }
+            step == 50
+        });
+        let fault = fault_of::<_, store::Fault>(&followed);
+        assert!(
+            matches!(fault, Some(store::Fault::IndexReplaced { path }) if *path == index),
+            "{:?}",
+            followed.err()
+        );
+        assert_eq!(heard.blocks(), []);
+        // Nothing was made in its place either.
+        assert_eq!(index.exists(), replaces);
+        trial.import().quietly();
+        assert_eq!(trial.status().height.0, 120 + u32::from(has_news));
+    }
 }

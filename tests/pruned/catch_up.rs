@@ -97,6 +97,30 @@ fn a_reorganisation_is_followed_from_a_block_whose_file_is_gone() {
     }
 }
 
+/// What an import from pruned files adds is rolled back block by block: no batch takes blocks with it that the
+/// files do not have any more.
+#[test]
+fn blocks_added_from_pruned_files_need_none_below_the_fork_again() {
+    let mut chain = Chain::of_coinbases(400);
+    let old = chain.best();
+    let mut trial = Trial::with(&chain, &old[..=300], small_files()).imported();
+    trial.datadir.prune(&chain, &old[..=300], 250);
+    trial.datadir.append(&chain, &old[301..]);
+    trial.import().quietly();
+    chain.mine_empty(old[399], 2);
+    let new = chain.best()[400..].to_vec();
+    let old_files = trial.datadir.file_count();
+    trial.datadir.layout.file_bytes_max = 1;
+    trial.datadir.append(&chain, &new[..1]);
+    trial.datadir.layout.file_bytes_max = 1 << 20;
+    trial.datadir.append(&chain, &new[1..]);
+    for number in 0..old_files {
+        let _ = std::fs::remove_file(trial.datadir.file(number));
+    }
+    trial.import().result.unwrap();
+    trial.check(&chain);
+}
+
 /// Out of order: what stands at the file's edge lacks its parent, and is the index's own, or stale.
 #[test]
 fn blocks_at_the_edge_without_their_parents_are_nobodys_business() {
