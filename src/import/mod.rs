@@ -1,4 +1,4 @@
-//! The import: the whole program on one screen.
+//! The import, as others see it; the loop is in `work.rs` and `pass.rs`.
 //!
 //! Invariant: one thread, one loop. What is committed is exactly the chain up to the tip, and a kill
 //! at any moment loses only the work since the last commit.
