@@ -22,7 +22,10 @@ use crate::scene::Scene;
 use crate::tracer::{Deed, End, follow, run};
 
 /// Blocks that come while it stays.
-const BLOCKS: usize = 24;
+const BLOCKS: usize = 16;
+
+/// States that are tried for each kill that is asked for: between two of them lie many syncs.
+const STATES_A_KILL: u64 = 8;
 
 /// A rest is half of what a watchdog allows: short, so that a test is.
 const WATCHDOG_US: &str = "20000";
@@ -41,8 +44,7 @@ struct Node {
 }
 
 impl Following {
-    fn new() -> Following {
-        let mut scene = Scene::followed();
+    fn of(mut scene: Scene) -> Following {
         let node = Mutex::new(node(&scene));
         assert!(scene.import().status().unwrap().success());
         scene.begin_with_index();
@@ -168,7 +170,7 @@ fn end(index: &Path) {
 
 #[test]
 fn an_import_that_stays_killed_at_any_call_goes_on() {
-    let following = Following::new();
+    let following = Following::of(Scene::followed());
     let (total, _) = following.calls();
     let step = (total / kills()).max(1);
     let mut killed = 0;
@@ -188,19 +190,19 @@ fn an_import_that_stays_killed_at_any_call_goes_on() {
 
 #[test]
 fn a_power_cut_while_it_stays_loses_nothing_that_was_safe() {
-    let following = Following::new();
+    let following = Following::of(Scene::followed_straight());
     following.begin_anew();
     let mut cuts = Cuts::new(&following.scene);
     let files = cuts.files();
     let events = following.beside(|command| record(command, &files));
-    cuts.try_all(&events, 45, false);
+    cuts.try_all(&events, (45, STATES_A_KILL), false);
 }
 
 /// The disk is full for a while: that is said once, and it goes on when there is room.
 #[cfg(target_arch = "x86_64")]
 #[test]
 fn a_full_disk_is_waited_for() {
-    let following = Following::new();
+    let following = Following::of(Scene::followed());
     let ((total, early), mut rng) = (following.calls(), Rng::new(46));
     for _ in 0..kills() {
         following.begin_anew();

@@ -51,14 +51,14 @@ impl<'s> Cuts<'s> {
     /// Cuts the power of `command` again and again.
     fn try_command(&mut self, mut command: Command, seed: u64, rebuilds: bool) {
         let events = record(&mut command, &self.files());
-        self.try_all(&events, seed, rebuilds);
+        self.try_all(&events, (seed, STATES_A_KILL), rebuilds);
     }
 
-    /// Cuts the power again and again while this happens.
-    pub fn try_all(&mut self, events: &[Event], seed: u64, rebuilds: bool) {
+    /// Cuts the power again and again while this happens, in so many states for each kill.
+    pub fn try_all(&mut self, events: &[Event], (seed, states): (u64, u64), rebuilds: bool) {
         let safe = self.safe_tips(events);
         let mut rng = Rng::new(seed);
-        let wanted = kills() * STATES_A_KILL;
+        let wanted = kills() * states;
         let mut moments: Vec<u64> = (0..wanted)
             .map(|_| rng.below(events.len() as u64 + 1))
             .collect();

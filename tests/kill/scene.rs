@@ -141,6 +141,16 @@ impl Scene {
         Scene::of(Chain::random(1, options), &["--commit-every", "1"])
     }
 
+    /// The same in a small file: few commits, and no branch, which would take back all of the last one.
+    pub fn followed_straight() -> Scene {
+        let options = Options {
+            blocks: 40,
+            fork_every: 0,
+            ..Options::default()
+        };
+        Scene::of(Chain::random(1, options), &[])
+    }
+
     /// From now on it begins with the index that is there.
     pub fn begin_with_index(&mut self) {
         let first = self.trial.folder.path().join("first.redb");
