@@ -5,6 +5,7 @@ mod common;
 
 use assert_cmd::Command;
 use common::fixtures::{data, expected, scripts};
+use common::program::told;
 use common::trial::Trial;
 use serde_json::Value;
 use std::io::Read;
@@ -19,12 +20,7 @@ fn blkdex(index: &Path, args: &[&str]) -> (Option<i32>, String, String) {
         .args(args)
         .output()
         .unwrap();
-    let text = |bytes| String::from_utf8(bytes).unwrap();
-    (
-        output.status.code(),
-        text(output.stdout),
-        text(output.stderr),
-    )
+    told(output)
 }
 
 /// Runs a question with `--json`; returns an answer a line.

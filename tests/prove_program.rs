@@ -5,6 +5,7 @@ mod common;
 
 use assert_cmd::Command;
 use common::fixtures::{data, imported};
+use common::program::told;
 use common::trial::Trial;
 use serde_json::Value;
 
@@ -17,12 +18,7 @@ fn blkdex(imported: &Trial, args: &[&str]) -> (Option<i32>, String, String) {
         .args(args)
         .output()
         .unwrap();
-    let text = |bytes| String::from_utf8(bytes).unwrap();
-    (
-        output.status.code(),
-        text(output.stdout),
-        text(output.stderr),
-    )
+    told(output)
 }
 
 #[test]

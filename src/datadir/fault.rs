@@ -256,7 +256,7 @@ pub enum Fault {
     },
     /// Blocks are needed that the node has deleted, or never had.
     #[error(
-        "{gone} in no blk*.dat of {}: the node has deleted what was not imported yet; {}import them from a \
+        "{gone} in no blk*.dat of {}: a pruning node has deleted them, or they were moved away; {}import them from a \
          node that has them (`blkdex import --datadir DIR`), then go on with these files (`blkdex manual import`)",
         dir.display(),
         until.map_or_else(String::new, |until| format!(

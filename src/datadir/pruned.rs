@@ -7,6 +7,7 @@ use super::claimed::claimed_height;
 use super::conf::Conf;
 use super::{BlockFile, Datadir, Fault, HeaderTree, Location, Source};
 use crate::os::io_kind;
+use crate::os::paths::is_there_still;
 use crate::primitives::network::NetworkName;
 use crate::primitives::position::Height;
 use crate::{Error, Result};
@@ -111,8 +112,7 @@ pub(super) fn prune_bytes(source: &Source, network: NetworkName) -> Option<u64> 
     (mebibytes > 1).then_some(mebibytes << 20)
 }
 
-/// Whether the error says that a block file is not there: of those that were listed, a node has deleted it. A
-/// link that leads nowhere is still there: its disk may come back.
+/// Whether the error says that a block file is not there: of those that were listed, a node has deleted it.
 pub(crate) fn is_vanished(error: &Error) -> bool {
     let is_block_file = |path: &Path| {
         let name = path.file_name().and_then(|name| name.to_str());
@@ -122,7 +122,7 @@ pub(crate) fn is_vanished(error: &Error) -> bool {
         Some(crate::os::Fault::Io { path, .. }) => {
             io_kind(error) == Some(ErrorKind::NotFound)
                 && is_block_file(path)
-                && path.symlink_metadata().is_err()
+                && !is_there_still(path)
         }
         _ => false,
     }

@@ -4,12 +4,13 @@
 //! for.
 
 use super::chain::{self, Chain};
-use super::events::{Event, Notice, Summary, Watch};
+use super::events::{Event, Notice, Watch};
 use super::needs::lack::{Lack, Lacks};
 use super::needs::sample::Sample;
 use super::needs::{self, Ahead, Room};
 use super::pass::Places;
 use super::plan::headers_bytes;
+use super::summary::Summary;
 use super::{Fault, Options};
 use crate::datadir::{self, ChainEnd, Datadir, LOOKS_MAX, is_vanished};
 use crate::index::Index;

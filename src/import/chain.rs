@@ -1,4 +1,4 @@
-//! From block files to the chain to index: scan, best chain, places of blocks, and where the index leaves it.
+//! From block files to the chain to index: scan, best chain, and where the index leaves it.
 //!
 //! Invariant: places are only written for a chain that the index may follow: one that shares every
 //! settled block with it. What an earlier scan found is a short cut to what all files say, never another
@@ -6,30 +6,27 @@
 //!
 //! Memory: an arena of headers, made for the scan and given back before anything else is made.
 
+use super::remember::Remembering;
 use crate::datadir;
-use crate::datadir::{Aside, Best, ChainEnd, Counts, Datadir, HeaderTree, Root, Scanned, scan};
+use crate::datadir::{Best, ChainEnd, Counts, Datadir, HeaderTree, Root, Scanned, scan};
 use crate::import::Fault;
 use crate::import::fault::Files;
 use crate::import::fork::{Fork, expect_blocks, fork};
 use crate::import::known::add_known;
 use crate::index::Index;
 use crate::index::left_out::left_out;
-use crate::index::scan_state::{ScanState, forget, note_chain_end, write_places};
+use crate::index::scan_state::{ScanState, note_chain_end};
 use crate::memory::part::Part;
 use crate::memory::region::Region;
 use crate::primitives::header;
 use crate::primitives::position::{Height, Place};
 use crate::primitives::wire::Hash32;
-use crate::store::Store;
 use crate::{Error, Result};
 use bitcoin::hashes::Hash;
 
 /// Blocks below the best header that a reorganisation may still replace. Core has never seen one of
 /// more than a few dozen; it keeps undo data of 288 for pruning (`MIN_BLOCKS_TO_KEEP`).
 const UNSETTLED_BLOCKS: u32 = 100;
-
-/// Places of blocks written in one transaction.
-const PLACES_PER_WRITE: usize = 1 << 16;
 
 /// Hardly a record is smaller than this: magic, length, header, count, the smallest coinbase.
 const RECORD_BYTES_TYPICAL_MIN: u64 = 140;
@@ -269,7 +266,14 @@ impl Finder<'_> {
             end,
         };
         if !chain.is_behind {
-            chain.has_moved = self.keep(tree, &mut chain, state)?;
+            let memory = Remembering {
+                index: self.index,
+                datadir: self.datadir,
+                tree,
+                known: state,
+            };
+            chain.has_moved = memory.note_places(&mut chain)?;
+            memory.note_state(&chain)?;
         }
         Ok(chain)
     }
@@ -320,96 +324,6 @@ impl Finder<'_> {
         tree.insert(&hash, &prev, header::bits_of(&header), place)?;
         Ok(true)
     }
-
-    /// Writes down where the blocks are, and the scan state, as far as they are not what the last scan left
-    /// (`known`). Says whether blocks of the index had moved.
-    fn keep(
-        &self,
-        tree: &HeaderTree<'_>,
-        chain: &mut Chain,
-        known: Option<&ScanState>,
-    ) -> Result<bool> {
-        let store = self.index.store();
-        let mut has_moved = false;
-        let mut blocks = tree.best_chain().peekable();
-        let snapshot = self.index.snapshot()?;
-        let tip = self.index.tip().map(|(tip, _)| tip);
-        while blocks.peek().is_some() {
-            let mut part = Vec::new();
-            for block in blocks.by_ref().take(PLACES_PER_WRITE) {
-                let is_shared = chain.fork.is_some_and(|fork| block.height <= fork);
-                if !is_shared && Some(block.height) <= tip {
-                    chain.rivals.push(block.place);
-                    continue;
-                }
-                let is_indexed = is_shared && Some(block.height) <= tip;
-                let is_noted = known.is_some_and(|known| block.height <= known.chain_end);
-                let old = (is_indexed || is_noted)
-                    .then(|| snapshot.place(block.height).ok())
-                    .flatten();
-                // The copy that was imported is a whole one; the first may not be.
-                let is_copy = |old: &Place| tree.copies(block.node).any(|copy| copy == *old);
-                let place = old
-                    .filter(|old| is_indexed && is_copy(old))
-                    .unwrap_or(block.place);
-                has_moved |= is_indexed && old.is_some_and(|old| old != place);
-                if old != Some(place) {
-                    part.push((block.height, place));
-                }
-            }
-            if !part.is_empty() {
-                write_places(store, part.into_iter())?;
-            }
-        }
-        if !chain.end.reach.complete {
-            forget_state(store)?;
-            return Ok(has_moved);
-        }
-        let anchor_height = chain.settled();
-        let mut blocks = tree.best_chain();
-        let anchor = blocks.find(|block| block.height == anchor_height);
-        let root = tree.root();
-        let anchor_hash = match (anchor, root) {
-            (Some(block), _) => self.datadir.hash_at(block.place)?,
-            (None, Root::Anchor { height, hash }) if height == anchor_height => hash,
-            // It was deleted: the next scan looks at all that is there.
-            (None, _) => {
-                forget_state(store)?;
-                return Ok(has_moved);
-            }
-        };
-        let state = ScanState {
-            files: chain.scanned.file_states.clone(),
-            asides: asides(tree, anchor_height),
-            anchor: (anchor_height, anchor_hash),
-            chain_end: chain.best,
-        };
-        if known != Some(&state) {
-            store.volatile(|transaction| state.save(transaction))?;
-        }
-        Ok(has_moved)
-    }
-}
-
-/// Forgets the scan state, if there is one.
-fn forget_state(store: &Store) -> Result<()> {
-    match ScanState::load(store)? {
-        Some(_) => store.volatile(forget),
-        None => Ok(()),
-    }
-}
-
-/// Places of the blocks off the best chain that leave it at the anchor or above. What follows one of the
-/// others, or an orphan, will be an orphan to the next scan, and then all files are looked at.
-fn asides(tree: &HeaderTree<'_>, anchor: Height) -> Vec<Place> {
-    let may_matter = |(node, aside, _): &(_, Aside, Place)| match aside {
-        Aside::Stale | Aside::Invalid => tree.leaves_best_at(*node) >= Some(anchor),
-        Aside::Orphan | Aside::BelowAnchor => false,
-    };
-    tree.asides()
-        .filter(may_matter)
-        .map(|(_, _, place)| place)
-        .collect()
 }
 
 /// Whether there are more headers than was thought.

@@ -6,7 +6,8 @@
 //! | file | what |
 //! | --- | --- |
 //! | `options.rs`, `plan.rs` | what is asked for; memory split into parts |
-//! | `chain.rs` | the scan, the best chain, places |
+//! | `chain.rs` | the scan, the best chain |
+//! | `remember.rs` | what a scan leaves: places of blocks, the scan state |
 //! | `known.rs`, `fork.rs` | what the index adds to the files of a pruned node; where it leaves the best chain |
 //! | `ahead.rs` | what the chain lacks, and whether to go on |
 //! | `needs/` | disk, memory and time of an import, and whether they are there |
@@ -17,7 +18,8 @@
 //! | `follow.rs` | what comes then, if the import is to stay |
 //! | `trouble.rs` | which faults time may mend |
 //! | `merging.rs` | which runs merge when |
-//! | `keeper.rs`, `events.rs` | the ledger's records; what is told meanwhile and at the end |
+//! | `keeper.rs` | the ledger's records |
+//! | `events.rs`, `summary.rs` | what is told meanwhile, and at the end |
 //! | `fault.rs` | what can go wrong |
 
 mod ahead;
@@ -37,13 +39,15 @@ pub(crate) mod needs;
 mod options;
 mod pass;
 pub(crate) mod plan;
+mod remember;
+pub(crate) mod summary;
 mod trouble;
 mod work;
 
 pub use crate::batch::TableCounts;
 pub use crate::batch::clock::{Clock, Stage};
 pub use chain::Chain;
-pub use events::{Added, Event, Importing, Notice, Progress, Summary, Totals, Watch};
+pub use events::{Added, Event, Importing, Notice, Progress, Watch};
 pub use fault::{Fault, Files};
 pub use follow::{Followed, follow};
 pub use keeper::Settings;
@@ -51,6 +55,7 @@ pub use needs::Needs;
 pub use needs::lack::{Lack, Lacks};
 pub use needs::sample::Tally;
 pub use options::{COMMIT_EVERY_BLOCKS, Options};
+pub use summary::{Summary, Totals};
 
 use crate::Result;
 use crate::primitives::position::Height;

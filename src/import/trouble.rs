@@ -3,12 +3,11 @@
 //! Invariant: what would be the same at every further try is no trouble, but an error.
 
 use crate::Error;
-use crate::datadir;
+use crate::datadir::{self, is_vanished};
 use crate::error::Family;
 use crate::os;
+use crate::os::paths::folder_of;
 use crate::store;
-use std::io::ErrorKind;
-use std::path::Path;
 
 /// What to wait for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -35,14 +34,8 @@ pub(super) fn remedy(error: &Error) -> Option<Remedy> {
 /// Whether a block file went away between its listing and its reading. That the folder is gone is another
 /// matter.
 fn is_lost_file(error: &Error) -> bool {
-    let is_block_file = |path: &Path| {
-        let name = path.file_name().unwrap_or_default().to_string_lossy();
-        name.starts_with("blk") && path.parent().is_some_and(Path::is_dir)
-    };
     match error.fault() {
-        Some(os::Fault::Io { path, source, .. }) => {
-            source.kind() == ErrorKind::NotFound && is_block_file(path)
-        }
+        Some(os::Fault::Io { path, .. }) => is_vanished(error) && folder_of(path).is_dir(),
         _ => false,
     }
 }
@@ -51,7 +44,7 @@ fn is_lost_file(error: &Error) -> bool {
 mod tests {
     use super::*;
     use crate::import::Fault;
-    use std::io;
+    use std::io::{self, ErrorKind};
     use std::path::PathBuf;
 
     #[test]

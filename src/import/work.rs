@@ -9,10 +9,11 @@ use super::ahead::{
 };
 use super::chain::Chain;
 use super::edge::Edge;
-use super::events::{Event, Notice, Summary, Watch};
+use super::events::{Event, Notice, Watch};
 use super::keeper::Keeper;
 use super::needs::lack::Lack;
 use super::pass::{End, Pass};
+use super::summary::Summary;
 use super::{BULK_BLOCKS_MIN, Fault, Options, plan, sharing};
 use crate::Result;
 use crate::batch::Batch;

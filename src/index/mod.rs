@@ -41,7 +41,8 @@ use crate::datadir::{Found, Location, Wanted, find};
 use crate::primitives::fingerprint::Fingerprints;
 use crate::primitives::position::{Height, Txo};
 use crate::runs::catalogue::Catalogue;
-use crate::store::{self, Store};
+use crate::store::Store;
+use crate::store::contention::no_blocks;
 use crate::{Error, Result};
 use blocks::BlockRow;
 use meta::Meta;
@@ -86,10 +87,7 @@ impl Index {
 
     /// The error for an index without a tip.
     pub(crate) fn no_blocks(&self) -> Error {
-        store::Fault::NoBlocks {
-            path: self.store.path().to_owned(),
-        }
-        .into()
+        no_blocks(self.store.path()).into()
     }
 
     /// Height of the first block that is not committed.

@@ -9,6 +9,7 @@ use crate::Result;
 use crate::error::Family;
 use crate::runs::catalogue::{Catalogue, Run};
 use crate::runs::row::Relation;
+use crate::store::contention::no_blocks;
 use crate::store::{self, QUERY_CACHE_BYTES, SEQUENTIAL_CACHE_BYTES, Sharing, Store};
 use std::path::Path;
 
@@ -136,8 +137,7 @@ impl Index {
         let Some(meta) = Meta::load(&store)? else {
             refuse_foreign_tables(&store)?;
             // Its first import ended before it wrote anything.
-            let path = path.to_owned();
-            return Err(store::Fault::NoBlocks { path }.into());
+            return Err(no_blocks(path).into());
         };
         Index::load(store, meta)
     }

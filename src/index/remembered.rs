@@ -7,7 +7,7 @@ use super::meta::{META, Meta};
 use super::opening::refuse_foreign_tables;
 use crate::Result;
 use crate::index::Fault;
-use crate::store;
+use crate::store::contention::no_blocks;
 use crate::store::{QUERY_CACHE_BYTES, Store};
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -37,8 +37,7 @@ pub fn remembered(path: &Path) -> Result<Remembered> {
         }),
         Ok(None) => {
             refuse_foreign_tables(&store)?;
-            let path = path.to_owned();
-            Err(store::Fault::NoBlocks { path }.into())
+            Err(no_blocks(path).into())
         }
         Err(error) => match error.fault() {
             Some(Fault::OtherFormat { .. }) => of_other_format(&store)?.ok_or(error),

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 #[non_exhaustive]
 pub enum Fault {
     /// The operating system refused to `action` (a verb: "open", "read", "map") the file at `path`.
-    #[error("cannot {action} {}: {source}", path.display())]
+    #[error("cannot {action} {}: {source}{}", path.display(), advice(source.kind()))]
     Io {
         /// What was being done, as a verb.
         action: &'static str,
@@ -44,6 +44,21 @@ impl crate::error::Fault for Fault {
             _ => Family::Data,
         }
     }
+}
+
+/// What to do about it, to be put behind what the operating system said.
+pub(crate) fn advice(kind: ErrorKind) -> &'static str {
+    match kind {
+        _ if is_full(kind) => ": make room there, and run the same command again",
+        ErrorKind::PermissionDenied => ": give this user the right to it, or run as one who has it",
+        ErrorKind::ReadOnlyFilesystem => ": choose a place on a disk that can be written to",
+        _ => "",
+    }
+}
+
+/// Whether the disk is full, or the quota is used up.
+pub(crate) fn is_full(kind: ErrorKind) -> bool {
+    matches!(kind, ErrorKind::StorageFull | ErrorKind::QuotaExceeded)
 }
 
 /// Makes a [`Fault::Io`] out of what the operating system said.

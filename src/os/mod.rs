@@ -33,7 +33,7 @@ pub(crate) mod sigbus;
 pub(crate) mod signals;
 
 pub use fault::Fault;
-pub(crate) use fault::{io_error, io_kind};
+pub(crate) use fault::{advice, io_error, io_kind, is_full};
 pub use kept::Kept;
 pub use process::Resident;
 pub use signals::is_ignored;

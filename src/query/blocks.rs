@@ -6,13 +6,14 @@ use crate::datadir;
 use crate::datadir::{BlockReader, Location, block_file_path, is_vanished};
 use crate::index::blocks::BlockRow;
 use crate::index::snapshot::Snapshot;
+use crate::os::paths::is_there_still;
 use crate::primitives::header;
 use crate::primitives::header::HEADER_BYTES;
 use crate::primitives::network::Network;
 use crate::primitives::position::{Height, Place, TxNum, Txo};
 use crate::primitives::wire::{Block, BlockFault, Tx};
 use crate::utxo;
-use crate::utxo::{GoneBlocks, are_all_gone, from_block_files, is_there_still};
+use crate::utxo::{GoneBlocks, are_all_gone, from_block_files};
 use crate::{Error, Result};
 use std::path::{Path, PathBuf};
 

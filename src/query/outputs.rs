@@ -125,7 +125,7 @@ impl View<'_> {
         let txo = tx.output(outpoint.vout);
         let height = self.snapshot.height_at(txo, Height(0), self.at)?;
         let block = self.snapshot.block(height)?;
-        let (amount_sat, spendable) = match self.kept_txids()?.find(txo)?.mark {
+        let (amount_sat, spendable) = match kept.find(txo)?.mark {
             Mark::Never(amount_sat) => (amount_sat, false),
             Mark::InRange(range) => {
                 let keys = Mark::keys(range);

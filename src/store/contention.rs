@@ -15,7 +15,8 @@ use std::fmt;
 use std::io::ErrorKind;
 use std::ops::Bound;
 use std::path::Path;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::thread::sleep;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// Bounds of a range of bytes, as redb gives them.
 pub(super) type Bounds = (Bound<u64>, Bound<u64>);
@@ -30,6 +31,19 @@ const ALONE_BYTE: Bounds = (
     Bound::Included((1 << 40) + 1),
 );
 
+/// Every writer locks this byte, and does so before it waits for those who read through an overlay: while it
+/// waits none comes after them, so that they end.
+const WANTED_BYTE: Bounds = (
+    Bound::Included((1 << 40) + 2),
+    Bound::Included((1 << 40) + 2),
+);
+
+/// How long a writer waits for those who read through an overlay: most questions take less.
+pub(super) const OVERLAYS_END_MAX: Duration = Duration::from_secs(2);
+
+/// Time between two looks at what is waited for.
+pub(super) const LOOK_EVERY: Duration = Duration::from_millis(10);
+
 /// What a file is wanted for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Use {
@@ -39,7 +53,8 @@ pub enum Use {
     Writing,
 }
 
-/// Whether another has the index at `path` open in such a way that it could not be opened now.
+/// Whether another has the index at `path` open in such a way that it could not be opened now. Who reads it
+/// through an overlay is not asked for: a writer waits for those itself.
 ///
 /// # Errors
 /// [`crate::os::Fault::Io`], [`Fault::Store`].
@@ -50,7 +65,7 @@ pub fn is_in_use(path: &Path, for_what: Use) -> Result<bool> {
     };
     let (from, to) = match for_what {
         Use::Reading => ALONE_BYTE,
-        Use::Writing => USED_BYTE,
+        Use::Writing => WANTED_BYTE,
     };
     let asked = FileBackend::new(file).and_then(|file| {
         let locked = file.query_lock_range(from, to);
@@ -60,13 +75,22 @@ pub fn is_in_use(path: &Path, for_what: Use) -> Result<bool> {
 }
 
 /// Locks the file for a writer beside which others read, so that nobody reads it through an overlay: what
-/// lies under one must not change.
+/// lies under one must not change. Waits for those who do, for a moment.
 ///
 /// # Errors
 /// [`DatabaseError::DatabaseAlreadyOpen`].
 pub(super) fn lock_to_write(file: &FileBackend) -> std::result::Result<(), DatabaseError> {
-    let (from, to) = USED_BYTE;
-    expect_locked(file.try_lock_range(from, to))
+    let ((from, to), (used_from, used_to)) = (WANTED_BYTE, USED_BYTE);
+    expect_locked(file.try_lock_range(from, to))?;
+    let began = Instant::now();
+    loop {
+        match expect_locked(file.try_lock_range(used_from, used_to)) {
+            Err(DatabaseError::DatabaseAlreadyOpen) if began.elapsed() < OVERLAYS_END_MAX => {
+                sleep(LOOK_EVERY);
+            }
+            locked => return locked,
+        }
+    }
 }
 
 /// Locks the file for somebody who reads it through an overlay.
@@ -74,8 +98,10 @@ pub(super) fn lock_to_write(file: &FileBackend) -> std::result::Result<(), Datab
 /// # Errors
 /// [`DatabaseError::DatabaseAlreadyOpen`].
 pub(super) fn lock_to_overlay(file: &FileBackend) -> std::result::Result<(), DatabaseError> {
-    let (from, to) = USED_BYTE;
-    expect_locked(file.try_lock_shared_range(from, to))
+    let ((from, to), (used_from, used_to)) = (WANTED_BYTE, USED_BYTE);
+    let is_free = file.query_lock_range(from, to).map(|is_locked| !is_locked);
+    expect_locked(is_free)?;
+    expect_locked(file.try_lock_shared_range(used_from, used_to))
 }
 
 fn expect_locked(
@@ -166,5 +192,16 @@ pub(crate) fn in_use(path: &Path) -> Fault {
     Fault::IndexInUse {
         path: path.to_owned(),
         note: Note::of(path),
+    }
+}
+
+/// The fault of an index that has no blocks. While its first import is at work that is not for long.
+pub(crate) fn no_blocks(path: &Path) -> Fault {
+    match is_in_use(path, Use::Writing) {
+        Ok(true) => in_use(path),
+        // That it cannot be looked at is said by who opens it.
+        Ok(false) | Err(_) => Fault::NoBlocks {
+            path: path.to_owned(),
+        },
     }
 }

@@ -2,6 +2,7 @@
 
 use super::contention::{Note, in_use};
 use crate::error::Family;
+use crate::os::{advice, is_full};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
@@ -10,7 +11,7 @@ use std::path::{Path, PathBuf};
 #[non_exhaustive]
 pub enum Fault {
     /// redb, the store, failed: a full disk, a damaged file, or a file in use.
-    #[error("the index {}: {source}", path.display())]
+    #[error("the index {}: {source}{}", path.display(), advice_on(source))]
     Store {
         /// The index file.
         path: PathBuf,
@@ -100,9 +101,12 @@ impl Fault {
     }
 }
 
-/// Whether there was no room.
-fn is_full(kind: ErrorKind) -> bool {
-    matches!(kind, ErrorKind::StorageFull | ErrorKind::QuotaExceeded)
+/// What to do about it, as far as the operating system's word tells.
+fn advice_on(error: &redb::Error) -> &'static str {
+    match error {
+        redb::Error::Io(io) => advice(io.kind()),
+        _ => "",
+    }
 }
 
 impl crate::error::Fault for Fault {

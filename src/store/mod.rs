@@ -39,7 +39,7 @@ use crate::memory::heap::InRedb;
 use crate::os::opening::{open_file, open_with};
 use crate::os::{io_error, io_kind};
 use crate::{Error, Result};
-use contention::lock_to_write;
+use contention::{LOOK_EVERY, OVERLAYS_END_MAX, lock_to_write, no_blocks};
 use file::IndexFile;
 use held::Held;
 use overlay::Overlay;
@@ -49,12 +49,13 @@ use redb::{
     Builder, ConcurrencyMode, Database, DatabaseError, Durability, ReadOnlyDatabase,
     ReadableDatabase,
 };
-use std::cell::Cell;
 use std::fs::{File, Metadata};
 use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::Arc;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 use waiting::{Waiting, Works};
 use writing::Writing;
 
@@ -124,10 +125,8 @@ impl Store {
             Sharing::Alone => ConcurrencyMode::ExclusiveWriter,
             Sharing::WithReaders => ConcurrencyMode::SingleWriter,
         };
-        let inode = Cell::new((0, 0));
         let open = |opened: File| {
             let meta = opened.metadata().map_err(io_error("look at", path))?;
-            inode.set(inode_of(&meta));
             let handle = file.open(|| {
                 let backend = FileBackend::new(opened)?;
                 if sharing == Sharing::WithReaders {
@@ -136,9 +135,9 @@ impl Store {
                 let database = builder(cache_bytes, mode).create_with_backend(backend)?;
                 Ok(Handle::Writer(database))
             });
-            Ok(Held::new(&file, handle?))
+            Ok((Held::new(&file, handle?), inode_of(&meta)))
         };
-        let handle = match open_with(File::options().read(true).write(true), path) {
+        let (handle, inode) = match open_with(File::options().read(true).write(true), path) {
             Err(error) if io_kind(&error) == Some(ErrorKind::NotFound) => making::make(path, open)?,
             opened => open(opened?)?,
         };
@@ -147,7 +146,7 @@ impl Store {
             pinned: None,
             handle,
             sharing,
-            inode: inode.get(),
+            inode,
         })
     }
 
@@ -171,8 +170,7 @@ impl Store {
         };
         let meta = opened.metadata().map_err(io_error("look at", path))?;
         if meta.len() == 0 {
-            let path = path.to_owned();
-            return Err(Fault::NoBlocks { path }.into());
+            return Err(no_blocks(path).into());
         }
         let file = Arc::new(IndexFile::new(path, false));
         let handle = Held::new(&file, open_reader(&file, cache_bytes)?);
@@ -357,12 +355,13 @@ fn begin_read(handle: &Held<Handle>) -> Result<Reading> {
     Ok(Reading::new(Held::new(handle.file(), reading)))
 }
 
-/// How often a file is tried that a writer keeps on opening and leaving open.
-const READER_TRIES: u32 = 5;
+/// How long a reader waits for a writer that waits for other readers, or is repairing what another has left
+/// open: that takes milliseconds, unless the disk is slow.
+const REPAIR_TIME_MAX: Duration = OVERLAYS_END_MAX.saturating_add(Duration::from_secs(2));
 
 fn open_reader(file: &IndexFile, cache_bytes: usize) -> Result<Handle> {
     let shared = builder(cache_bytes, ConcurrencyMode::SingleWriter);
-    let mut tries = 1;
+    let began = Instant::now();
     loop {
         let handle = file.open(|| match shared.open_read_only(file.path()) {
             Err(DatabaseError::RepairAborted) => Ok(None),
@@ -378,9 +377,11 @@ fn open_reader(file: &IndexFile, cache_bytes: usize) -> Result<Handle> {
             Ok(Handle::Repaired(database))
         });
         match repaired {
-            // A writer has opened it meanwhile, and may let others read.
-            Err(error) if error.family() == Family::Contention && tries < READER_TRIES => {
-                tries += 1;
+            // A writer has opened it meanwhile, and will let others read.
+            Err(error)
+                if error.family() == Family::Contention && began.elapsed() < REPAIR_TIME_MAX =>
+            {
+                sleep(LOOK_EVERY);
             }
             repaired => return repaired,
         }

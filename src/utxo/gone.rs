@@ -6,6 +6,7 @@
 use crate::datadir::{self, block_file_path};
 use crate::index::snapshot::Snapshot;
 use crate::os::io_kind;
+use crate::os::paths::is_there_still;
 use crate::primitives::position::Height;
 use crate::{Error, Result};
 use std::collections::{BTreeMap, HashMap};
@@ -128,12 +129,6 @@ pub(crate) fn gone_up_to(
     Ok(gone)
 }
 
-/// A link that leads nowhere is there: its disk may come back.
-pub(crate) fn is_there_still(path: &Path) -> bool {
-    let look = path.symlink_metadata();
-    !look.is_err_and(|error| error.kind() == ErrorKind::NotFound)
-}
-
 /// Whether the error says that there are no block files in `dir`, or that it is not there itself.
 pub(crate) fn are_all_gone(error: &Error, dir: &Path) -> bool {
     let none = matches!(error.fault(), Some(datadir::Fault::NoBlockFiles { .. }));
@@ -180,14 +175,5 @@ mod tests {
             let apart = model.iter().filter(|height| !model.contains(&(*height + 1))).count();
             prop_assert_eq!(all.stretches.len(), apart);
         }
-    }
-
-    #[test]
-    fn a_link_that_leads_nowhere_is_there() {
-        let dir = tempfile::tempdir().expect("temporary folder");
-        let link = dir.path().join("link");
-        std::os::unix::fs::symlink("nowhere", &link).expect("a link");
-        assert!(is_there_still(&link));
-        assert!(!is_there_still(&dir.path().join("other")));
     }
 }

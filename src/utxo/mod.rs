@@ -28,7 +28,7 @@ pub(crate) use budget::left_for_buffers;
 pub use fault::Fault;
 pub(crate) use fault::from_block_files;
 pub use gone::GoneBlocks;
-pub(crate) use gone::{are_all_gone, gone_up_to, is_there_still};
+pub(crate) use gone::{are_all_gone, gone_up_to};
 
 pub(crate) use heights::Heights;
 pub use progress::{Progress, Reading, Watch, Work};

@@ -204,17 +204,6 @@ mod tests {
         every_stat_equals_cores("signet-120");
     }
 
-    fn coin(seed: u8) -> Coin<'static> {
-        Coin {
-            txid: [seed; 32],
-            vout: 1,
-            height: 2,
-            coinbase: false,
-            amount_sat: 3,
-            script: &[0x51],
-        }
-    }
-
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(16))]
 
@@ -228,26 +217,5 @@ mod tests {
             if extreme == 2 { left = prime() }
             prop_assert_eq!(reduce(multiply(&left, &right)), left.mul_mod(right, prime()));
         }
-    }
-
-    /// Run with `cargo test --release -- --ignored --nocapture coins_a_second`.
-    #[test]
-    #[ignore = "a measurement"]
-    fn coins_a_second() {
-        let mut set = MuHash::new();
-        for _ in 0..5 {
-            let start = std::time::Instant::now();
-            let count = 200_000_u32;
-            for vout in 0..count {
-                set.insert(&Coin {
-                    vout,
-                    script: &[0x51; 25],
-                    ..coin(1)
-                });
-            }
-            let seconds = start.elapsed().as_secs_f64();
-            println!("{:.0} coins/s", f64::from(count) / seconds);
-        }
-        println!("{}", set.finish());
     }
 }

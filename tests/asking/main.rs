@@ -15,10 +15,11 @@ use bitcoin::consensus::deserialize;
 use bitcoin::hashes::Hash;
 use bitcoin::{Block, BlockHash};
 use common::chain::{Chain, Plan};
+use common::program::told;
 use common::trial::Trial;
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, Stdio};
 
 /// A folder of `../shared/cases`. A test that asks for one is ignored `without_shared`.
 fn case(name: &str) -> PathBuf {
@@ -72,15 +73,6 @@ fn with_stdin(index: &Path, args: &[&str], stdin: &[u8]) -> (Option<i32>, String
     // It may end without reading.
     let _ = child.stdin.take().unwrap().write_all(stdin);
     told(child.wait_with_output().unwrap())
-}
-
-fn told(output: Output) -> (Option<i32>, String, String) {
-    let text = |bytes| String::from_utf8(bytes).unwrap();
-    (
-        output.status.code(),
-        text(output.stdout),
-        text(output.stderr),
-    )
 }
 
 /// What it prints, if it succeeds without a word on stderr.

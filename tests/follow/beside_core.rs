@@ -1,13 +1,12 @@
 //! Beside Bitcoin Core's own engine, while it writes: from a block on disk to an answer with it.
 
 use std::ffi::OsStr;
-use std::io::{BufRead, BufReader, Write};
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use bitcoin::consensus::encode::serialize_hex;
 use serde_json::Value;
 
+use crate::common::core::Core;
 use crate::common::fixtures::data;
 use crate::common::trial::Trial;
 use crate::running::{Running, blkdex, command};
@@ -18,48 +17,10 @@ const BLOCKS: usize = 9;
 /// What is promised from a block on disk to an answer with it.
 const PROMISED: Duration = Duration::from_secs(2);
 
-/// Bitcoin Core's engine, with a datadir of its own.
-struct Core {
-    child: Child,
-    to: ChildStdin,
-    from: BufReader<ChildStdout>,
-}
-
-impl Core {
-    fn begin(datadir: &std::path::Path) -> Core {
-        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/property/core.py");
-        let mut child = Command::new("python3")
-            .arg(script)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let (to, from) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
-        let from = BufReader::new(from);
-        let mut core = Core { child, to, from };
-        assert_eq!(core.ask(&format!("begin {}", datadir.display())), "done");
-        core
-    }
-
-    fn ask(&mut self, line: &str) -> String {
-        writeln!(self.to, "{line}").unwrap();
-        let mut answer = String::new();
-        self.from.read_line(&mut answer).unwrap();
-        answer.trim_end().to_owned()
-    }
-
-    /// Gives it a block; when this is over, Core has written and connected it.
-    fn take(&mut self, block: &bitcoin::Block) {
-        let answer = self.ask(&format!("block {}", serialize_hex(block)));
-        assert_eq!(answer, "accepted");
-    }
-}
-
-impl Drop for Core {
-    fn drop(&mut self) {
-        self.child.kill().ok();
-        self.child.wait().ok();
-    }
+/// Gives Core a block; when this is over, it has written and connected it.
+fn take(core: &mut Core, block: &bitcoin::Block) {
+    let answer = core.ask(&format!("block {}", serialize_hex(block)));
+    assert_eq!(answer, "accepted");
 }
 
 #[test]
@@ -69,14 +30,18 @@ fn a_block_that_core_writes_is_in_the_answers_soon() {
     let all: Vec<_> = file.blocks().collect();
     let (first, last) = all.split_at(all.len() - BLOCKS);
     let folder = tempfile::tempdir().unwrap();
-    let mut core = Core::begin(folder.path());
-    first[1..].iter().for_each(|block| core.take(block));
+    let mut core = Core::start();
+    assert_eq!(
+        core.ask(&format!("begin {}", folder.path().display())),
+        "done"
+    );
+    first[1..].iter().for_each(|block| take(&mut core, block));
     let index = folder.path().join("index.redb");
     let mut running = Running::begin(&mut command(folder.path(), &index));
     assert_eq!(running.line()["height"], first.len() - 1);
     let mut times = Vec::new();
     for (height, block) in (first.len()..).zip(last) {
-        core.take(block);
+        take(&mut core, block);
         let on_disk = Instant::now();
         let hash = block.block_hash().to_string();
         let question = ["block", &hash, "--json", "--index"].map(OsStr::new);

@@ -9,6 +9,8 @@ use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 
 use serde_json::Value;
 
+use crate::common::program::told;
+
 /// An import that stays, with `--json`.
 pub struct Running {
     child: Child,
@@ -87,10 +89,5 @@ pub fn blkdex<S: AsRef<OsStr>>(args: &[S]) -> (Option<i32>, String, String) {
         .args(args)
         .output()
         .unwrap();
-    let text = |bytes| String::from_utf8(bytes).unwrap();
-    (
-        output.status.code(),
-        text(output.stdout),
-        text(output.stderr),
-    )
+    told(output)
 }

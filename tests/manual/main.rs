@@ -11,6 +11,7 @@ mod fields;
 
 use assert_cmd::Command;
 use blkdex::manual::CHAPTERS;
+use common::program::told;
 use std::path::{Path, PathBuf};
 
 /// Runs the program in `folder`; returns exit code, stdout and stderr.
@@ -18,12 +19,7 @@ fn blkdex(folder: &Path, line: &str) -> (Option<i32>, String, String) {
     let mut command = Command::cargo_bin("blkdex").unwrap();
     command.current_dir(folder).env_remove("BLKDEX_INDEX");
     let output = command.args(line.split_whitespace()).output().unwrap();
-    let text = |bytes| String::from_utf8(bytes).unwrap();
-    (
-        output.status.code(),
-        text(output.stdout),
-        text(output.stderr),
-    )
+    told(output)
 }
 
 /// A folder in which `data` is the sample datadir.

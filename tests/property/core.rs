@@ -1,49 +1,28 @@
 //! Bitcoin Core's own engine as a judge: fed with the blocks in the order of the files.
 //!
-//! Invariant: one process for all chains; it takes a command a line and answers each with a line.
+//! Invariant: one process for all chains.
 
 use std::cell::RefCell;
 use std::fmt::Write as _;
-use std::io::{BufRead, BufReader, Write};
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use bitcoin::BlockHash;
 
 use super::judge::{self, Said};
 use super::run::Run;
+use crate::common::core;
 use crate::common::trial::options;
 
 /// See the module documentation.
-pub struct Core(RefCell<Process>);
-
-struct Process {
-    child: Child,
-    to: ChildStdin,
-    from: BufReader<ChildStdout>,
-}
+pub struct Core(RefCell<core::Core>);
 
 impl Core {
     /// Starts it.
     pub fn start() -> Core {
-        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/property/core.py");
-        let mut child = Command::new("python3")
-            .arg(script)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let (to, from) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
-        let from = BufReader::new(from);
-        Core(RefCell::new(Process { child, to, from }))
+        Core(RefCell::new(core::Core::start()))
     }
 
     fn ask(&self, line: &str) -> String {
-        let mut process = self.0.borrow_mut();
-        writeln!(process.to, "{line}").unwrap();
-        let mut answer = String::new();
-        process.from.read_line(&mut answer).unwrap();
-        assert!(answer.ends_with('\n'), "Core's engine has ended");
-        answer.trim_end().to_owned()
+        self.0.borrow_mut().ask(line)
     }
 
     fn tip(&self) -> (u32, BlockHash) {
@@ -95,14 +74,6 @@ impl Core {
             }
             _ => Ok(()),
         }
-    }
-}
-
-impl Drop for Core {
-    fn drop(&mut self) {
-        let process = self.0.get_mut();
-        process.child.kill().ok();
-        process.child.wait().ok();
     }
 }
 
