@@ -54,7 +54,7 @@ pub(super) struct Pass<'a, 'e> {
     /// Copies of blocks that were tried and are damaged: none is tried twice.
     pub(super) bad_copies: Vec<Place>,
     /// Whether each block that a reorganisation may still replace is a commit of its own, so that none takes
-    /// more with it than it has to.
+    /// more with it than it has to: what it takes has to be in the files.
     pub(super) commits_each: bool,
     /// Up to which height blocks were told one by one; `None` if they are not.
     pub(super) told: &'a mut Option<Height>,
