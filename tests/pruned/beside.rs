@@ -12,17 +12,17 @@ use crate::common::random::Options;
 use crate::common::trial::{Trial, folder};
 use crate::common::truth::Truth;
 
-const PACE: Pace = Pace {
+pub const PACE: Pace = Pace {
     file_bytes: 20_000,
     kept_bytes: 60_000,
     kept_blocks: 130,
 };
 
 /// Blocks that the node may be ahead: an import may roll back a hundred, and reads these again.
-const AHEAD_MAX: u32 = PACE.kept_blocks - 110;
+pub const AHEAD_MAX: u32 = PACE.kept_blocks - 110;
 
 /// Branches too, which win or stay behind.
-fn chain() -> Chain {
+pub fn chain() -> Chain {
     let options = Options {
         blocks: 500,
         txs_max: 4,
@@ -33,7 +33,7 @@ fn chain() -> Chain {
 }
 
 /// Lets the node go on when the imports have ended.
-struct Last<'i>(&'i AtomicU32);
+pub struct Last<'i>(pub &'i AtomicU32);
 
 impl Drop for Last<'_> {
     fn drop(&mut self) {
@@ -42,7 +42,7 @@ impl Drop for Last<'_> {
 }
 
 /// A datadir without files yet, and an index to be made of it.
-fn trial() -> Trial {
+pub fn trial() -> Trial {
     let folder = folder();
     let path = folder.path().join("datadir");
     std::fs::create_dir_all(path.join("regtest/blocks")).unwrap();
@@ -50,7 +50,7 @@ fn trial() -> Trial {
 }
 
 /// The index as it is now, against the chain to its tip.
-fn check_at_tip(trial: &Trial, chain: &Chain) {
+pub fn check_at_tip(trial: &Trial, chain: &Chain) {
     let hash = trial.status().hash;
     check(trial.index(), &Truth::of(chain, hash).unwrap());
 }
@@ -139,7 +139,7 @@ fn an_import_that_is_outrun_says_which_blocks_are_gone_and_keeps_what_it_has() {
     assert!(outrun > 0);
 }
 
-fn is_of_deleted_files(error: &blkdex::Error) -> bool {
+pub fn is_of_deleted_files(error: &blkdex::Error) -> bool {
     matches!(
         error.fault(),
         Some(

@@ -10,6 +10,7 @@ mod catch_up;
 mod common;
 mod doctor;
 mod edge;
+mod following;
 mod gone;
 mod node;
 
