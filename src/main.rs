@@ -5,12 +5,13 @@
 #![deny(unsafe_code)]
 #![cfg_attr(not(test), deny(clippy::print_stdout, clippy::print_stderr))]
 
-use std::io::{ErrorKind, Write, stdout};
+use std::io::{self, Write, stdout};
 use std::process::ExitCode;
 
 use blkdex::Error;
 use blkdex::error::Family;
 use clap::Parser;
+use clap::error::ErrorKind;
 use commands::streams::{Answers, say};
 
 mod allocator;
@@ -41,7 +42,14 @@ fn main() -> ExitCode {
 /// Prints help, the version, or what is wrong with the arguments.
 fn usage(error: &clap::Error) -> ExitCode {
     let code = u8::try_from(error.exit_code()).map_or(ExitCode::FAILURE, ExitCode::from);
-    match error.print() {
+    let wants_json = std::env::args_os().any(|arg| arg == "--json");
+    let printed = match error.kind() {
+        ErrorKind::DisplayVersion if wants_json => {
+            writeln!(stdout(), "{}", args::version::to_json())
+        }
+        _ => error.print(),
+    };
+    match printed {
         // Nobody is left to tell if stderr cannot be written.
         _ if error.use_stderr() => code,
         printed => after(code, printed),
@@ -52,7 +60,7 @@ fn usage(error: &clap::Error) -> ExitCode {
 /// output is one of a success only: what was interrupted stays that.
 fn after(code: ExitCode, written: std::io::Result<()>) -> ExitCode {
     let Err(error) = written else { return code };
-    if error.kind() == ErrorKind::BrokenPipe {
+    if error.kind() == io::ErrorKind::BrokenPipe {
         return code;
     }
     say(&format!("blkdex: cannot write the output: {error}"));
@@ -67,7 +75,7 @@ fn is_broken_pipe(error: &anyhow::Error) -> bool {
     let mut causes = error
         .chain()
         .filter_map(|cause| cause.downcast_ref::<std::io::Error>());
-    causes.any(|error| error.kind() == ErrorKind::BrokenPipe)
+    causes.any(|error| error.kind() == io::ErrorKind::BrokenPipe)
 }
 /// The error and its causes; one that names its cause itself is not followed by it again.
 fn one_line(error: &anyhow::Error) -> String {

@@ -37,6 +37,7 @@ impl ExportWhat {
 
 /// `export utxos`.
 #[derive(clap::Args, Debug)]
+#[command(after_help = and_example!("export", "blkdex export utxos --format snapshot --output utxo.dat"))]
 pub struct ExportUtxosArgs {
     /// A snapshot is what `dumptxoutset` writes and `loadtxoutset` reads; it sorts all coins
     #[arg(long, value_enum)]
@@ -49,6 +50,7 @@ pub struct ExportUtxosArgs {
 
 /// `export balances`.
 #[derive(clap::Args, Debug)]
+#[command(after_help = and_example!("export", "blkdex export balances --format csv --top 1000 --output rich.csv"))]
 pub struct ExportBalancesArgs {
     /// How
     #[arg(long, value_enum)]

@@ -31,9 +31,10 @@ pub enum MemoryWhat {
 
 /// `memory diff`.
 #[derive(clap::Args, Debug)]
-#[command(after_help = "\
+#[command(after_help = and_example!("\
 A height stands for the last record at or below it. Growth is explained as far as it stays inside
-what its part was planned to take; heap outside the plan is never explained.")]
+what its part was planned to take; heap outside the plan is never explained.",
+    "memory", "blkdex memory diff memory.jsonl --from 100 --to 200"))]
 pub struct MemoryDiffArgs {
     /// A log that `import --memory-log` wrote
     #[arg(value_name = "LOG")]
@@ -50,6 +51,7 @@ pub struct MemoryDiffArgs {
 
 /// `memory show`.
 #[derive(clap::Args, Debug)]
+#[command(after_help = and_example!("memory", "blkdex memory show memory.jsonl --at 200"))]
 pub struct MemoryShowArgs {
     /// A log that `import --memory-log` wrote
     #[arg(value_name = "LOG")]
@@ -62,6 +64,7 @@ pub struct MemoryShowArgs {
 
 /// `memory report`.
 #[derive(clap::Args, Debug)]
+#[command(after_help = and_example!("memory", "blkdex memory report memory.jsonl --output memory.html"))]
 pub struct MemoryReportArgs {
     /// A log that `import --memory-log` wrote
     #[arg(value_name = "LOG")]

@@ -6,15 +6,9 @@ use blkdex::datadir::Location;
 use blkdex::primitives::Height;
 use blkdex::query::BlockName;
 use blkdex::store::contention::Use;
-use clap::{Parser, Subcommand};
+use clap::{ColorChoice, Parser, Subcommand};
 use std::path::PathBuf;
 use values::{parse_block, parse_height, parse_wait};
-
-mod export;
-mod memory;
-mod source;
-mod values;
-mod verify;
 
 pub use export::{ExportArgs, ExportBalancesArgs, ExportUtxosArgs, ExportWhat};
 pub use memory::{MemoryArgs, MemoryReportArgs, MemoryWhat};
@@ -22,11 +16,33 @@ pub use source::{DoctorArgs, HowArgs, ImportArgs, RebuildArgs};
 pub use values::Wait;
 pub use verify::VerifyArgs;
 
-/// Turns the block files of a Bitcoin Core datadir into one file that answers, offline, at any
-/// height.
+/// Ends the help of a command: its chapter of the manual, and a call of it, which on a machine with the sample
+/// datadir as `~/.bitcoin` works as it is printed.
+macro_rules! and_example {
+    ($chapter:literal, $example:literal) => {
+        concat!("More: blkdex manual ", $chapter, "\nExample: ", $example)
+    };
+    ($words:literal, $chapter:literal, $example:literal) => {
+        concat!($words, "\n", and_example!($chapter, $example))
+    };
+}
+
+mod export;
+mod memory;
+mod source;
+mod values;
+mod verify;
+pub mod version;
+
+/// Turns the block files of a Bitcoin Core datadir into one file that answers, offline, at any height.
+/// Begin with `blkdex import --datadir ~/.bitcoin`; the same command goes on when there are new blocks.
 #[derive(Parser, Debug)]
-#[command(version, max_term_width = 100)]
-#[command(after_help = "`blkdex manual` lists the chapters of the manual.")]
+#[command(version, long_version = version::long(), max_term_width = 100)]
+// What is told by colour alone is lost in a pipe, and to some people: none is used.
+#[command(color = ColorChoice::Never)]
+#[command(after_help = and_example!(
+    "`blkdex manual` lists the chapters of the manual.", "import", "blkdex import --datadir ~/.bitcoin"
+))]
 pub struct Args {
     /// The index file
     #[arg(
@@ -67,7 +83,9 @@ impl Args {
     pub fn wants(&self) -> Option<Use> {
         match self.command {
             Command::Import(_) | Command::Rebuild(_) => Some(Use::Writing),
-            Command::Memory(_) | Command::Manual(_) => None,
+            Command::Memory(_) | Command::Manual(_) | Command::Man(_) | Command::Completions(_) => {
+                None
+            }
             _ => Some(Use::Reading),
         }
     }
@@ -77,44 +95,51 @@ impl Args {
 #[derive(Subcommand, Debug)]
 pub enum Command {
     /// Read the block files and bring the index up to their best chain
-    #[command(after_help = "More: `blkdex manual import`")]
+    #[command(after_help = and_example!("import", "blkdex import --datadir ~/.bitcoin"))]
     Import(ImportArgs),
     /// What an import would meet: files, chain, disk, memory, time
-    #[command(after_help = "More: `blkdex manual import`")]
+    #[command(after_help = and_example!("import", "blkdex doctor --datadir ~/.bitcoin"))]
     Doctor(DoctorArgs),
     /// Make the index anew beside the old one, check it, and put it in its place
-    #[command(after_help = "More: `blkdex manual import`")]
+    #[command(after_help = and_example!("import", "blkdex rebuild --datadir ~/.bitcoin"))]
     Rebuild(RebuildArgs),
     /// The UTXO set recomputed, and compared with what Bitcoin Core says of it
     Verify(VerifyArgs),
     /// All coins, or all balances, as a file
-    #[command(after_help = "More: `blkdex manual export`")]
+    #[command(after_help = and_example!("export", "blkdex export utxos --format csv --output utxos.csv"))]
     Export(ExportArgs),
     /// What a memory log of an import says
-    #[command(after_help = "More: `blkdex manual memory`")]
+    #[command(after_help = and_example!("memory", "blkdex memory show memory.jsonl"))]
     Memory(MemoryArgs),
     /// How far the index reaches and what it holds
-    #[command(after_help = "More: `blkdex manual questions`")]
+    #[command(after_help = and_example!("questions", "blkdex status --json"))]
     Status(AtArgs),
     /// What scripts received, sent and own
     Balance(BalanceArgs),
     /// The unspent outputs of scripts
-    #[command(after_help = "More: `blkdex manual questions`")]
+    #[command(after_help = and_example!("questions", "blkdex utxos bcrt1qyq8dns7p6a20s5w8jd8a52nvrngkx2r5nqdmn5u7zkweuphul4nsvnjjf0"))]
     Utxos(ScriptArgs),
     /// When scripts received and spent
-    #[command(after_help = "More: `blkdex manual questions`")]
+    #[command(after_help = and_example!("questions", "blkdex history bcrt1qyq8dns7p6a20s5w8jd8a52nvrngkx2r5nqdmn5u7zkweuphul4nsvnjjf0"))]
     History(ScriptArgs),
     /// One output, and who spent it
-    #[command(after_help = "More: `blkdex manual questions`")]
+    #[command(after_help = and_example!("questions", "blkdex outpoint 8995eb3e7dd5b3f3fa280144de9ff5d93c9ca7b23555365200d7f7dcb1ab0721:1"))]
     Outpoint(OutpointArgs),
     /// One transaction, with what it spends and who spent it
-    #[command(after_help = "More: `blkdex manual questions`")]
+    #[command(after_help = and_example!("questions", "blkdex tx 8995eb3e7dd5b3f3fa280144de9ff5d93c9ca7b23555365200d7f7dcb1ab0721"))]
     Tx(TxArgs),
     /// One block: header, place, counts, fees
-    #[command(after_help = "More: `blkdex manual questions`")]
+    #[command(after_help = and_example!("questions", "blkdex block 112"))]
     Block(BlockArgs),
     /// The manual: a chapter of it, or the list of chapters
+    #[command(after_help = and_example!("install", "blkdex manual questions | less"))]
     Manual(ManualArgs),
+    /// The manual pages for `man`
+    #[command(after_help = and_example!("install", "blkdex man --dir ~/.local/share/man"))]
+    Man(ManArgs),
+    /// A script that completes commands and options in a shell
+    #[command(after_help = and_example!("install", "blkdex completions bash > blkdex.bash"))]
+    Completions(CompletionsArgs),
 }
 
 /// What all questions take.
@@ -152,11 +177,11 @@ pub struct ScriptArgs {
 
 /// `balance`.
 #[derive(clap::Args, Debug)]
-#[command(after_help = "\
+#[command(after_help = and_example!("\
 Scripts are found by a keyed fingerprint of 80 bits. Of up to 1,000 outputs the scripts are also
 compared in the block files, if those are there and the index keeps no txids; of more only with
---check. Without, an answer is wrong by accident about once in 10^14 questions.
-More: `blkdex manual questions`")]
+--check. Without, an answer is wrong by accident about once in 10^14 questions.",
+    "questions", "blkdex balance bcrt1qyq8dns7p6a20s5w8jd8a52nvrngkx2r5nqdmn5u7zkweuphul4nsvnjjf0"))]
 pub struct BalanceArgs {
     /// What all script questions take
     #[command(flatten)]
@@ -205,6 +230,23 @@ pub struct ManualArgs {
     /// The chapter [default: the list of chapters]
     #[arg(value_name = "CHAPTER")]
     pub chapter: Option<String>,
+}
+
+/// `man`.
+#[derive(clap::Args, Debug)]
+pub struct ManArgs {
+    /// Write all pages there: man1/ has one a command, man7/ one a chapter of the manual [default: the page of
+    /// the program, to stdout]
+    #[arg(long, value_name = "DIR")]
+    pub dir: Option<PathBuf>,
+}
+
+/// `completions`.
+#[derive(clap::Args, Debug)]
+pub struct CompletionsArgs {
+    /// The shell
+    #[arg(value_name = "SHELL")]
+    pub shell: clap_complete::Shell,
 }
 
 impl AtArgs {

@@ -92,7 +92,7 @@ pub struct HowArgs {
         value_parser = clap::value_parser!(u32).range(1..))]
     pub leak_every: Option<u32>,
 
-    /// Show no progress
+    /// Show no progress, and say nothing at all if there is nothing to do
     #[arg(long, short)]
     pub quiet: bool,
 }

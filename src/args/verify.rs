@@ -8,10 +8,10 @@ use std::path::PathBuf;
 
 /// `verify`.
 #[derive(clap::Args, Debug)]
-#[command(after_help = "\
+#[command(after_help = and_example!("\
 Prints what `bitcoin-cli gettxoutsetinfo muhash` prints. Block hashes and transaction counts that
-ship inside Bitcoin Core are always compared; at such a height hash_serialized_3 is, too.
-More: `blkdex manual verify`")]
+ship inside Bitcoin Core are always compared; at such a height hash_serialized_3 is, too.",
+    "verify", "blkdex verify --hash-serialized"))]
 pub struct VerifyArgs {
     /// Height and block files
     #[command(flatten)]

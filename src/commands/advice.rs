@@ -25,7 +25,7 @@ fn complete_command(command: &str, args: &Args) -> String {
     let (Some("blkdex"), Some(name)) = (words.next(), words.next()) else {
         return command.to_string();
     };
-    if command.contains("--index") || name == "memory" || name == "manual" {
+    if command.contains("--index") || ["memory", "manual", "man", "completions"].contains(&name) {
         return command.to_string();
     }
     let mut complete = format!("{command} --index {}", quoted(&args.index));
@@ -79,7 +79,7 @@ fn given(command: &Command) -> Option<Source> {
         Command::Block(block) => asked(&block.at),
         Command::Verify(verify) => asked(&verify.at),
         Command::Export(export) => asked(&export.what.common().at),
-        Command::Memory(_) | Command::Manual(_) => None,
+        Command::Memory(_) | Command::Manual(_) | Command::Man(_) | Command::Completions(_) => None,
     }
 }
 

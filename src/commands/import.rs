@@ -31,7 +31,12 @@ pub fn run(args: &ImportArgs, index: &Path, json: bool, out: &mut impl Write) ->
         return follow::run(&heard, &options, json, out);
     }
     let (summary, scribe) = heard.run(&mut |_| {}, |watch| import(&options, watch))?;
-    let told = summary::tell(&summary, json, out);
+    // Who runs it quietly every few minutes hears of blocks, and not of none.
+    let is_news = summary.imported.blocks > 0 || summary.tip.is_none() || summary.interrupted;
+    let told = match is_news || json || !args.how.quiet {
+        true => summary::tell(&summary, json, out),
+        false => Ok(()),
+    };
     if summary.interrupted {
         say(summary::INTERRUPTED);
     }

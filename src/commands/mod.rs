@@ -4,6 +4,7 @@
 
 pub mod advice;
 mod columns;
+mod completions;
 mod doctor;
 mod export;
 mod follow;
@@ -12,6 +13,7 @@ mod heap_profile;
 mod hearing;
 mod import;
 mod ledger;
+mod man;
 mod manual;
 mod memory;
 mod notices;
@@ -65,6 +67,8 @@ fn run_once(args: &Args, out: &mut impl Write) -> Result<ExitCode> {
         Command::Export(export) => export::run(&export.what, &args.index, args.json, out),
         Command::Memory(memory) => memory::run(&memory.what, args.json, out),
         Command::Manual(manual) => manual::run(manual.chapter.as_deref(), args.json, out),
+        Command::Man(man) => man::run(man.dir.as_deref(), out),
+        Command::Completions(completions) => completions::run(completions.shell, out),
         Command::Status(at) => ask(at).one(out, |view| view.status()),
         Command::Balance(balance) => {
             ask(&balance.scripts.at).each(out, &balance.scripts, |view, script| {

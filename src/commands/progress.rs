@@ -41,7 +41,7 @@ pub struct Reporter {
 impl Reporter {
     /// Quiet or not; whether stderr is a terminal is found out.
     pub fn new(is_quiet: bool) -> Reporter {
-        let has_bar = !is_quiet && stderr().is_terminal();
+        let has_bar = !is_quiet && stderr().is_terminal() && !is_dumb();
         let bar = has_bar
             .then(|| ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(10)));
         Reporter {
@@ -212,6 +212,11 @@ impl Reporter {
             )),
         }
     }
+}
+
+/// Whether the terminal cannot draw over what it has drawn: it gets the lines that a pipe gets.
+fn is_dumb() -> bool {
+    std::env::var_os("TERM").is_some_and(|term| term == "dumb")
 }
 
 /// Columns of the terminal that the bar leaves for words.

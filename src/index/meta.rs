@@ -29,8 +29,8 @@ pub(super) const META: TableDefinition<'static, &str, &[u8]> = TableDefinition::
 const FORMAT: u32 = 3;
 const FORMAT_WITH_TXIDS: u32 = 4;
 
-/// The formats that are read.
-pub(super) const FORMATS: [u32; 2] = [FORMAT, FORMAT_WITH_TXIDS];
+/// The formats that are read: of an index without txids, and of one that keeps them.
+pub const FORMATS: [u32; 2] = [FORMAT, FORMAT_WITH_TXIDS];
 
 /// See the module documentation.
 #[derive(Clone, PartialEq, Eq, Debug)]

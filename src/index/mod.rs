@@ -33,6 +33,7 @@ mod writing;
 
 pub use fault::Fault;
 pub use left_out::LeftOut;
+pub use meta::FORMATS;
 pub use remembered::{Remembered, remembered};
 
 pub(crate) use writing::NewBlock;

@@ -38,9 +38,13 @@ pub const SPEED: &str = include_str!("speed.md");
 pub const FAULTS: &str = include_str!("faults.md");
 #[doc = include_str!("format.md")]
 pub const FORMAT: &str = include_str!("format.md");
+#[doc = include_str!("install.md")]
+pub const INSTALL: &str = include_str!("install.md");
+#[doc = include_str!("changelog.md")]
+pub const CHANGELOG: &str = include_str!("changelog.md");
 
 /// All chapters, in the order in which they are best read.
-pub const CHAPTERS: [Chapter; 9] = [
+pub const CHAPTERS: [Chapter; 11] = [
     chapter("import", "importing, operating, doctor, rebuild", IMPORT),
     chapter(
         "service",
@@ -69,6 +73,16 @@ pub const CHAPTERS: [Chapter; 9] = [
         "format",
         "how it works, the file format, its policy",
         FORMAT,
+    ),
+    chapter(
+        "install",
+        "building, packages, manual pages, completions",
+        INSTALL,
+    ),
+    chapter(
+        "changelog",
+        "what changed, and what becomes of an index",
+        CHANGELOG,
     ),
 ];
 

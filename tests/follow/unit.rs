@@ -11,12 +11,15 @@ use crate::common::trial::Trial;
 
 const UNIT: &str = include_str!("../../src/manual/blkdex.service");
 
-/// Where the unit has the program.
-const PROGRAM: &str = "/usr/local/bin/blkdex";
+/// How the unit calls the program, which systemd looks for.
+const CALL: &str = "ExecStart=blkdex ";
 
 fn with_the_program() -> String {
-    assert_eq!(UNIT.matches(PROGRAM).count(), 1);
-    UNIT.replace(PROGRAM, env!("CARGO_BIN_EXE_blkdex"))
+    assert_eq!(UNIT.matches(CALL).count(), 1);
+    UNIT.replace(
+        CALL,
+        concat!("ExecStart=", env!("CARGO_BIN_EXE_blkdex"), " "),
+    )
 }
 
 fn words(output: &Output) -> String {

@@ -1,13 +1,17 @@
 //! The build script: says to the tests what of the things that some of them need is missing here, so
-//! that these are listed as ignored (`#[cfg_attr(without_shared, ignore = "needs ../shared")]`).
+//! that these are listed as ignored (`#[cfg_attr(without_shared, ignore = "needs ../shared")]`), and to the program
+//! what it is built from.
 //!
-//! Invariant: the program itself is built the same with and without.
+//! Invariant: the program itself is built the same with and without what tests need.
 
 mod found;
+mod versions;
 
 use found::NEEDS;
 
 fn main() {
+    let repository = std::env::var_os("CARGO_MANIFEST_DIR").expect("Cargo sets it");
+    versions::tell(repository.as_ref());
     println!("cargo::rerun-if-changed=tests/needs");
     println!("cargo::rerun-if-env-changed=PATH");
     for need in NEEDS {

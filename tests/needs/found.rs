@@ -15,7 +15,7 @@ pub struct Need {
 }
 
 /// All of them.
-pub const NEEDS: [Need; 4] = [
+pub const NEEDS: [Need; 7] = [
     Need {
         name: "../shared",
         cfg_if_missing: "without_shared",
@@ -35,6 +35,21 @@ pub const NEEDS: [Need; 4] = [
         name: "systemd-analyze",
         cfg_if_missing: "without_systemd_analyze",
         find: || program("systemd-analyze"),
+    },
+    Need {
+        name: "man",
+        cfg_if_missing: "without_man",
+        find: || program("man"),
+    },
+    Need {
+        name: "zsh",
+        cfg_if_missing: "without_zsh",
+        find: || program("zsh"),
+    },
+    Need {
+        name: "fish",
+        cfg_if_missing: "without_fish",
+        find: || program("fish"),
     },
 ];
 

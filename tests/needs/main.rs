@@ -14,6 +14,9 @@ fn what_tests_need_is_there_or_missing_as_it_was_when_they_were_built() {
         ("without_bitcoinkernel", cfg!(without_bitcoinkernel)),
         ("without_chromium", cfg!(without_chromium)),
         ("without_systemd_analyze", cfg!(without_systemd_analyze)),
+        ("without_man", cfg!(without_man)),
+        ("without_zsh", cfg!(without_zsh)),
+        ("without_fish", cfg!(without_fish)),
     ];
     assert_eq!(missing.len(), NEEDS.len());
     for (need, (cfg, was_missing)) in NEEDS.iter().zip(missing) {
