@@ -15,7 +15,7 @@ pub struct Need {
 }
 
 /// All of them.
-pub const NEEDS: [Need; 7] = [
+pub const NEEDS: [Need; 8] = [
     Need {
         name: "../shared",
         cfg_if_missing: "without_shared",
@@ -50,6 +50,11 @@ pub const NEEDS: [Need; 7] = [
         name: "fish",
         cfg_if_missing: "without_fish",
         find: || program("fish"),
+    },
+    Need {
+        name: "hadolint",
+        cfg_if_missing: "without_hadolint",
+        find: || program("hadolint"),
     },
 ];
 

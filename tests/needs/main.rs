@@ -17,6 +17,7 @@ fn what_tests_need_is_there_or_missing_as_it_was_when_they_were_built() {
         ("without_man", cfg!(without_man)),
         ("without_zsh", cfg!(without_zsh)),
         ("without_fish", cfg!(without_fish)),
+        ("without_hadolint", cfg!(without_hadolint)),
     ];
     assert_eq!(missing.len(), NEEDS.len());
     for (need, (cfg, was_missing)) in NEEDS.iter().zip(missing) {

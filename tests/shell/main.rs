@@ -5,6 +5,7 @@
 mod common;
 
 mod examples;
+mod package;
 mod terminal;
 
 use std::path::{Path, PathBuf};
