@@ -4,11 +4,11 @@
 
 use blkdex::datadir::Location;
 use blkdex::primitives::Height;
-use blkdex::query::BlockName;
+use blkdex::query::{BlockName, Listing, Start};
 use blkdex::store::contention::Use;
 use clap::{ColorChoice, Parser, Subcommand};
 use std::path::PathBuf;
-use values::{parse_block, parse_height, parse_wait};
+use values::{Memory, parse_block, parse_height, parse_memory, parse_start, parse_wait};
 
 pub use export::{ExportArgs, ExportBalancesArgs, ExportUtxosArgs, ExportWhat};
 pub use memory::{MemoryArgs, MemoryReportArgs, MemoryWhat};
@@ -113,15 +113,15 @@ pub enum Command {
     Memory(MemoryArgs),
     /// How far the index reaches and what it holds
     #[command(after_help = and_example!("questions", "blkdex status --json"))]
-    Status(AtArgs),
+    Status(AskArgs),
     /// What scripts received, sent and own
     Balance(BalanceArgs),
     /// The unspent outputs of scripts
     #[command(after_help = and_example!("questions", "blkdex utxos bcrt1qyq8dns7p6a20s5w8jd8a52nvrngkx2r5nqdmn5u7zkweuphul4nsvnjjf0"))]
-    Utxos(ScriptArgs),
+    Utxos(ListArgs),
     /// When scripts received and spent
     #[command(after_help = and_example!("questions", "blkdex history bcrt1qyq8dns7p6a20s5w8jd8a52nvrngkx2r5nqdmn5u7zkweuphul4nsvnjjf0"))]
-    History(ScriptArgs),
+    History(ListArgs),
     /// One output, and who spent it
     #[command(after_help = and_example!("questions", "blkdex outpoint 8995eb3e7dd5b3f3fa280144de9ff5d93c9ca7b23555365200d7f7dcb1ab0721:1"))]
     Outpoint(OutpointArgs),
@@ -144,6 +144,19 @@ pub enum Command {
 
 /// What all questions take.
 #[derive(clap::Args, Debug)]
+pub struct AskArgs {
+    /// All memory that the process may hold: 64M, 1GiB, bytes, or auto (half of what the machine or a limit
+    /// allows, at most 256 MiB); at least 32M
+    #[arg(long, value_name = "SIZE", default_value = "auto", value_parser = parse_memory)]
+    pub memory: Memory,
+
+    /// Height and block files
+    #[command(flatten)]
+    pub at: AtArgs,
+}
+
+/// The height, and where block files are.
+#[derive(clap::Args, Debug)]
 pub struct AtArgs {
     /// Answer as if the block at this height were the last [default: the tip of the index]
     #[arg(long, value_name = "HEIGHT", value_parser = parse_height)]
@@ -160,6 +173,39 @@ pub struct AtArgs {
 
 /// `utxos`, `history`.
 #[derive(clap::Args, Debug)]
+pub struct ListArgs {
+    /// What all script questions take
+    #[command(flatten)]
+    pub scripts: ScriptArgs,
+
+    /// List from this block on; HEIGHT:N goes on behind the N first rows of the block
+    #[arg(long, value_name = "HEIGHT", default_value = "0", value_parser = parse_start,
+        hide_default_value = true)]
+    pub from: Start,
+
+    /// List up to this block
+    #[arg(long, value_name = "HEIGHT", value_parser = parse_height)]
+    pub until: Option<Height>,
+
+    /// List at most so many rows, and say where to go on
+    #[arg(long, value_name = "N")]
+    pub limit: Option<u64>,
+}
+
+impl ListArgs {
+    /// What is to be listed.
+    pub fn listing(&self) -> Listing {
+        Listing {
+            check: self.scripts.check,
+            from: self.from,
+            until: self.until,
+            limit: self.limit,
+        }
+    }
+}
+
+/// `balance`, and what lists take too.
+#[derive(clap::Args, Debug)]
 pub struct ScriptArgs {
     /// An address, addr(ADDRESS), pk(KEY), pkh(KEY), wpkh(KEY), raw(HEX), or the hex of a scriptPubKey
     #[arg(required = true, value_name = "SCRIPT")]
@@ -170,9 +216,9 @@ pub struct ScriptArgs {
     #[arg(long)]
     pub check: bool,
 
-    /// Height and block files
+    /// Memory, height and block files
     #[command(flatten)]
-    pub at: AtArgs,
+    pub ask: AskArgs,
 }
 
 /// `balance`.
@@ -195,9 +241,9 @@ pub struct OutpointArgs {
     #[arg(value_name = "TXID:VOUT")]
     pub outpoint: bitcoin::OutPoint,
 
-    /// Height and block files
+    /// Memory, height and block files
     #[command(flatten)]
-    pub at: AtArgs,
+    pub ask: AskArgs,
 }
 
 /// `tx`.
@@ -207,9 +253,9 @@ pub struct TxArgs {
     #[arg(value_name = "TXID")]
     pub txid: bitcoin::Txid,
 
-    /// Height and block files
+    /// Memory, height and block files
     #[command(flatten)]
-    pub at: AtArgs,
+    pub ask: AskArgs,
 }
 
 /// `block`.
@@ -219,9 +265,9 @@ pub struct BlockArgs {
     #[arg(value_name = "HEIGHT|HASH", value_parser = parse_block)]
     pub block: BlockName,
 
-    /// Height and block files
+    /// Memory, height and block files
     #[command(flatten)]
-    pub at: AtArgs,
+    pub ask: AskArgs,
 }
 
 /// `manual`.
@@ -352,6 +398,8 @@ mod tests {
             "blkdex utxos a --datadir d",
             "blkdex history a --blocks-dir d --index i",
             "blkdex history a --wait",
+            "blkdex history a --from 7:3 --until 9 --limit 10 --memory 64M",
+            "blkdex utxos a b --from 7 --limit 0",
             "blkdex --wait=2.5 status",
         ] {
             assert!(parse(good).is_ok(), "{good}");
@@ -359,6 +407,9 @@ mod tests {
         for bad in [
             "blkdex",
             "blkdex balance",
+            "blkdex balance a --from 7",
+            "blkdex history a --from 7:",
+            "blkdex history a --limit -1",
             "blkdex utxos a --datadir d --blocks-dir b",
             "blkdex outpoint 00:0",
             "blkdex tx xyz",

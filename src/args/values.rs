@@ -3,7 +3,7 @@
 //! Invariant: a text is either understood whole or refused.
 
 use blkdex::primitives::Height;
-use blkdex::query::BlockName;
+use blkdex::query::{BlockName, Start};
 
 /// The memory to use.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -15,6 +15,14 @@ pub enum Memory {
 }
 
 impl Memory {
+    /// So many bytes, for questions.
+    pub fn question_bytes(self) -> usize {
+        match self {
+            Memory::Auto => blkdex::memory::auto_question_bytes(),
+            Memory::Bytes(bytes) => bytes,
+        }
+    }
+
     /// So many bytes.
     pub fn bytes(self) -> usize {
         match self {
@@ -51,6 +59,12 @@ pub struct Bytes(pub Vec<u8>);
 /// Bytes from hexadecimal.
 pub fn parse_hex(text: &str) -> Result<Bytes, bitcoin::hex::HexToBytesError> {
     bitcoin::hex::FromHex::from_hex(text).map(Bytes)
+}
+
+/// Where a list begins.
+pub fn parse_start(text: &str) -> Result<Start, String> {
+    let start = text.parse();
+    start.map_err(|_| "give a height, or HEIGHT:N as `next` has it".to_owned())
 }
 
 /// A height.

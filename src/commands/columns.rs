@@ -1,6 +1,6 @@
 //! Text in columns.
 //!
-//! Invariant: a column is as wide as its widest cell; no line ends in spaces; a cell is in one line.
+//! Invariant: a column is as wide as its widest cell, but for long tables ([`Table`]); no line ends in spaces; a cell is in one line.
 
 use crate::commands::streams::plain;
 use std::io::{Result, Write};
@@ -20,24 +20,90 @@ pub fn print<const N: usize>(
     aligns: [Align; N],
     rows: &[[String; N]],
 ) -> Result<()> {
-    let width = |column: usize| {
-        rows.iter()
-            .map(|row| plain(&row[column]).chars().count())
-            .max()
-    };
-    let widths: [usize; N] = std::array::from_fn(|column| width(column).unwrap_or(0));
-    for row in rows {
-        let mut line = String::new();
-        for ((cell, width), align) in row.iter().zip(widths).zip(aligns) {
-            let cell = plain(cell);
-            match align {
-                Align::Left => line += &format!("{cell:<width$}  "),
-                Align::Right => line += &format!("{cell:>width$}  "),
-            }
+    let widths = widest(rows, [0; N]);
+    rows.iter()
+        .try_for_each(|row| print_row(out, row, widths, aligns))
+}
+
+fn widest<const N: usize>(rows: &[[String; N]], least: [usize; N]) -> [usize; N] {
+    let width = |row: &[String; N], column: usize| plain(&row[column]).chars().count();
+    std::array::from_fn(|column| {
+        let widths = rows.iter().map(|row| width(row, column));
+        widths.max().unwrap_or(0).max(least[column])
+    })
+}
+
+fn print_row<const N: usize>(
+    out: &mut impl Write,
+    row: &[String; N],
+    widths: [usize; N],
+    aligns: [Align; N],
+) -> Result<()> {
+    let mut line = String::new();
+    for ((cell, width), align) in row.iter().zip(widths).zip(aligns) {
+        let cell = plain(cell);
+        match align {
+            Align::Left => line += &format!("{cell:<width$}  "),
+            Align::Right => line += &format!("{cell:>width$}  "),
         }
-        writeln!(out, "{}", line.trim_end())?;
     }
-    Ok(())
+    writeln!(out, "{}", line.trim_end())
+}
+
+/// Rows that a table gathers to see how wide its columns are.
+const GATHERED_ROWS_MAX: usize = 1000;
+
+/// A table that is printed as its rows come. A short one is as [`print`] prints it; of a long one, columns are as
+/// wide as its first rows need, and as it was told that the others may.
+pub struct Table<'o, W: Write, const N: usize> {
+    out: &'o mut W,
+    aligns: [Align; N],
+    /// Of a column in a long table.
+    least: [usize; N],
+    gathered: Vec<[String; N]>,
+    /// `None`: rows are still gathered.
+    widths: Option<[usize; N]>,
+}
+
+impl<'o, W: Write, const N: usize> Table<'o, W, N> {
+    /// With these titles.
+    pub fn new(out: &'o mut W, columns: [(&str, Align, usize); N]) -> Table<'o, W, N> {
+        Table {
+            out,
+            aligns: columns.map(|(_, align, _)| align),
+            least: columns.map(|(_, _, least)| least),
+            gathered: vec![columns.map(|(title, _, _)| title.to_owned())],
+            widths: None,
+        }
+    }
+
+    /// The next row.
+    pub fn row(&mut self, row: [String; N]) -> Result<()> {
+        if let Some(widths) = self.widths {
+            return print_row(self.out, &row, widths, self.aligns);
+        }
+        self.gathered.push(row);
+        match self.gathered.len() > GATHERED_ROWS_MAX {
+            true => self.begin(widest(&self.gathered, self.least)),
+            false => Ok(()),
+        }
+    }
+
+    fn begin(&mut self, widths: [usize; N]) -> Result<()> {
+        self.widths = Some(widths);
+        let gathered = std::mem::take(&mut self.gathered);
+        gathered
+            .iter()
+            .try_for_each(|row| print_row(self.out, row, widths, self.aligns))
+    }
+
+    /// No row follows.
+    pub fn finish(mut self) -> Result<()> {
+        match self.widths {
+            Some(_) => Ok(()),
+            None => self.begin(widest(&self.gathered, [0; N])),
+        }
+    }
 }
 
 /// Prints names and what they stand for, one pair a line.
@@ -67,5 +133,28 @@ mod tests {
         print(&mut out, [Align::Left, Align::Right], &rows).expect("a Vec takes everything");
         let text = String::from_utf8(out).expect("text");
         assert_eq!(text, "name     n\na       10\n         7\né\n\\u000a   1\n");
+    }
+
+    fn table(rows: usize) -> String {
+        let mut out = Vec::new();
+        let mut table = Table::new(&mut out, [("n", Align::Right, 7), ("word", Align::Left, 0)]);
+        for number in 0..rows {
+            let row = [number.to_string(), "x".to_owned()];
+            table.row(row).expect("a Vec takes everything");
+        }
+        table.finish().expect("a Vec takes everything");
+        String::from_utf8(out).expect("text")
+    }
+
+    #[test]
+    fn a_short_table_is_as_wide_as_its_rows_and_a_long_one_as_was_said() {
+        assert_eq!(table(2), "n  word\n0  x\n1  x\n");
+        let short = table(GATHERED_ROWS_MAX - 1);
+        assert_eq!(short.lines().next(), Some("  n  word"));
+        assert_eq!(short.lines().count(), GATHERED_ROWS_MAX);
+        let long = table(GATHERED_ROWS_MAX + 1);
+        assert_eq!(long.lines().count(), GATHERED_ROWS_MAX + 2);
+        assert_eq!(long.lines().next(), Some("      n  word"));
+        assert_eq!(long.lines().last(), Some("   1000  x"));
     }
 }

@@ -13,6 +13,7 @@ mod heap_profile;
 mod hearing;
 mod import;
 mod ledger;
+mod lists;
 mod man;
 mod manual;
 mod memory;
@@ -29,7 +30,7 @@ mod verify;
 mod waiting;
 mod words;
 
-use crate::args::{Args, AtArgs, Command, ScriptArgs};
+use crate::args::{Args, AskArgs, Command, ScriptArgs};
 use anyhow::{Context, Result};
 use bitcoin::ScriptBuf;
 use blkdex::index::Index;
@@ -55,7 +56,7 @@ pub fn run(args: &Args, out: &mut impl Write) -> Result<ExitCode> {
 }
 
 fn run_once(args: &Args, out: &mut impl Write) -> Result<ExitCode> {
-    let ask = |at| Ask { args, at };
+    let asked = |ask| Ask { args, ask };
     match &args.command {
         Command::Import(import) => import::run(import, &args.index, args.json, out),
         Command::Doctor(doctor) => {
@@ -69,21 +70,20 @@ fn run_once(args: &Args, out: &mut impl Write) -> Result<ExitCode> {
         Command::Manual(manual) => manual::run(manual.chapter.as_deref(), args.json, out),
         Command::Man(man) => man::run(man.dir.as_deref(), out),
         Command::Completions(completions) => completions::run(completions.shell, out),
-        Command::Status(at) => ask(at).one(out, |view| view.status()),
-        Command::Balance(balance) => {
-            ask(&balance.scripts.at).each(out, &balance.scripts, |view, script| {
-                view.balance(script, balance.scripts.check)
-            })
-        }
-        Command::Utxos(scripts) => {
-            ask(&scripts.at).each(out, scripts, |v, s| v.utxos(s, scripts.check))
-        }
-        Command::History(scripts) => {
-            ask(&scripts.at).each(out, scripts, |v, s| v.history(s, scripts.check))
-        }
-        Command::Outpoint(a) => ask(&a.at).one(out, |view| view.outpoint(a.outpoint)),
-        Command::Tx(a) => ask(&a.at).one(out, |view| view.tx(a.txid)),
-        Command::Block(a) => ask(&a.at).one(out, |view| view.block(a.block)),
+        Command::Status(a) => asked(a).one(out, |view| view.status()),
+        Command::Balance(a) => asked(&a.scripts.ask).each(out, &a.scripts, |view, script, out| {
+            let answer = view.balance(script, a.scripts.check)?;
+            print(&answer, args.json, out)
+        }),
+        Command::Utxos(a) => asked(&a.scripts.ask).each(out, &a.scripts, |view, script, out| {
+            lists::print_utxos(view.unspent(script, &a.listing())?, args.json, out)
+        }),
+        Command::History(a) => asked(&a.scripts.ask).each(out, &a.scripts, |view, script, out| {
+            lists::print_history(view.events(script, &a.listing())?, args.json, out)
+        }),
+        Command::Outpoint(a) => asked(&a.ask).one(out, |view| view.outpoint(a.outpoint)),
+        Command::Tx(a) => asked(&a.ask).one(out, |view| view.tx(a.txid)),
+        Command::Block(a) => asked(&a.ask).one(out, |view| view.block(a.block)),
     }
 }
 
@@ -110,62 +110,67 @@ fn say_what_is_missing(view: &View<'_>) {
     say(&format!("blkdex: {gone}; {missing}"));
 }
 
+/// Prints an answer.
+fn print<T: Show>(answer: &T, json: bool, out: &mut impl Write) -> Result<()> {
+    match json {
+        true => {
+            // Its own error would hide that a reader went away.
+            serde_json::to_writer(&mut *out, answer).map_err(io::Error::from)?;
+            writeln!(out)?;
+        }
+        false => answer.show(out)?,
+    }
+    Ok(())
+}
+
 /// A question to the index.
 struct Ask<'a> {
     args: &'a Args,
-    at: &'a AtArgs,
+    ask: &'a AskArgs,
 }
 
 impl Ask<'_> {
+    /// Opens the index, and has it asked.
+    fn opened(&self, question: impl FnOnce(&mut View<'_>) -> Result<()>) -> Result<ExitCode> {
+        let (at, memory_bytes) = (&self.ask.at, self.ask.memory.question_bytes());
+        let index = Index::open_within(&self.args.index, memory_bytes)?;
+        place::say_of_index(at, &index);
+        let mut view = View::new(&index, at.at, at.location())?.within(memory_bytes)?;
+        question(&mut view)?;
+        say_what_is_missing(&view);
+        Ok(ExitCode::SUCCESS)
+    }
+
     /// With one answer.
     fn one<T: Show>(
         &self,
         out: &mut impl Write,
         question: impl FnOnce(&mut View<'_>) -> blkdex::Result<T>,
     ) -> Result<ExitCode> {
-        let index = Index::open(&self.args.index)?;
-        place::say_of_index(self.at, &index);
-        let mut view = View::new(&index, self.at.at, self.at.location())?;
-        self.print(out, &question(&mut view)?)?;
-        say_what_is_missing(&view);
-        Ok(ExitCode::SUCCESS)
+        self.opened(|view| print(&question(view)?, self.args.json, out))
     }
 
     /// With one answer a script. All scripts are read before the first answer is given.
-    fn each<T: Show>(
+    fn each<W: Write>(
         &self,
-        out: &mut impl Write,
+        out: &mut W,
         args: &ScriptArgs,
-        question: impl Fn(&mut View<'_>, &ScriptBuf) -> blkdex::Result<T>,
+        question: impl Fn(&mut View<'_>, &ScriptBuf, &mut W) -> Result<()>,
     ) -> Result<ExitCode> {
-        let index = Index::open(&self.args.index)?;
-        place::say_of_index(self.at, &index);
-        let mut view = View::new(&index, self.at.at, self.at.location())?;
-        let parse = |text: &String| {
-            let script = script::parse(text, view.network())?;
-            expect_indexed(&script).map(|()| script)
-        };
-        let scripts: Vec<ScriptBuf> = args
-            .scripts
-            .iter()
-            .map(parse)
-            .collect::<blkdex::Result<_>>()?;
-        for (number, script) in scripts.iter().enumerate() {
-            if number > 0 && !self.args.json {
-                writeln!(out)?;
+        self.opened(|view| {
+            let parse = |text: &String| {
+                let script = script::parse(text, view.network())?;
+                expect_indexed(&script).map(|()| script)
+            };
+            let scripts = args.scripts.iter().map(parse);
+            let scripts: Vec<ScriptBuf> = scripts.collect::<blkdex::Result<_>>()?;
+            for (number, script) in scripts.iter().enumerate() {
+                if number > 0 && !self.args.json {
+                    writeln!(out)?;
+                }
+                question(view, script, out)?;
             }
-            self.print(out, &question(&mut view, script)?)?;
-        }
-        say_what_is_missing(&view);
-        Ok(ExitCode::SUCCESS)
-    }
-
-    fn print<T: Show>(&self, out: &mut impl Write, answer: &T) -> Result<()> {
-        if self.args.json {
-            writeln!(out, "{}", serde_json::to_string(answer)?)?;
-        } else {
-            answer.show(out)?;
-        }
-        Ok(())
+            Ok(())
+        })
     }
 }

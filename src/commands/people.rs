@@ -4,16 +4,10 @@
 
 use super::columns::Align::{Left, Right};
 use super::columns::{print, print_fields};
-use super::words::{
-    UNKNOWN, address_word, coinbase_word, date, grouped, input_words, known, name, script_words,
-    spent_words,
-};
+use super::words::{UNKNOWN, address_word, date, grouped, name, script_words, spent_words};
 use bitcoin::{Address, ScriptBuf};
 use blkdex::primitives::{Height, bitcoins, signed_bitcoins};
-use blkdex::query::{
-    Balance, BlockInfo, EventKind, History, InputInfo, OutputInfo, OutputOfTx, Status, TxInfo,
-    Utxos,
-};
+use blkdex::query::{Balance, BlockInfo, InputInfo, OutputInfo, OutputOfTx, Status, TxInfo};
 use std::io::{Result, Write};
 
 /// An answer that can be printed.
@@ -81,70 +75,6 @@ impl Show for Balance {
         ];
         let rows = rows.map(|(name, sat, count)| [name.to_string(), bitcoins(sat), count]);
         print(out, [Left, Right, Left], &rows)?;
-        print_unchecked(out, self.checked)
-    }
-}
-
-impl Show for Utxos {
-    fn show(&self, out: &mut impl Write) -> Result<()> {
-        print_head(out, &self.script, &self.address, self.height)?;
-        let mut rows = vec![["outpoint", "BTC", "height", ""].map(String::from)];
-        rows.extend(self.utxos.iter().map(|utxo| {
-            [
-                known(&utxo.outpoint),
-                bitcoins(utxo.amount_sat),
-                utxo.height.to_string(),
-                coinbase_word(utxo.coinbase),
-            ]
-        }));
-        let count = format!("{} unspent", grouped(self.utxos.len() as u64));
-        rows.push([
-            count,
-            bitcoins(self.total_sat),
-            String::new(),
-            String::new(),
-        ]);
-        print(out, [Left, Right, Right, Left], &rows)?;
-        print_unchecked(out, self.checked)
-    }
-}
-
-impl Show for History {
-    fn show(&self, out: &mut impl Write) -> Result<()> {
-        print_head(out, &self.script, &self.address, self.height)?;
-        let titles = [
-            "height",
-            "time (UTC)",
-            "",
-            "BTC",
-            "balance",
-            "txid",
-            "outpoint or input",
-        ];
-        let mut rows = vec![titles.map(String::from)];
-        rows.extend(self.events.iter().map(|event| {
-            let (sign, place) = match event.kind {
-                EventKind::Receive => {
-                    let vout = event.outpoint.map(|outpoint| outpoint.vout);
-                    ("+", format!("output {}", known(&vout)))
-                }
-                EventKind::Spend => {
-                    let input = input_words(event.input_index);
-                    ("-", format!("{input} spends {}", known(&event.outpoint)))
-                }
-            };
-            [
-                event.height.to_string(),
-                date(event.time),
-                sign.to_string(),
-                bitcoins(event.amount_sat),
-                bitcoins(event.balance_sat),
-                known(&event.txid),
-                place,
-            ]
-        }));
-        print(out, [Right, Left, Left, Right, Right, Left, Left], &rows)?;
-        writeln!(out, "{} events", grouped(self.events.len() as u64))?;
         print_unchecked(out, self.checked)
     }
 }
@@ -269,7 +199,7 @@ fn print_outputs(out: &mut impl Write, outputs: &[OutputOfTx]) -> Result<()> {
 }
 
 /// What an answer from the index alone ends with.
-fn print_unchecked(out: &mut impl Write, is_checked: bool) -> Result<()> {
+pub fn print_unchecked(out: &mut impl Write, is_checked: bool) -> Result<()> {
     match is_checked {
         true => Ok(()),
         false => writeln!(
@@ -280,7 +210,7 @@ fn print_unchecked(out: &mut impl Write, is_checked: bool) -> Result<()> {
 }
 
 /// What the answers about a script begin with.
-fn print_head(
+pub fn print_head(
     out: &mut impl Write,
     script: &ScriptBuf,
     address: &Option<Address>,

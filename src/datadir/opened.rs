@@ -137,7 +137,7 @@ impl Datadir {
 }
 
 impl BlockReader {
-    /// A reader of pieces in any order: it maps nothing and reads nothing ahead. Files that are
+    /// A reader of pieces in any order: it maps nothing, and reads nothing ahead but what is announced. Files that are
     /// missing are noticed when they are read, so a pruned datadir answers for what it has.
     ///
     /// # Errors
@@ -145,7 +145,7 @@ impl BlockReader {
     pub fn for_pieces(location: &Location, network: &Network) -> Result<BlockReader> {
         let blocks_dir = find(location, Wanted::Known(network))?.blocks_dir;
         let xor_key = read_xor_key(&blocks_dir)?;
-        BlockReader::of_folder(blocks_dir, xor_key, None)
+        Ok(BlockReader::of_folder(blocks_dir, xor_key, None)?.of_pieces())
     }
 
     /// A reader of all blocks, in roughly the order in which they lie.

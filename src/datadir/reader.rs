@@ -53,6 +53,8 @@ pub struct BlockReader {
     blocks_dir: PathBuf,
     key: XorKey,
     last_number: Option<u32>,
+    /// Whether what lies behind a place is likely to be read next.
+    reads_ahead: bool,
     window: Region<u8>,
     open: Vec<OpenFile>,
     /// Counts reads, to know which file was used longest ago.
@@ -96,12 +98,30 @@ impl BlockReader {
             blocks_dir,
             key,
             last_number,
+            reads_ahead: true,
             window,
             open: Vec::with_capacity(OPEN_FILES_MAX),
             turn: 0,
             resident_bytes: 0,
             announced: None,
         })
+    }
+
+    /// The same, of places in any order: nothing is read ahead but what is announced.
+    pub(super) fn of_pieces(mut self) -> BlockReader {
+        self.reads_ahead = false;
+        self
+    }
+
+    /// Tells the kernel that `place` will be read soon. What cannot be read is for the reading to say.
+    pub fn announce(&mut self, place: Place) {
+        if let Ok(index) = self.open_file(place.file) {
+            will_need(
+                &self.open[index].file,
+                place.offset_bytes,
+                place.bytes.into(),
+            );
+        }
     }
 
     /// The folder of the block files.
@@ -174,7 +194,9 @@ impl BlockReader {
             bytes,
         } = place;
         let open = &mut self.open[index];
-        open.read_ahead(offset_bytes as usize, bytes as usize);
+        if self.reads_ahead {
+            open.read_ahead(offset_bytes as usize, bytes as usize);
+        }
         self.window.note_used(bytes as usize);
         let window = &mut self.window[..bytes as usize];
         let read =

@@ -124,6 +124,14 @@ impl Index {
         Index::open_read_only(path, QUERY_CACHE_BYTES)
     }
 
+    /// The same, for questions that are answered within so many bytes of memory.
+    ///
+    /// # Errors
+    /// As [`Index::open`].
+    pub fn open_within(path: &Path, memory_bytes: usize) -> Result<Index> {
+        Index::open_read_only(path, QUERY_CACHE_BYTES.min(memory_bytes / 8))
+    }
+
     /// The same, for work that reads all of it in sequence.
     ///
     /// # Errors

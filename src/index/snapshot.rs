@@ -13,6 +13,7 @@ use crate::primitives::header::HEADER_BYTES;
 use crate::primitives::position::{Height, Place, TxNum, Txo};
 use crate::primitives::wire::Hash32;
 use crate::runs::catalogue::Run;
+use crate::runs::range::RangeRows;
 use crate::runs::read::Walk;
 use crate::runs::row::{FundingRow, Row, SpendingRow};
 use crate::store::reading::{ReadTable, Reading};
@@ -296,6 +297,15 @@ impl<'i> Snapshot<'i> {
         }
         rows.sort_unstable_by_key(|row| row.key());
         Ok(rows)
+    }
+
+    /// All rows with keys in `range`, of all runs, one after the other in the order of keys.
+    ///
+    /// # Errors
+    /// [`crate::runs::Fault::Damaged`], [`crate::store::Fault::Store`].
+    pub fn range_of<R: Row>(&self, range: &RangeInclusive<u128>) -> Result<RangeRows<R>> {
+        let runs = self.index.catalogue().of(R::RELATION);
+        RangeRows::open(self.store(), &self.transaction, runs, range)
     }
 
     /// A walk of `run`, begun or gone on with, that stands at the first row with a key of at least `key`.

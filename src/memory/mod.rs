@@ -27,5 +27,8 @@ pub use counting::Counting;
 pub use fault::Fault;
 pub use heap::Counted;
 pub use part::Part;
-pub use plan::{BUDGET_BYTES_MIN, Plan, Planned, auto_bytes};
+pub use plan::{
+    BUDGET_BYTES_MIN, Plan, Planned, QUESTION_BYTES_MAX, QUESTION_BYTES_MIN, auto_bytes,
+    auto_question_bytes,
+};
 pub use pool::Pooled;

@@ -4,7 +4,7 @@
 //! parts need (`import/plan.rs`); here is what all plans have in common.
 
 use super::part::Part;
-use crate::os::memory_limits::available_bytes;
+use crate::os::memory_limits::{available_bytes, data_limit_bytes};
 
 /// Program, libraries, stack, lists of files and runs, what mimalloc holds.
 pub const PROCESS_BYTES: usize = 8 << 20;
@@ -20,6 +20,23 @@ const AUTO_BYTES_MAX: u64 = 4 << 30;
 pub fn auto_bytes() -> usize {
     let available = available_bytes().unwrap_or(2 * AUTO_BYTES_MAX);
     ((available / 2).min(AUTO_BYTES_MAX) as usize).max(BUDGET_BYTES_MIN)
+}
+
+/// The most that questions take unasked.
+pub const QUESTION_BYTES_MAX: usize = 256 << 20;
+
+/// The least that they work with.
+pub const QUESTION_BYTES_MIN: usize = 32 << 20;
+
+/// The budget that `--memory auto` stands for where questions are answered: half of what the machine, its
+/// control group or the limit of the process (`prlimit --data`) allows, between 32 and 256 MiB.
+pub fn auto_question_bytes() -> usize {
+    let allowed = available_bytes()
+        .into_iter()
+        .chain(data_limit_bytes())
+        .min();
+    let half = allowed.map_or(u64::MAX, |bytes| bytes / 2);
+    (half.min(QUESTION_BYTES_MAX as u64) as usize).max(QUESTION_BYTES_MIN)
 }
 
 /// What a part may take.

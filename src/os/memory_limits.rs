@@ -2,6 +2,7 @@
 //!
 //! Invariant: reads `/proc` and `/sys` only, and takes what is not there as "no limit known".
 
+use rustix::process::{Resource, getrlimit};
 use std::fs::read_to_string;
 use std::path::{Path, PathBuf};
 
@@ -21,6 +22,11 @@ pub fn available_bytes() -> Option<u64> {
     .into_iter()
     .flatten()
     .min()
+}
+
+/// The private memory that this process may have (`RLIMIT_DATA`); `None`: no limit.
+pub fn data_limit_bytes() -> Option<u64> {
+    getrlimit(Resource::Data).current
 }
 
 /// What the control group that this process is in is charged with, and the least that it or one

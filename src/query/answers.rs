@@ -6,6 +6,7 @@
 use crate::datadir::ChainEnd;
 use crate::index::left_out::LeftOut;
 use crate::primitives::position::Height;
+use crate::query::listing::Start;
 use bitcoin::{Address, BlockHash, OutPoint, ScriptBuf, TxMerkleNode, Txid};
 use serde::Serialize;
 
@@ -94,12 +95,14 @@ pub struct Utxos {
     pub address: Option<Address>,
     /// The height asked about.
     pub height: Height,
-    /// Their sum.
+    /// The sum of all of them, also if only a part is listed.
     pub total_sat: u128,
     /// Whether the outputs' scripts were compared in the block files, and not only by fingerprint.
     pub checked: bool,
     /// In chain order.
     pub utxos: Vec<Utxo>,
+    /// Where the list goes on, if a limit has ended it.
+    pub next: Option<Start>,
 }
 
 /// An unspent output.
@@ -128,6 +131,8 @@ pub struct History {
     pub checked: bool,
     /// In chain order; of one transaction spends come first.
     pub events: Vec<Event>,
+    /// Where the list goes on, if a limit has ended it.
+    pub next: Option<Start>,
 }
 
 /// Whether an amount came or went.

@@ -5,7 +5,7 @@
 use crate::error::Family;
 use crate::primitives::network::NetworkName;
 use crate::primitives::position::Height;
-use bitcoin::{BlockHash, OutPoint, Txid};
+use bitcoin::{BlockHash, OutPoint, ScriptBuf, Txid};
 
 /// See the module documentation.
 #[derive(Debug, thiserror::Error)]
@@ -65,6 +65,15 @@ pub enum Fault {
     UnknownBlock {
         /// The hash asked for.
         hash: BlockHash,
+    },
+    /// Another script has the same fingerprint, which is seen only where both are compared.
+    #[error(
+        "another script has the fingerprint of {script:x}; --check answers this question, and an index that \
+         `blkdex rebuild` makes has other fingerprints"
+    )]
+    SameFingerprint {
+        /// The script asked for.
+        script: ScriptBuf,
     },
     /// Index and block files contradict each other.
     #[error("output {outpoint} is not where the index says; the block files were changed")]

@@ -1,61 +1,346 @@
-//! `history`: when a script received and spent.
+//! `history`: when a script received and spent, one event after the other.
 //!
 //! Invariant: events come in chain order, and the running balance never falls below zero.
+//!
+//! The index tells in one walk who spent what, which is sorted by spender; receives come in chain order from a
+//! second walk, spends in that of their transactions, and both are located batch by batch and merged.
+//!
+//! Memory: a batch of receives and one of spends, and what sorts these.
 
-use super::View;
 use super::answers::{Event, EventKind, History};
+use super::listing::{AT_ONCE_MAX, Counter, Listing, Stretch};
 use super::outputs::{Ending, Spending, Spent};
-use super::payments::{Located, is_checked};
+use super::payments::{Located, Payment, Payments, is_checked};
+use super::spends::{SortedSpends, Spend, Spends};
+use super::{Fault, Source, View};
 use crate::Result;
 use crate::primitives::position::{TxNum, Txo};
 use crate::query::script::address_of;
 use bitcoin::Script;
+use std::collections::VecDeque;
 
 /// What sorts events: a position, at which spends come before receives, each by their index or output. A
 /// transaction's spends are at its first output, what it makes at its own: behind all of the transaction before.
 type Order = (Txo, EventKind, u64);
 
-impl View<'_> {
+/// What happens to a balance.
+enum Change {
+    /// An output is made or spent.
+    Event(Event),
+    /// An output of so much is overwritten (BIP 30): that is lost just before the overwriter's own events.
+    Lost(u64),
+}
+
+/// Events, as they are read. What else is answered is in [`Events::answer`].
+pub struct Events<'v, 'i> {
+    view: &'v mut View<'i>,
+    answer: History,
+    source: Source,
+    /// All outputs, if they are few.
+    all: Option<Vec<Located>>,
+    /// `None`: all receives are ready.
+    payments: Option<Payments>,
+    spends: SortedSpends,
+    receives_ready: VecDeque<(Order, Event)>,
+    spends_ready: VecDeque<(Order, Change)>,
+    rows: usize,
+    balance_sat: u128,
+    counter: Counter,
+    is_over: bool,
+}
+
+/// What is known before the first event is given.
+struct Survey {
+    stretch: Stretch,
+    checked: bool,
+    /// What was owned before the first block of the list.
+    before_sat: u128,
+    has_before: bool,
+    spends: Spends,
+    all: Option<Vec<Located>>,
+}
+
+impl Survey {
+    fn note(&mut self, payment: &Payment) -> Result<()> {
+        let Stretch { from, end } = self.stretch;
+        let amount_sat = payment.amount_sat;
+        let is_before = payment.txo < from;
+        if is_before {
+            self.has_before = true;
+            self.before_sat += u128::from(amount_sat);
+        }
+        match payment.spender {
+            Some(spender) if spender.is_below(from) => {
+                self.before_sat -= u128::from(amount_sat);
+                Ok(())
+            }
+            Some(spender) if spender.is_below(end) => self.spends.push(Spend {
+                spender,
+                txo: payment.txo,
+                amount_sat,
+            }),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl<'i> View<'i> {
     /// Everything that ever happened to `script`. With `check` the scripts are compared, and the inputs found, in
     /// the block files, also if the index keeps txids; blocks that are gone ([`View::gone`]) are a fault then.
     ///
     /// # Errors
     /// [`crate::runs::Fault::Damaged`], [`crate::store::Fault::Store`], [`crate::query::Fault`].
     pub fn history(&mut self, script: &Script, check: bool) -> Result<History> {
-        let source = self.source(check);
-        let payments = self.payments(script)?;
-        let located = self.locate(script, &payments, source)?;
-        let spent = located.iter().filter_map(|found| {
-            Some(Spent {
-                outpoint: found.outpoint,
-                spender: found.payment.spender?,
-            })
-        });
-        let mut endings = self.endings(spent.collect(), source)?.into_iter();
-        let mut events: Vec<(Order, Event)> = Vec::with_capacity(2 * located.len());
-        let mut overwritten: Vec<(Txo, u64)> = Vec::new();
-        for found in &located {
-            events.push(receive(found));
-            let Some(spender) = found.payment.spender else {
-                continue;
+        let listing = Listing {
+            check,
+            ..Listing::default()
+        };
+        let mut events = self.events(script, &listing)?;
+        let list = events.by_ref().collect::<Result<_>>()?;
+        Ok(History {
+            events: list,
+            ..events.answer
+        })
+    }
+
+    /// The same, one by one, and not necessarily all of it.
+    ///
+    /// # Errors
+    /// As [`View::history`]; [`crate::memory::Fault`], [`crate::os::Fault::Io`] where many are sorted.
+    pub fn events<'v>(&'v mut self, script: &Script, listing: &Listing) -> Result<Events<'v, 'i>> {
+        let source = self.source(listing.check);
+        let survey = self.survey(script, listing, source)?;
+        let Stretch { from, end } = survey.stretch;
+        let payments = match survey.all {
+            Some(_) => None,
+            None => Some(self.payments(script, from, end)?),
+        };
+        let all = survey.all.iter().flatten();
+        let listed = all.filter(|found| found.payment.txo >= from);
+        Ok(Events {
+            answer: History {
+                script: script.to_owned(),
+                address: address_of(script, self.network),
+                height: self.at,
+                checked: survey.checked,
+                events: Vec::new(),
+                next: None,
+            },
+            source,
+            payments,
+            receives_ready: listed.map(receive).collect(),
+            spends_ready: VecDeque::new(),
+            all: survey.all,
+            spends: survey.spends.finish()?,
+            rows: AT_ONCE_MAX,
+            balance_sat: survey.before_sat,
+            counter: Counter::new(listing),
+            is_over: false,
+            view: self,
+        })
+    }
+
+    /// Walks over all outputs, and sorts their spends.
+    fn survey(&mut self, script: &Script, listing: &Listing, source: Source) -> Result<Survey> {
+        let stretch = self.stretch(listing)?;
+        let mut survey = Survey {
+            stretch,
+            checked: source != Source::Index,
+            before_sat: 0,
+            has_before: false,
+            spends: Spends::new(self.share, self.sorting_dir()),
+            all: None,
+        };
+        let mut payments = self.payments(script, Txo(0), stretch.end)?;
+        let mut batch = payments.next_batch(&self.snapshot, AT_ONCE_MAX + 1, stretch.end)?;
+        if batch.len() <= AT_ONCE_MAX {
+            let located = self.locate(script, &batch, source)?;
+            survey.checked = is_checked(&located, source);
+            located
+                .iter()
+                .try_for_each(|found| survey.note(&found.payment))?;
+            survey.all = Some(located);
+            return Ok(survey);
+        }
+        let mut block_end = Txo(0);
+        while !batch.is_empty() {
+            if listing.check {
+                let before = batch.partition_point(|payment| payment.txo < stretch.from);
+                let listed = batch.split_off(before);
+                batch = self.compared(script, &batch)?;
+                batch.extend(listed);
+            } else if survey.checked {
+                survey.checked = self.has_blocks_of(&batch, &mut block_end)?;
+            }
+            batch.iter().try_for_each(|payment| survey.note(payment))?;
+            batch = payments.next_batch(&self.snapshot, self.share.rows, stretch.end)?;
+        }
+        // What came before was taken from the index alone.
+        survey.checked &= listing.check || !survey.has_before;
+        Ok(survey)
+    }
+}
+
+impl Events<'_, '_> {
+    /// The answer without its list; [`History::next`] is told once the last one was given.
+    pub fn answer(&self) -> &History {
+        &self.answer
+    }
+
+    /// How many rows are to be read next.
+    fn rows_wanted(&mut self) -> usize {
+        let rows = self.rows;
+        self.rows = (rows * 2).min(self.view.share.rows);
+        self.counter.wanted(rows)
+    }
+
+    /// Makes receives ready, if there are more.
+    fn read_receives(&mut self) -> Result<()> {
+        while self.receives_ready.is_empty() && self.payments.is_some() {
+            let rows = self.rows_wanted();
+            let view = &mut *self.view;
+            let Some(payments) = &mut self.payments else {
+                break;
             };
-            match endings.next().expect("as many as were asked for") {
-                Ending::Overwritten(_) => {
-                    overwritten.push((spender.first_output(), found.payment.amount_sat));
+            // Who spent them is known from the survey.
+            let batch = payments.next_batch(&view.snapshot, rows, Txo(0))?;
+            if batch.is_empty() {
+                self.payments = None;
+            }
+            let located = view.locate(&self.answer.script, &batch, self.source)?;
+            self.receives_ready.extend(located.iter().map(receive));
+        }
+        Ok(())
+    }
+
+    /// Makes spends ready, of whole transactions, if there are more.
+    fn read_spends(&mut self) -> Result<()> {
+        while self.spends_ready.is_empty() {
+            let rows = match self.all {
+                Some(_) => AT_ONCE_MAX,
+                None => self.rows_wanted(),
+            };
+            let mut spends = self.spends.take(rows)?;
+            if spends.is_empty() {
+                break;
+            }
+            spends.sort_unstable_by_key(|spend| spend.txo);
+            let located = self.locate_spent(&spends)?;
+            let mut changes = self.changes(&located)?;
+            changes.sort_unstable_by_key(|(order, _)| *order);
+            self.spends_ready = changes.into();
+        }
+        Ok(())
+    }
+
+    /// Finds what was spent, and drops outputs of other scripts.
+    fn locate_spent(&mut self, spends: &[Spend]) -> Result<Vec<Located>> {
+        if let Some(all) = &self.all {
+            let find = |spend: &Spend| {
+                let at = all.binary_search_by_key(&spend.txo, |found| found.payment.txo);
+                at.ok().map(|at| all[at])
+            };
+            return Ok(spends.iter().filter_map(find).collect());
+        }
+        let payment = |spend: &Spend| Payment {
+            txo: spend.txo,
+            amount_sat: spend.amount_sat,
+            spender: Some(spend.spender),
+        };
+        let payments: Vec<Payment> = spends.iter().map(payment).collect();
+        self.view
+            .locate(&self.answer.script, &payments, self.source)
+    }
+
+    /// How these outputs, which all have spenders, ended.
+    fn changes(&mut self, located: &[Located]) -> Result<Vec<(Order, Change)>> {
+        let ended: Vec<(Located, TxNum)> = located
+            .iter()
+            .filter_map(|found| Some((*found, found.payment.spender?)))
+            .collect();
+        let spent = ended.iter().map(|(found, spender)| Spent {
+            outpoint: found.outpoint,
+            spender: *spender,
+        });
+        let endings = self.view.endings(spent.collect(), self.source)?;
+        let change = |((found, spender), ending): (&(Located, TxNum), Ending)| match ending {
+            Ending::Overwritten(_) => {
+                let order = (spender.first_output(), EventKind::Spend, 0);
+                (order, Change::Lost(found.payment.amount_sat))
+            }
+            Ending::Spent(by) => spend(found, *spender, by),
+        };
+        Ok(ended.iter().zip(endings).map(change).collect())
+    }
+
+    /// The next event, if there is one, with the balance after it.
+    fn advance(&mut self) -> Result<Option<Event>> {
+        loop {
+            self.read_receives()?;
+            self.read_spends()?;
+            let receive = self.receives_ready.front().map(|(order, _)| order);
+            let spend = self.spends_ready.front().map(|(order, _)| order);
+            let is_spend = match (receive, spend) {
+                (Some(receive), Some(spend)) => spend < receive,
+                (_, spend) => spend.is_some(),
+            };
+            let change = match is_spend {
+                true => self.spends_ready.pop_front().map(|(_, change)| change),
+                false => {
+                    let receive = self.receives_ready.pop_front();
+                    receive.map(|(_, event)| Change::Event(event))
                 }
-                Ending::Spent(by) => events.push(spend(found, spender, by)),
+            };
+            match change {
+                None => return Ok(None),
+                Some(Change::Lost(amount_sat)) => self.take_away(amount_sat, None)?,
+                Some(Change::Event(mut event)) => {
+                    match event.kind {
+                        EventKind::Receive => self.balance_sat += u128::from(event.amount_sat),
+                        EventKind::Spend => self.take_away(event.amount_sat, Some(&event))?,
+                    }
+                    event.balance_sat = self.balance_sat;
+                    return Ok(Some(event));
+                }
             }
         }
-        events.sort_unstable_by_key(|(order, _)| *order);
-        overwritten.sort_unstable();
-        run_balance(&mut events, &overwritten);
-        Ok(History {
-            script: script.to_owned(),
-            address: address_of(script, self.network),
-            height: self.at,
-            checked: is_checked(&located, source),
-            events: events.into_iter().map(|(_, event)| event).collect(),
-        })
+    }
+
+    fn take_away(&mut self, amount_sat: u64, event: Option<&Event>) -> Result<()> {
+        let left = self.balance_sat.checked_sub(u128::from(amount_sat));
+        let outpoint = event.and_then(|event| event.outpoint).unwrap_or_default();
+        self.balance_sat = left.ok_or(Fault::OutputMissing { outpoint })?;
+        Ok(())
+    }
+
+    fn next_listed(&mut self) -> Result<Option<Event>> {
+        loop {
+            let Some(event) = self.advance()? else {
+                return Ok(None);
+            };
+            if self.counter.passes(event.height) {
+                continue;
+            }
+            if self.counter.is_full() {
+                self.answer.next = Some(self.counter.start_at(event.height));
+                return Ok(None);
+            }
+            self.counter.give(event.height);
+            return Ok(Some(event));
+        }
+    }
+}
+
+impl Iterator for Events<'_, '_> {
+    type Item = Result<Event>;
+
+    fn next(&mut self) -> Option<Result<Event>> {
+        if self.is_over {
+            return None;
+        }
+        let next = self.next_listed().transpose();
+        self.is_over = !matches!(next, Some(Ok(_)));
+        next
     }
 }
 
@@ -74,7 +359,7 @@ fn receive(found: &Located) -> (Order, Event) {
     ((txo, EventKind::Receive, txo.0), event)
 }
 
-fn spend(found: &Located, spender: TxNum, by: Spending) -> (Order, Event) {
+fn spend(found: &Located, spender: TxNum, by: Spending) -> (Order, Change) {
     let event = Event {
         height: by.height,
         time: by.time,
@@ -85,21 +370,6 @@ fn spend(found: &Located, spender: TxNum, by: Spending) -> (Order, Event) {
     };
     // All of a transaction's inputs are known, or none is, unless blocks of what they spend are gone.
     let index = by.input_index.map_or(found.payment.txo.0, u64::from);
-    ((spender.first_output(), EventKind::Spend, index), event)
-}
-
-/// Fills in the balances. What a transaction overwrote is lost just before its own events.
-fn run_balance(events: &mut [(Order, Event)], overwritten: &[(Txo, u64)]) {
-    let mut balance_sat = 0u128;
-    let mut lost = overwritten.iter().peekable();
-    for ((position, _, _), event) in events {
-        while let Some((_, amount_sat)) = lost.next_if(|(overwriter, _)| overwriter <= position) {
-            balance_sat -= u128::from(*amount_sat);
-        }
-        match event.kind {
-            EventKind::Receive => balance_sat += u128::from(event.amount_sat),
-            EventKind::Spend => balance_sat -= u128::from(event.amount_sat),
-        }
-        event.balance_sat = balance_sat;
-    }
+    let order = (spender.first_output(), EventKind::Spend, index);
+    (order, Change::Event(event))
 }

@@ -17,42 +17,54 @@
 //! | --- | --- |
 //! | `answers.rs` | what is answered |
 //! | `status.rs` | `status` |
-//! | `payments.rs` | `balance` and `utxos`: outputs that pay a script |
-//! | `history.rs` | `history` |
+//! | `listing.rs` | which part of a list, and within what memory |
+//! | `payments.rs` | outputs that pay a script, and where they are |
+//! | `balance.rs`, `utxos.rs`, `history.rs` | `balance`, `utxos`, `history` |
+//! | `spends.rs` | spends sorted by their transactions |
 //! | `outputs.rs` | `outpoint`; where outputs came from and where they went |
 //! | `tx.rs`, `block.rs` | `tx`, `block` |
 //! | `blocks.rs` | transactions out of the block files |
 //! | `fault.rs` | why there is no answer |
 
 mod answers;
+mod balance;
 mod block;
 mod blocks;
 mod fault;
 mod history;
+mod listing;
 mod outputs;
 mod payments;
 pub mod script;
+mod spends;
 mod status;
 mod tx;
+mod utxos;
 
 pub use answers::{
     Balance, BlockInfo, Event, EventKind, History, InputInfo, OutputInfo, OutputOfTx, RunCounts,
     SpentBy, Status, TxInfo, Utxo, Utxos,
 };
+pub use balance::BALANCE_CHECKED_MAX;
 pub use block::BlockName;
 pub use fault::Fault;
-pub use payments::{BALANCE_CHECKED_MAX, expect_indexed};
+pub use history::Events;
+pub use listing::{AT_ONCE_MAX, Listing, Start};
+pub use payments::expect_indexed;
+pub use utxos::Unspent;
 
 use crate::datadir::Location;
 use crate::index::Index;
 use crate::index::blocks::BlockRow;
 use crate::index::kept::KeptTxids;
 use crate::index::snapshot::Snapshot;
+use crate::memory::QUESTION_BYTES_MAX;
 use crate::primitives::network::NetworkName;
 use crate::primitives::position::{Height, Txo};
 use crate::utxo::{self, GoneBlocks};
 use crate::{Error, Result};
 use blocks::{BlockFiles, Found, Visited};
+use listing::Share;
 
 /// Where txids are read, and what else the relations do not hold.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -76,6 +88,7 @@ pub struct View<'i> {
     is_given: bool,
     files: Option<BlockFiles>,
     gone: Option<GoneBlocks>,
+    share: Share,
 }
 
 impl<'i> View<'i> {
@@ -110,6 +123,7 @@ impl<'i> View<'i> {
             location: location.unwrap_or_else(|| Location::BlocksDir(meta.blocks_dir.clone())),
             files: None,
             gone: None,
+            share: Share::of(QUESTION_BYTES_MAX),
         })
     }
 

@@ -1,24 +1,21 @@
-//! `balance` and `utxos`: the outputs that pay a script.
+//! The outputs that pay a script, batch by batch, and where they are.
 //!
-//! Invariant: where an output's block is read its script is compared, since fingerprints may collide; an answer
-//! says whether all were.
+//! Invariant: where an output's block is read its script is compared, since fingerprints may collide.
+//!
+//! Memory: a batch, and a page of each run that has outputs of the script.
 
 use super::Fault;
-use super::answers::{Balance, Utxo, Utxos};
 use super::blocks::{Found, GoneBlock, Visited};
 use super::{Source, View};
+use crate::index::snapshot::Snapshot;
 use crate::primitives::header::time_of;
 use crate::primitives::position::{Height, TxNum, Txo};
 use crate::primitives::script::is_unspendable;
-use crate::query::script::address_of;
+use crate::runs::range::RangeRows;
 use crate::runs::row::{FundingRow, keys_from};
-use crate::utxo;
 use crate::{Error, Result};
 use bitcoin::hashes::Hash;
 use bitcoin::{OutPoint, Script, Txid};
-
-/// A balance of at most so many outputs is compared with the block files unasked.
-pub const BALANCE_CHECKED_MAX: usize = 1000;
 
 /// An output that pays the script, as the index has it.
 #[derive(Clone, Copy)]
@@ -30,6 +27,7 @@ pub(super) struct Payment {
 }
 
 /// The same, with its place in the chain. Of a block that is gone, from which nothing was kept, no more is known.
+#[derive(Clone, Copy)]
 pub(super) struct Located {
     pub payment: Payment,
     pub outpoint: Option<OutPoint>,
@@ -38,120 +36,55 @@ pub(super) struct Located {
     pub coinbase: Option<bool>,
 }
 
+/// The outputs whose scripts have the fingerprint of one, in chain order.
+pub(super) struct Payments {
+    rows: RangeRows<FundingRow>,
+    end: Txo,
+}
+
+impl Payments {
+    /// The next outputs, `count` at most; none behind the last. Who spent them is told up to the last block below
+    /// `spent_end`.
+    ///
+    /// # Errors
+    /// [`crate::runs::Fault::Damaged`], [`crate::store::Fault::Store`].
+    pub fn next_batch(
+        &mut self,
+        snapshot: &Snapshot<'_>,
+        count: usize,
+        spent_end: Txo,
+    ) -> Result<Vec<Payment>> {
+        let mut payments = Vec::new();
+        while payments.len() < count
+            && let Some(row) = self.rows.next()?.filter(|row| row.txo() < self.end)
+        {
+            payments.push(Payment {
+                txo: row.txo(),
+                amount_sat: row.amount_sat,
+                spender: None,
+            });
+        }
+        let spenders = snapshot.spenders(&txos_of(&payments), spent_end)?;
+        for (payment, spender) in payments.iter_mut().zip(spenders) {
+            payment.spender = spender;
+        }
+        Ok(payments)
+    }
+}
+
+fn txos_of(payments: &[Payment]) -> Vec<Txo> {
+    payments.iter().map(|payment| payment.txo).collect()
+}
+
 impl View<'_> {
-    /// What `script` received, sent and owns. With `check`, or if there are at most
-    /// [`BALANCE_CHECKED_MAX`] outputs, the block files are still there and the index keeps no txids, the
-    /// outputs' scripts are compared; fingerprints alone are wrong about once in 10^14 questions.
-    ///
-    /// # Errors
-    /// [`crate::runs::Fault::Damaged`], [`crate::store::Fault::Store`]; with `check` also
-    /// [`crate::query::Fault`].
-    pub fn balance(&mut self, script: &Script, check: bool) -> Result<Balance> {
-        let mut payments = self.payments(script)?;
-        let mut checked = payments.is_empty();
-        let unasked = !self.keeps_txids() && payments.len() <= BALANCE_CHECKED_MAX;
-        if check || (!checked && unasked) {
-            match self.locate(script, &payments, Source::Files) {
-                Ok(located) => {
-                    payments = located.into_iter().map(|found| found.payment).collect();
-                    checked = true;
-                }
-                Err(error) => match error.fault() {
-                    Some(utxo::Fault::Gone(_)) if !check => {}
-                    Some(utxo::Fault::BlockFiles { .. } | utxo::Fault::BlockMoved { .. })
-                        if !check && !self.is_given => {}
-                    _ => return Err(error),
-                },
-            }
-        }
-        self.sum(script, &payments, checked)
-    }
-
-    fn sum(&self, script: &Script, payments: &[Payment], checked: bool) -> Result<Balance> {
-        let mut balance = Balance {
-            script: script.to_owned(),
-            address: address_of(script, self.network),
-            height: self.at,
-            received_sat: 0,
-            sent_sat: 0,
-            balance_sat: 0,
-            outputs: payments.len() as u64,
-            spends: 0,
-            unspent: 0,
-            checked,
-        };
-        let mut spent: Vec<(TxNum, u64)> = Vec::new();
-        for payment in payments {
-            let amount_sat = u128::from(payment.amount_sat);
-            balance.received_sat += amount_sat;
-            match payment.spender {
-                Some(spender) => spent.push((spender, payment.amount_sat)),
-                None => {
-                    balance.unspent += 1;
-                    balance.balance_sat += amount_sat;
-                }
-            }
-        }
-        spent.sort_unstable();
-        let mut height = Height(0);
-        for (spender, amount_sat) in spent {
-            let made = spender.first_output();
-            height = self.snapshot.height_at(made, height, self.at)?;
-            // A coinbase spends nothing: as a spender it overwrote (BIP 30).
-            if self.snapshot.block(height)?.coinbase() != spender {
-                balance.spends += 1;
-                balance.sent_sat += u128::from(amount_sat);
-            }
-        }
-        Ok(balance)
-    }
-
-    /// The unspent outputs of `script`. With `check` their scripts are compared in the block files, also if the
-    /// index keeps txids; blocks that are gone ([`View::gone`]) are a fault then.
-    ///
-    /// # Errors
-    /// [`crate::runs::Fault::Damaged`], [`crate::store::Fault::Store`], [`crate::query::Fault`].
-    pub fn utxos(&mut self, script: &Script, check: bool) -> Result<Utxos> {
-        let source = self.source(check);
-        let mut payments = self.payments(script)?;
-        payments.retain(|payment| payment.spender.is_none());
-        let located = self.locate(script, &payments, source)?;
-        let utxo = |found: &Located| Utxo {
-            outpoint: found.outpoint,
-            amount_sat: found.payment.amount_sat,
-            height: found.height,
-            coinbase: found.coinbase,
-        };
-        let utxos: Vec<Utxo> = located.iter().map(utxo).collect();
-        Ok(Utxos {
-            script: script.to_owned(),
-            address: address_of(script, self.network),
-            height: self.at,
-            checked: is_checked(&located, source),
-            total_sat: utxos.iter().map(|utxo| u128::from(utxo.amount_sat)).sum(),
-            utxos,
-        })
-    }
-
-    /// All outputs whose scripts have the fingerprint of this one, in chain order.
-    pub(super) fn payments(&self, script: &Script) -> Result<Vec<Payment>> {
+    /// The outputs from `from` on and below `end` whose scripts have the fingerprint of this one.
+    pub(super) fn payments(&self, script: &Script, from: Txo, end: Txo) -> Result<Payments> {
         expect_indexed(script)?;
-        let fingerprint = self
-            .snapshot
-            .index()
-            .fingerprints()
-            .script(script.as_bytes());
-        let keys = keys_from(FundingRow::first_key(fingerprint));
-        let mut rows: Vec<FundingRow> = self.snapshot.rows(&[keys])?;
-        rows.retain(|row| row.txo() < self.end());
-        let txos: Vec<Txo> = rows.iter().map(|row| row.txo()).collect();
-        let spenders = self.snapshot.spenders(&txos, self.end())?;
-        let payment = |(row, spender): (&FundingRow, Option<TxNum>)| Payment {
-            txo: row.txo(),
-            amount_sat: row.amount_sat,
-            spender,
-        };
-        Ok(rows.iter().zip(spenders).map(payment).collect())
+        let fingerprints = self.snapshot.index().fingerprints();
+        let first_key = FundingRow::first_key(fingerprints.script(script.as_bytes()));
+        let keys = first_key | u128::from(from.0)..=*keys_from(first_key).end();
+        let rows = self.snapshot.range_of(&keys)?;
+        Ok(Payments { rows, end })
     }
 
     /// Finds `payments` (ascending), and drops those that turn out to be of other scripts.
@@ -164,7 +97,7 @@ impl View<'_> {
         if source == Source::Index {
             return self.locate_in_index(payments);
         }
-        let txos: Vec<Txo> = payments.iter().map(|payment| payment.txo).collect();
+        let txos = txos_of(payments);
         let mut located = Vec::with_capacity(payments.len());
         let mut rest = payments;
         let mut take = |visited: Visited<'_, '_>, here: &[Txo]| {

@@ -11,6 +11,7 @@
 //! | `catalogue.rs` | which runs are real |
 //! | `write.rs` | a run from rows in ascending order |
 //! | `read.rs` | looking rows up in runs |
+//! | `range.rs` | the rows of a range of keys, of many runs, in order |
 //! | `gather.rs` | of many runs the next rows in order |
 //! | `stream.rs` | the rows of many runs as one sorted stream |
 //! | `merge.rs` | several runs into one |
@@ -25,6 +26,7 @@ mod gather;
 pub(crate) mod merge;
 pub(crate) mod page;
 pub(crate) mod policy;
+pub(crate) mod range;
 pub(crate) mod read;
 pub(crate) mod row;
 pub(crate) mod sort;

@@ -96,6 +96,9 @@ impl Asked<'_> {
                 self.ask(command, &format!("{command} {ADDRESS} raw(56){at}"));
             }
         }
+        for command in ["utxos", "history"] {
+            self.ask(command, &format!("{command} {ADDRESS} --limit 1"));
+        }
         self.ask("balance", &format!("balance --check {ADDRESS}"));
         // Spent, not yet spent; a coinbase's output, and one that can never be spent.
         let coinbase = self.coinbase_of(112);

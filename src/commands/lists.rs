@@ -1,0 +1,152 @@
+//! Answers of any length, printed as they come.
+//!
+//! Invariant: memory does not depend on how many rows there are. JSON is the object that the answer with all
+//! rows in it would be.
+
+use super::columns::Align::{Left, Right};
+use super::columns::Table;
+use super::people::{print_head, print_unchecked};
+use super::words::{coinbase_word, date, grouped, input_words, known};
+use anyhow::Result;
+use blkdex::primitives::bitcoins;
+use blkdex::query::{Event, EventKind, Events, Start, Unspent, Utxo};
+use serde::Serialize;
+use std::io::{self, Write};
+
+/// Width of a time.
+const TIME_WIDTH: usize = 19;
+/// Width of the most bitcoins that there are.
+const BTC_WIDTH: usize = 17;
+/// Width of a txid.
+const TXID_WIDTH: usize = 64;
+/// Width of an outpoint of a transaction that has at most a million outputs.
+const OUTPOINT_WIDTH: usize = TXID_WIDTH + 7;
+
+/// Prints the unspent outputs.
+pub fn print_utxos(mut list: Unspent<'_, '_>, json: bool, out: &mut impl Write) -> Result<()> {
+    if json {
+        return print_json(&mut list, |list| list.answer().clone(), "utxos", out);
+    }
+    let answer = list.answer().clone();
+    print_head(out, &answer.script, &answer.address, answer.height)?;
+    let columns = [
+        ("outpoint", Left, OUTPOINT_WIDTH),
+        ("BTC", Right, BTC_WIDTH),
+        ("height", Right, answer.height.to_string().len()),
+        ("", Left, 0),
+    ];
+    let mut table = Table::new(out, columns);
+    let (mut count, mut listed_sat) = (0, 0);
+    for utxo in list.by_ref() {
+        let utxo = utxo?;
+        table.row(utxo_cells(&utxo))?;
+        count += 1;
+        listed_sat += u128::from(utxo.amount_sat);
+    }
+    let count = match listed_sat == answer.total_sat {
+        true => format!("{} unspent", grouped(count)),
+        false => format!("{} listed; the sum of all:", grouped(count)),
+    };
+    let total = bitcoins(answer.total_sat);
+    table.row([count, total, String::new(), String::new()])?;
+    table.finish()?;
+    print_next(list.answer().next, out)?;
+    Ok(print_unchecked(out, answer.checked)?)
+}
+
+fn utxo_cells(utxo: &Utxo) -> [String; 4] {
+    [
+        known(&utxo.outpoint),
+        bitcoins(utxo.amount_sat),
+        utxo.height.to_string(),
+        coinbase_word(utxo.coinbase),
+    ]
+}
+
+/// Prints the events.
+pub fn print_history(mut list: Events<'_, '_>, json: bool, out: &mut impl Write) -> Result<()> {
+    if json {
+        return print_json(&mut list, |list| list.answer().clone(), "events", out);
+    }
+    let answer = list.answer().clone();
+    print_head(out, &answer.script, &answer.address, answer.height)?;
+    let columns = [
+        ("height", Right, answer.height.to_string().len()),
+        ("time (UTC)", Left, TIME_WIDTH),
+        ("", Left, 1),
+        ("BTC", Right, BTC_WIDTH),
+        ("balance", Right, BTC_WIDTH),
+        ("txid", Left, TXID_WIDTH),
+        ("outpoint or input", Left, 0),
+    ];
+    let mut table = Table::new(out, columns);
+    let mut count = 0;
+    for event in list.by_ref() {
+        table.row(event_cells(&event?))?;
+        count += 1;
+    }
+    table.finish()?;
+    writeln!(out, "{} events", grouped(count))?;
+    print_next(list.answer().next, out)?;
+    Ok(print_unchecked(out, answer.checked)?)
+}
+
+fn event_cells(event: &Event) -> [String; 7] {
+    let (sign, place) = match event.kind {
+        EventKind::Receive => {
+            let vout = event.outpoint.map(|outpoint| outpoint.vout);
+            ("+", format!("output {}", known(&vout)))
+        }
+        EventKind::Spend => {
+            let input = input_words(event.input_index);
+            ("-", format!("{input} spends {}", known(&event.outpoint)))
+        }
+    };
+    [
+        event.height.to_string(),
+        date(event.time),
+        sign.to_string(),
+        bitcoins(event.amount_sat),
+        bitcoins(event.balance_sat),
+        known(&event.txid),
+        place,
+    ]
+}
+
+/// Says where a list goes on that a limit has ended.
+fn print_next(next: Option<Start>, out: &mut impl Write) -> io::Result<()> {
+    match next {
+        Some(next) => writeln!(out, "more follows: --from {next}"),
+        None => Ok(()),
+    }
+}
+
+/// Prints the object whose array `name` the rows of `list` are. What stands before it is known now, what stands
+/// behind it once the last row was given.
+fn print_json<L, T, A>(
+    list: &mut L,
+    answer: impl Fn(&L) -> A,
+    name: &str,
+    out: &mut impl Write,
+) -> Result<()>
+where
+    L: Iterator<Item = blkdex::Result<T>>,
+    T: Serialize,
+    A: Serialize,
+{
+    let array = format!("\"{name}\":[");
+    let around = |list: &L| -> Result<(String, String)> {
+        let text = serde_json::to_string(&answer(list))?;
+        let (before, behind) = text.split_once(&array).expect("the array is a field of it");
+        Ok((before.to_owned(), behind.to_owned()))
+    };
+    write!(out, "{}{array}", around(list)?.0)?;
+    let mut is_first = true;
+    while let Some(row) = list.next() {
+        if !std::mem::take(&mut is_first) {
+            write!(out, ",")?;
+        }
+        write!(out, "{}", serde_json::to_string(&row?)?)?;
+    }
+    Ok(writeln!(out, "{}", around(list)?.1)?)
+}

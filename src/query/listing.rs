@@ -1,0 +1,224 @@
+//! Which part of a list is asked for, and what memory makes it.
+//!
+//! Invariant: the pages of a list, each begun where the one before says, are the list.
+
+use super::View;
+use crate::memory::{Fault, QUESTION_BYTES_MIN};
+use crate::os::disk::is_writable;
+use crate::os::paths::folder_of;
+use crate::primitives::position::{Height, Txo};
+use crate::{Error, Result};
+use serde::{Serialize, Serializer};
+use std::fmt;
+use std::num::ParseIntError;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+/// Lists of at most so many outputs are read at once, and the scripts of all their outputs compared, whichever
+/// part of the list is asked for.
+pub const AT_ONCE_MAX: usize = 1000;
+
+/// Where a list begins: at a block, behind so many of its rows.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct Start {
+    /// The block.
+    pub height: Height,
+    /// Rows of the block that are passed.
+    pub skip: u64,
+}
+
+impl fmt::Display for Start {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.skip {
+            0 => write!(f, "{}", self.height),
+            skip => write!(f, "{}:{skip}", self.height),
+        }
+    }
+}
+
+impl FromStr for Start {
+    type Err = ParseIntError;
+
+    fn from_str(text: &str) -> std::result::Result<Start, ParseIntError> {
+        let (height, skip) = text.split_once(':').unwrap_or((text, "0"));
+        Ok(Start {
+            height: Height(height.parse()?),
+            skip: skip.parse()?,
+        })
+    }
+}
+
+impl Serialize for Start {
+    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+/// A list, or a part of one.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct Listing {
+    /// Compares the scripts of all outputs in the block files, however many there are, and also if the index
+    /// keeps txids.
+    pub check: bool,
+    /// Where it begins.
+    pub from: Start,
+    /// The last block of it; `None`: the last that is asked about.
+    pub until: Option<Height>,
+    /// The most rows; `None`: all.
+    pub limit: Option<u64>,
+}
+
+/// The same as positions.
+#[derive(Clone, Copy)]
+pub(super) struct Stretch {
+    /// First output of the first block.
+    pub from: Txo,
+    /// Behind the last output of the last one.
+    pub end: Txo,
+}
+
+/// Bytes that a row takes while many are read together: what the index says of it, where it is, and what is
+/// answered, of an output and of its spend.
+const ROW_BYTES: usize = 1 << 10;
+
+/// What of the memory is for what.
+#[derive(Clone, Copy)]
+pub(super) struct Share {
+    /// The most rows that are read together.
+    pub rows: usize,
+    /// Bytes for sorting.
+    pub sorter_bytes: usize,
+}
+
+impl Share {
+    /// Of so many bytes.
+    pub fn of(memory_bytes: usize) -> Share {
+        Share {
+            rows: memory_bytes / 8 / ROW_BYTES,
+            sorter_bytes: memory_bytes / 4,
+        }
+    }
+}
+
+impl<'i> View<'i> {
+    /// The same, answering within so many bytes of memory: all that the process may hold, if the index was
+    /// opened with the same number ([`crate::index::Index::open_within`]).
+    ///
+    /// # Errors
+    /// [`crate::memory::Fault::BudgetTooSmall`].
+    pub fn within(mut self, memory_bytes: usize) -> Result<View<'i>> {
+        if memory_bytes < QUESTION_BYTES_MIN {
+            return Err(Error::from(Fault::BudgetTooSmall {
+                budget_bytes: memory_bytes,
+                least_bytes: QUESTION_BYTES_MIN,
+            }));
+        }
+        self.share = Share::of(memory_bytes);
+        Ok(self)
+    }
+
+    /// Where sorting takes place that memory has no room for: beside the index, or, where this user may not
+    /// write, where temporary files are.
+    pub(super) fn sorting_dir(&self) -> PathBuf {
+        let beside = folder_of(self.snapshot.index().store().path());
+        match is_writable(beside) {
+            true => beside.to_owned(),
+            false => std::env::temp_dir(),
+        }
+    }
+
+    /// The positions of what is listed.
+    pub(super) fn stretch(&self, listing: &Listing) -> Result<Stretch> {
+        let end = match listing.until {
+            Some(until) if until < self.at => Txo(self.snapshot.block(until)?.outputs),
+            _ => self.end(),
+        };
+        let from = match listing.from.height {
+            from if from <= self.at => self.snapshot.block(from)?.first_txo,
+            _ => end,
+        };
+        let from = from.min(end);
+        Ok(Stretch { from, end })
+    }
+}
+
+/// Counts the rows of a list, and knows where the next part begins.
+pub(super) struct Counter {
+    from: Start,
+    /// Rows that are still to be given.
+    left: Option<u64>,
+    height: Height,
+    /// Rows of that block that were passed or given.
+    of_block: u64,
+}
+
+impl Counter {
+    pub fn new(listing: &Listing) -> Counter {
+        Counter {
+            from: listing.from,
+            left: listing.limit,
+            height: Height(0),
+            of_block: 0,
+        }
+    }
+
+    /// The most rows that are of use at once.
+    pub fn wanted(&self, most: usize) -> usize {
+        let left = self.left.map(|left| left.saturating_add(self.from.skip));
+        left.map_or(most, |left| most.min(left.saturating_add(1) as usize))
+    }
+
+    /// Whether the limit is reached.
+    pub fn is_full(&self) -> bool {
+        self.left == Some(0)
+    }
+
+    /// Whether a row of this block is passed, since the list begins behind it.
+    pub fn passes(&mut self, height: Height) -> bool {
+        let is_passed = height == self.from.height && self.start_at(height).skip < self.from.skip;
+        if is_passed {
+            self.count(height);
+        }
+        is_passed
+    }
+
+    /// Where a list would begin with the next row, which is of this block.
+    pub fn start_at(&self, height: Height) -> Start {
+        let skip = match height == self.height {
+            true => self.of_block,
+            false => 0,
+        };
+        Start { height, skip }
+    }
+
+    /// Notes that a row of this block is given.
+    pub fn give(&mut self, height: Height) {
+        self.count(height);
+        self.left = self.left.map(|left| left - 1);
+    }
+
+    fn count(&mut self, height: Height) {
+        let before = self.start_at(height).skip;
+        (self.height, self.of_block) = (height, before + 1);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_start_reads_back_as_it_is_written() {
+        for (text, height, skip) in [("0", 0, 0), ("500", 500, 0), ("7:3", 7, 3)] {
+            let start = Start {
+                height: Height(height),
+                skip,
+            };
+            assert_eq!(text.parse(), Ok(start));
+            assert_eq!(start.to_string(), text);
+        }
+        for bad in ["", ":", "1:", ":1", "-1", "1:-1", "1:1:1", "4294967296"] {
+            assert!(bad.parse::<Start>().is_err(), "{bad}");
+        }
+    }
+}

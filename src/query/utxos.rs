@@ -1,0 +1,231 @@
+//! `utxos`: the unspent outputs of a script, one after the other.
+//!
+//! Invariant: they come in chain order, and their sum, which is told before them, is that of all of them,
+//! whichever part of the list is asked for.
+//!
+//! Memory: two walks over what pays the script, one for the sum, of a batch each; few outputs are read at once.
+
+use super::answers::{Utxo, Utxos};
+use super::listing::{AT_ONCE_MAX, Counter, Listing, Stretch};
+use super::payments::{Located, Payment, Payments, is_checked};
+use super::{Fault, Source, View};
+use crate::primitives::position::{Height, Txo};
+use crate::query::script::address_of;
+use crate::{Error, Result};
+use bitcoin::{Script, ScriptBuf};
+use std::collections::VecDeque;
+
+/// Unspent outputs, as they are read. What else is answered is in [`Unspent::answer`].
+pub struct Unspent<'v, 'i> {
+    view: &'v mut View<'i>,
+    answer: Utxos,
+    source: Source,
+    /// `None`: all are ready.
+    payments: Option<Payments>,
+    ready: VecDeque<Located>,
+    rows: usize,
+    counter: Counter,
+    is_over: bool,
+}
+
+/// What is known of all unspent outputs before the first is given.
+struct Sum {
+    total_sat: u128,
+    checked: bool,
+    /// All of them, if they are few.
+    located: Option<Vec<Located>>,
+}
+
+impl<'i> View<'i> {
+    /// The unspent outputs of `script`. With `check` their scripts are compared in the block files, also if the
+    /// index keeps txids; blocks that are gone ([`View::gone`]) are a fault then.
+    ///
+    /// # Errors
+    /// [`crate::runs::Fault::Damaged`], [`crate::store::Fault::Store`], [`crate::query::Fault`].
+    pub fn utxos(&mut self, script: &Script, check: bool) -> Result<Utxos> {
+        let listing = Listing {
+            check,
+            ..Listing::default()
+        };
+        let mut unspent = self.unspent(script, &listing)?;
+        let utxos = unspent.by_ref().collect::<Result<_>>()?;
+        Ok(Utxos {
+            utxos,
+            ..unspent.answer
+        })
+    }
+
+    /// The same, one by one, and not necessarily all of them.
+    ///
+    /// # Errors
+    /// As [`View::utxos`].
+    pub fn unspent<'v>(
+        &'v mut self,
+        script: &Script,
+        listing: &Listing,
+    ) -> Result<Unspent<'v, 'i>> {
+        let source = self.source(listing.check);
+        let stretch = self.stretch(listing)?;
+        let sum = self.sum_unspent(script, listing, stretch, source)?;
+        let payments = match sum.located {
+            Some(_) => None,
+            None => Some(self.payments(script, stretch.from, stretch.end)?),
+        };
+        let is_listed = |found: &Located| (stretch.from..stretch.end).contains(&found.payment.txo);
+        let located = sum.located.into_iter().flatten();
+        Ok(Unspent {
+            answer: Utxos {
+                script: script.to_owned(),
+                address: address_of(script, self.network),
+                height: self.at,
+                total_sat: sum.total_sat,
+                checked: sum.checked,
+                utxos: Vec::new(),
+                next: None,
+            },
+            source,
+            payments,
+            ready: located.filter(is_listed).collect(),
+            rows: AT_ONCE_MAX,
+            counter: Counter::new(listing),
+            is_over: false,
+            view: self,
+        })
+    }
+
+    fn sum_unspent(
+        &mut self,
+        script: &Script,
+        listing: &Listing,
+        stretch: Stretch,
+        source: Source,
+    ) -> Result<Sum> {
+        let end = self.end();
+        let mut payments = self.payments(script, Txo(0), end)?;
+        let (mut few, mut block_end) = (Some(Vec::new()), Txo(0));
+        let is_all = stretch.from == Txo(0) && stretch.end == end && listing.limit.is_none();
+        let mut sum = Sum {
+            total_sat: 0,
+            checked: listing.check || source == Source::FilesAtHand && is_all,
+            located: None,
+        };
+        loop {
+            let mut batch = payments.next_batch(&self.snapshot, self.share.rows, end)?;
+            if batch.is_empty() {
+                break;
+            }
+            batch.retain(|payment| payment.spender.is_none());
+            if listing.check {
+                batch = self.compared(script, &batch)?;
+            }
+            sum.checked = sum.checked && self.has_blocks_of(&batch, &mut block_end)?;
+            sum.total_sat += total_of(&batch);
+            few = few.filter(|few: &Vec<Payment>| few.len() + batch.len() <= AT_ONCE_MAX);
+            few.iter_mut().for_each(|few| few.extend_from_slice(&batch));
+        }
+        if let Some(few) = few {
+            let located = self.locate(script, &few, source)?;
+            let found: Vec<Payment> = located.iter().map(|found| found.payment).collect();
+            sum = Sum {
+                total_sat: total_of(&found),
+                checked: is_checked(&located, source),
+                located: Some(located),
+            };
+        }
+        Ok(sum)
+    }
+
+    /// Whether the files of the blocks of `payments` are there: those up to `block_end` are known to be.
+    pub(super) fn has_blocks_of(
+        &mut self,
+        payments: &[Payment],
+        block_end: &mut Txo,
+    ) -> Result<bool> {
+        let at = self.at;
+        let (snapshot, files) = self.parts()?;
+        let mut height = Height(0);
+        for payment in payments {
+            if payment.txo < *block_end {
+                continue;
+            }
+            height = snapshot.height_at(payment.txo, height, at)?;
+            *block_end = Txo(snapshot.block(height)?.outputs);
+            if !files.has(snapshot, height)? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+}
+
+fn total_of(payments: &[Payment]) -> u128 {
+    payments
+        .iter()
+        .map(|payment| u128::from(payment.amount_sat))
+        .sum()
+}
+
+impl Unspent<'_, '_> {
+    /// The answer without its list; [`Utxos::next`] is told once the last one was given.
+    pub fn answer(&self) -> &Utxos {
+        &self.answer
+    }
+
+    fn advance(&mut self) -> Result<Option<Located>> {
+        let view = &mut *self.view;
+        while self.ready.is_empty()
+            && let Some(payments) = &mut self.payments
+        {
+            let rows = self.counter.wanted(self.rows);
+            self.rows = (self.rows * 2).min(view.share.rows);
+            let mut batch = payments.next_batch(&view.snapshot, rows, view.end())?;
+            if batch.is_empty() {
+                self.payments = None;
+            }
+            batch.retain(|payment| payment.spender.is_none());
+            let located = view.locate(&self.answer.script, &batch, self.source)?;
+            // With `check` those of other scripts are not in the sum; else they are.
+            if located.len() < batch.len() && self.source != Source::Files {
+                let script: ScriptBuf = self.answer.script.clone();
+                return Err(Error::from(Fault::SameFingerprint { script }));
+            }
+            self.ready.extend(located);
+        }
+        Ok(self.ready.pop_front())
+    }
+
+    fn next_listed(&mut self) -> Result<Option<Utxo>> {
+        loop {
+            let Some(found) = self.advance()? else {
+                return Ok(None);
+            };
+            if self.counter.passes(found.height) {
+                continue;
+            }
+            if self.counter.is_full() {
+                self.answer.next = Some(self.counter.start_at(found.height));
+                return Ok(None);
+            }
+            self.counter.give(found.height);
+            return Ok(Some(Utxo {
+                outpoint: found.outpoint,
+                amount_sat: found.payment.amount_sat,
+                height: found.height,
+                coinbase: found.coinbase,
+            }));
+        }
+    }
+}
+
+impl Iterator for Unspent<'_, '_> {
+    type Item = Result<Utxo>;
+
+    fn next(&mut self) -> Option<Result<Utxo>> {
+        if self.is_over {
+            return None;
+        }
+        let next = self.next_listed().transpose();
+        self.is_over = !matches!(next, Some(Ok(_)));
+        next
+    }
+}
