@@ -7,6 +7,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 mod expect;
+mod lists;
 mod numbers;
 mod places;
 mod scripts;

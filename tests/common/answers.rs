@@ -6,14 +6,14 @@
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
-use bitcoin::{OutPoint, Txid};
+use bitcoin::{OutPoint, ScriptBuf, Txid};
 use blkdex::Result;
 use blkdex::error::fault_of;
 use blkdex::index::Index;
 use blkdex::primitives::Height;
 use blkdex::query::{self, BlockName, EventKind, History, OutputInfo, OutputOfTx, View};
 
-use super::truth::{Event, Output, Truth};
+use super::truth::{Event, Gone, Output, Truth};
 
 /// Asks the index at `path` everything, at each of these heights.
 pub fn check(path: &Path, truth: &Truth, heights: &[u32]) -> Result<()> {
@@ -57,6 +57,36 @@ pub fn check_without_files(path: &Path, truth: &Truth, heights: &[u32]) -> Resul
         }
     }
     Ok(())
+}
+
+/// The balance of a script after each event up to that height. What a coinbase overwrote (BIP 30) is lost before
+/// the first event behind it.
+pub fn running_balances(truth: &Truth, script: &ScriptBuf, height: u32) -> Vec<u128> {
+    let overwritten = |output: &&Output| {
+        let is_overwritten = |gone: Gone| gone.input_index.is_none() && gone.height <= height;
+        output.script == *script && output.gone.is_some_and(is_overwritten)
+    };
+    let mut lost: Vec<&Output> = truth.outputs.iter().filter(overwritten).collect();
+    lost.sort_by_key(|output| output.gone.map(|gone| gone.height));
+    let mut lost = lost.into_iter().peekable();
+    let mut balance_sat = 0;
+    let after = |event: Event| {
+        let is_before =
+            |output: &&Output| output.gone.is_some_and(|gone| gone.height <= event.height);
+        while let Some(output) = lost.next_if(is_before) {
+            balance_sat -= u128::from(output.amount_sat);
+        }
+        match event.input_index {
+            None => balance_sat += u128::from(event.amount_sat),
+            Some(_) => balance_sat -= u128::from(event.amount_sat),
+        }
+        balance_sat
+    };
+    truth
+        .history(script, height)
+        .into_iter()
+        .map(after)
+        .collect()
 }
 
 /// Compares them in the block files, or asks for what there is without.
