@@ -50,6 +50,9 @@ fn print_row<const N: usize>(
     writeln!(out, "{}", line.trim_end())
 }
 
+/// Width of the most bitcoins that there are.
+pub const BTC_WIDTH: usize = 17;
+
 /// Rows that a table gathers to see how wide its columns are.
 const GATHERED_ROWS_MAX: usize = 1000;
 

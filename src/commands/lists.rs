@@ -4,7 +4,7 @@
 //! rows in it would be.
 
 use super::columns::Align::{Left, Right};
-use super::columns::Table;
+use super::columns::{BTC_WIDTH, Table};
 use super::people::{print_head, print_unchecked};
 use super::words::{coinbase_word, date, grouped, input_words, known};
 use anyhow::Result;
@@ -15,8 +15,6 @@ use std::io::{self, Write};
 
 /// Width of a time.
 const TIME_WIDTH: usize = 19;
-/// Width of the most bitcoins that there are.
-const BTC_WIDTH: usize = 17;
 /// Width of a txid.
 const TXID_WIDTH: usize = 64;
 /// Width of an outpoint of a transaction that has at most a million outputs.
@@ -142,7 +140,7 @@ where
     };
     write!(out, "{}{array}", around(list)?.0)?;
     let mut is_first = true;
-    while let Some(row) = list.next() {
+    for row in list.by_ref() {
         if !std::mem::take(&mut is_first) {
             write!(out, ",")?;
         }

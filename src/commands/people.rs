@@ -3,7 +3,7 @@
 //! Invariant: amounts are bitcoins with 8 decimals, dates are UTC.
 
 use super::columns::Align::{Left, Right};
-use super::columns::{print, print_fields};
+use super::columns::{BTC_WIDTH, Table, print, print_fields};
 use super::words::{UNKNOWN, address_word, date, grouped, name, script_words, spent_words};
 use bitcoin::{Address, ScriptBuf};
 use blkdex::primitives::{Height, bitcoins, signed_bitcoins};
@@ -172,30 +172,45 @@ impl Show for BlockInfo {
     }
 }
 
+/// Width of the longest address, of witness version 1 and above with 32 bytes on regtest.
+const ADDRESS_WIDTH: usize = 64;
+
 fn print_inputs(out: &mut impl Write, inputs: &[InputInfo]) -> Result<()> {
-    let mut rows = vec![["input", "BTC", "address or script", "outpoint"].map(String::from)];
-    rows.extend(inputs.iter().enumerate().map(|(number, input)| {
-        [
+    let columns = [
+        ("input", Right, 0),
+        ("BTC", Right, BTC_WIDTH),
+        ("address or script", Left, ADDRESS_WIDTH),
+        ("outpoint", Left, 0),
+    ];
+    let mut table = Table::new(out, columns);
+    for (number, input) in inputs.iter().enumerate() {
+        table.row([
             number.to_string(),
             bitcoins(input.amount_sat),
             name(&input.script, &input.address),
             input.outpoint.to_string(),
-        ]
-    }));
-    print(out, [Right, Right, Left, Left], &rows)
+        ])?;
+    }
+    table.finish()
 }
 
 fn print_outputs(out: &mut impl Write, outputs: &[OutputOfTx]) -> Result<()> {
-    let mut rows = vec![["output", "BTC", "address or script", "spent by"].map(String::from)];
-    rows.extend(outputs.iter().map(|output| {
-        [
+    let columns = [
+        ("output", Right, 0),
+        ("BTC", Right, BTC_WIDTH),
+        ("address or script", Left, ADDRESS_WIDTH),
+        ("spent by", Left, 0),
+    ];
+    let mut table = Table::new(out, columns);
+    for output in outputs {
+        table.row([
             output.vout.to_string(),
             bitcoins(output.amount_sat),
             name(&output.script, &output.address),
             output.spent_by.as_ref().map_or(String::new(), spent_words),
-        ]
-    }));
-    print(out, [Right, Right, Left, Left], &rows)
+        ])?;
+    }
+    table.finish()
 }
 
 /// What an answer from the index alone ends with.
