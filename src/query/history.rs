@@ -203,7 +203,7 @@ impl Events<'_, '_> {
                 break;
             };
             // Who spent them is known from the survey.
-            let batch = payments.next_batch(&view.snapshot, rows, Txo(0))?;
+            let batch = payments.next_made(rows)?;
             if batch.is_empty() {
                 self.payments = None;
             }

@@ -4,12 +4,16 @@
 //!
 //! ```no_run
 //! use blkdex::index::Index;
-//! use blkdex::query::{View, script};
+//! use blkdex::query::{Listing, View, script};
 //!
 //! let index = Index::open("blkdex.redb".as_ref())?;
 //! let mut view = View::new(&index, None, None)?;
 //! let script = script::parse("1A1zP1eP5QGefi2DMPTfTL5SLmv7DivfNa", view.network())?;
 //! println!("{} sat", view.balance(&script, false)?.balance_sat);
+//! // However many there are, they are read a few thousand at a time.
+//! for utxo in view.unspent(&script, &Listing::default())? {
+//!     println!("{} sat", utxo?.amount_sat);
+//! }
 //! # Ok::<(), blkdex::Error>(())
 //! ```
 //!

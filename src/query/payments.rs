@@ -43,8 +43,8 @@ pub(super) struct Payments {
 }
 
 impl Payments {
-    /// The next outputs, `count` at most; none behind the last. Who spent them is told up to the last block below
-    /// `spent_end`.
+    /// The next outputs, `count` at most; none behind the last. Who spent them, up to the last block below `end`,
+    /// is told too.
     ///
     /// # Errors
     /// [`crate::runs::Fault::Damaged`], [`crate::store::Fault::Store`].
@@ -52,8 +52,21 @@ impl Payments {
         &mut self,
         snapshot: &Snapshot<'_>,
         count: usize,
-        spent_end: Txo,
+        end: Txo,
     ) -> Result<Vec<Payment>> {
+        let mut payments = self.next_made(count)?;
+        let spenders = snapshot.spenders(&txos_of(&payments), end)?;
+        for (payment, spender) in payments.iter_mut().zip(spenders) {
+            payment.spender = spender;
+        }
+        Ok(payments)
+    }
+
+    /// The same, as if none was spent.
+    ///
+    /// # Errors
+    /// As [`Payments::next_batch`].
+    pub fn next_made(&mut self, count: usize) -> Result<Vec<Payment>> {
         let mut payments = Vec::new();
         while payments.len() < count
             && let Some(row) = self.rows.next()?.filter(|row| row.txo() < self.end)
@@ -63,10 +76,6 @@ impl Payments {
                 amount_sat: row.amount_sat,
                 spender: None,
             });
-        }
-        let spenders = snapshot.spenders(&txos_of(&payments), spent_end)?;
-        for (payment, spender) in payments.iter_mut().zip(spenders) {
-            payment.spender = spender;
         }
         Ok(payments)
     }

@@ -12,6 +12,7 @@ use crate::store::Store;
 use crate::store::reading::Reading;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
+use std::collections::binary_heap::PeekMut;
 use std::ops::RangeInclusive;
 
 /// See the module documentation.
@@ -69,7 +70,7 @@ impl<R: Row> RangeRows<R> {
         match walk.row().filter(|row| row.key() <= self.last_key) {
             Some(next) => head.0.0 = next.key(),
             None => {
-                std::collections::binary_heap::PeekMut::pop(head);
+                PeekMut::pop(head);
             }
         }
         Ok(row)
