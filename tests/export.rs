@@ -25,7 +25,7 @@ fn file(path: &Path) -> Destination {
 fn utxos(imported: &Trial, at: Option<u32>, format: UtxosFormat) -> Vec<u8> {
     let path = imported.folder.path().join("out");
     let options = UtxosOptions {
-        at: at.map(Height),
+        at: at.map(|height| Height(height).into()),
         memory_bytes: MEMORY_BYTES,
         ..UtxosOptions::new(format, file(&path))
     };
@@ -37,7 +37,7 @@ fn utxos(imported: &Trial, at: Option<u32>, format: UtxosFormat) -> Vec<u8> {
 fn balances(imported: &Trial, at: Option<u32>, lines: Lines, top: Option<u64>) -> String {
     let path = imported.folder.path().join("out");
     let options = BalancesOptions {
-        at: at.map(Height),
+        at: at.map(|height| Height(height).into()),
         memory_bytes: MEMORY_BYTES,
         top,
         ..BalancesOptions::new(lines, file(&path))
@@ -212,7 +212,7 @@ fn what_cannot_be_exported_leaves_nothing_behind() {
     let (imported, _) = imported("data");
     let out = imported.folder.path().join("out");
     let options = UtxosOptions {
-        at: Some(Height(268)),
+        at: Some(Height(268).into()),
         memory_bytes: MEMORY_BYTES,
         ..UtxosOptions::new(UtxosFormat::Snapshot, file(&out))
     };

@@ -20,7 +20,7 @@ use std::ops::Range;
 
 fn options(at: Option<u32>) -> Options {
     Options {
-        at: at.map(Height),
+        at: at.map(|height| Height(height).into()),
         memory_bytes: MEMORY_BYTES,
         ..Options::default()
     }

@@ -6,6 +6,7 @@ use blkdex::datadir::Location;
 use blkdex::primitives::Height;
 use blkdex::query::{BlockName, Listing, Start};
 use blkdex::store::contention::Use;
+use blkdex::utxo::At;
 use clap::{ColorChoice, Parser, Subcommand};
 use std::path::PathBuf;
 use values::{Memory, parse_block, parse_height, parse_memory, parse_start, parse_wait};
@@ -158,9 +159,11 @@ pub struct AskArgs {
 /// The height, and where block files are.
 #[derive(clap::Args, Debug)]
 pub struct AtArgs {
-    /// Answer as if the block at this height were the last [default: the tip of the index]
-    #[arg(long, value_name = "HEIGHT", value_parser = parse_height)]
-    pub at: Option<Height>,
+    /// Answer as if this block were the last: a height, a block hash, a date (2024-12-31: as of its end, UTC),
+    /// or a time (2024-12-31T18:00:00Z, or +01:00 for Z). A date or time is the last block whose median time
+    /// past (BIP 113) is not after it [default: the tip of the index]
+    #[arg(long, value_name = "HEIGHT|HASH|DATE|TIME")]
+    pub at: Option<At>,
 
     /// bitcoind's datadir, if moved since the import
     #[arg(long, value_name = "DIR", conflicts_with = "blocks_dir")]

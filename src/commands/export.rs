@@ -5,7 +5,7 @@
 use super::place;
 use super::progress::Reporter;
 use super::signals;
-use super::words::grouped;
+use super::words::{as_of_words, grouped};
 use crate::args::{ExportBalancesArgs, ExportUtxosArgs, ExportWhat};
 use crate::commands::streams::say;
 use anyhow::Result;
@@ -13,7 +13,7 @@ use bitcoin::BlockHash;
 use bitcoin::hashes::Hash;
 use blkdex::export::{BalancesOptions, Destination, UtxosOptions, export_balances, export_utxos};
 use blkdex::primitives::{Height, bitcoins};
-use blkdex::utxo::Watch;
+use blkdex::utxo::{AsOf, Watch};
 use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
@@ -25,6 +25,7 @@ struct UtxosAnswer {
     hash: BlockHash,
     coins: u64,
     total_amount_sat: u128,
+    as_of: AsOf,
 }
 
 /// `export balances --json`.
@@ -33,6 +34,7 @@ struct BalancesAnswer {
     height: Height,
     scripts: u64,
     balance_sat: u128,
+    as_of: AsOf,
 }
 
 /// Runs it.
@@ -54,18 +56,37 @@ pub fn run(what: &ExportWhat, index: &Path, json: bool, out: &mut impl Write) ->
         ExportWhat::Balances(args) => balances(args, index, &to, &mut watch),
     };
     reporter.finish();
-    let (words, object) = said?;
+    let Said {
+        words,
+        object,
+        as_of,
+    } = said?;
     let said = if json { object? } else { words };
     match to {
         Destination::Stdout if common.quiet => {}
         Destination::Stdout => say(&said),
         Destination::File { .. } => writeln!(out, "{said}")?,
     }
+    place::say_of_end(&common.at, &as_of);
     Ok(ExitCode::SUCCESS)
 }
 
 /// What was written, in words and as JSON.
-type Said = (String, serde_json::Result<String>);
+struct Said {
+    words: String,
+    object: serde_json::Result<String>,
+    as_of: AsOf,
+}
+
+impl Said {
+    fn new(words: String, as_of: &AsOf, object: &impl serde::Serialize) -> Said {
+        Said {
+            words: format!("{words}; {}", as_of_words(as_of)),
+            object: serde_json::to_string(object),
+            as_of: *as_of,
+        }
+    }
+}
 
 fn utxos(
     args: &ExportUtxosArgs,
@@ -92,8 +113,9 @@ fn utxos(
         hash: BlockHash::from_byte_array(written.hash),
         coins: written.coins,
         total_amount_sat: written.total_amount_sat,
+        as_of: written.as_of,
     };
-    Ok((words, serde_json::to_string(&object)))
+    Ok(Said::new(words, &written.as_of, &object))
 }
 
 fn balances(
@@ -121,6 +143,7 @@ fn balances(
         height: written.height,
         scripts: written.scripts,
         balance_sat: written.balance_sat,
+        as_of: written.as_of,
     };
-    Ok((words, serde_json::to_string(&object)))
+    Ok(Said::new(words, &written.as_of, &object))
 }

@@ -9,7 +9,7 @@ use super::people::{print_head, print_unchecked};
 use super::words::{coinbase_word, date, grouped, input_words, known};
 use anyhow::Result;
 use blkdex::primitives::bitcoins;
-use blkdex::query::{Event, EventKind, Events, Start, Unspent, Utxo};
+use blkdex::query::{Event, EventKind, Events, History, Start, Unspent, Utxo, Utxos};
 use serde::Serialize;
 use std::io::{self, Write};
 
@@ -20,36 +20,59 @@ const TXID_WIDTH: usize = 64;
 /// Width of an outpoint of a transaction that has at most a million outputs.
 const OUTPOINT_WIDTH: usize = TXID_WIDTH + 7;
 
-/// Prints the unspent outputs.
-pub fn print_utxos(mut list: Unspent<'_, '_>, json: bool, out: &mut impl Write) -> Result<()> {
-    if json {
-        return print_json(&mut list, |list| list.answer().clone(), "utxos", out);
+/// An answer that is a list, whose rows are read one after the other.
+pub trait ShowList: Iterator<Item = blkdex::Result<Self::Row>> {
+    /// A row.
+    type Row: Serialize;
+    /// The answer, with an empty array for the rows.
+    type Answer: Serialize;
+    /// The name of that array.
+    const ROWS: &'static str;
+
+    /// What is known of the answer: what stands before the array in JSON at once, what stands behind it once the
+    /// last row was given.
+    fn answer(&self) -> &Self::Answer;
+
+    /// For people.
+    fn show(&mut self, out: &mut impl Write) -> Result<()>;
+}
+
+impl ShowList for Unspent<'_, '_> {
+    type Row = Utxo;
+    type Answer = Utxos;
+    const ROWS: &'static str = "utxos";
+
+    fn answer(&self) -> &Utxos {
+        self.answer()
     }
-    let answer = list.answer().clone();
-    print_head(out, &answer.script, &answer.address, answer.height)?;
-    let columns = [
-        ("outpoint", Left, OUTPOINT_WIDTH),
-        ("BTC", Right, BTC_WIDTH),
-        ("height", Right, answer.height.to_string().len()),
-        ("", Left, 0),
-    ];
-    let mut table = Table::new(out, columns);
-    let (mut count, mut listed_sat) = (0, 0);
-    for utxo in list.by_ref() {
-        let utxo = utxo?;
-        table.row(utxo_cells(&utxo))?;
-        count += 1;
-        listed_sat += u128::from(utxo.amount_sat);
+
+    fn show(&mut self, out: &mut impl Write) -> Result<()> {
+        let answer = self.answer().clone();
+        print_head(out, &answer.script, &answer.address, answer.height)?;
+        let columns = [
+            ("outpoint", Left, OUTPOINT_WIDTH),
+            ("BTC", Right, BTC_WIDTH),
+            ("height", Right, answer.height.to_string().len()),
+            ("", Left, 0),
+        ];
+        let mut table = Table::new(out, columns);
+        let (mut count, mut listed_sat) = (0, 0);
+        for utxo in self.by_ref() {
+            let utxo = utxo?;
+            table.row(utxo_cells(&utxo))?;
+            count += 1;
+            listed_sat += u128::from(utxo.amount_sat);
+        }
+        let count = match listed_sat == answer.total_sat {
+            true => format!("{} unspent", grouped(count)),
+            false => format!("{} listed; the sum of all:", grouped(count)),
+        };
+        let total = bitcoins(answer.total_sat);
+        table.row([count, total, String::new(), String::new()])?;
+        table.finish()?;
+        print_next(self.answer().next, out)?;
+        Ok(print_unchecked(out, answer.checked)?)
     }
-    let count = match listed_sat == answer.total_sat {
-        true => format!("{} unspent", grouped(count)),
-        false => format!("{} listed; the sum of all:", grouped(count)),
-    };
-    let total = bitcoins(answer.total_sat);
-    table.row([count, total, String::new(), String::new()])?;
-    table.finish()?;
-    print_next(list.answer().next, out)?;
-    Ok(print_unchecked(out, answer.checked)?)
 }
 
 fn utxo_cells(utxo: &Utxo) -> [String; 4] {
@@ -61,32 +84,38 @@ fn utxo_cells(utxo: &Utxo) -> [String; 4] {
     ]
 }
 
-/// Prints the events.
-pub fn print_history(mut list: Events<'_, '_>, json: bool, out: &mut impl Write) -> Result<()> {
-    if json {
-        return print_json(&mut list, |list| list.answer().clone(), "events", out);
+impl ShowList for Events<'_, '_> {
+    type Row = Event;
+    type Answer = History;
+    const ROWS: &'static str = "events";
+
+    fn answer(&self) -> &History {
+        self.answer()
     }
-    let answer = list.answer().clone();
-    print_head(out, &answer.script, &answer.address, answer.height)?;
-    let columns = [
-        ("height", Right, answer.height.to_string().len()),
-        ("time (UTC)", Left, TIME_WIDTH),
-        ("", Left, 1),
-        ("BTC", Right, BTC_WIDTH),
-        ("balance", Right, BTC_WIDTH),
-        ("txid", Left, TXID_WIDTH),
-        ("outpoint or input", Left, 0),
-    ];
-    let mut table = Table::new(out, columns);
-    let mut count = 0;
-    for event in list.by_ref() {
-        table.row(event_cells(&event?))?;
-        count += 1;
+
+    fn show(&mut self, out: &mut impl Write) -> Result<()> {
+        let answer = self.answer().clone();
+        print_head(out, &answer.script, &answer.address, answer.height)?;
+        let columns = [
+            ("height", Right, answer.height.to_string().len()),
+            ("time (UTC)", Left, TIME_WIDTH),
+            ("", Left, 1),
+            ("BTC", Right, BTC_WIDTH),
+            ("balance", Right, BTC_WIDTH),
+            ("txid", Left, TXID_WIDTH),
+            ("outpoint or input", Left, 0),
+        ];
+        let mut table = Table::new(out, columns);
+        let mut count = 0;
+        for event in self.by_ref() {
+            table.row(event_cells(&event?))?;
+            count += 1;
+        }
+        table.finish()?;
+        writeln!(out, "{} events", grouped(count))?;
+        print_next(self.answer().next, out)?;
+        Ok(print_unchecked(out, answer.checked)?)
     }
-    table.finish()?;
-    writeln!(out, "{} events", grouped(count))?;
-    print_next(list.answer().next, out)?;
-    Ok(print_unchecked(out, answer.checked)?)
 }
 
 fn event_cells(event: &Event) -> [String; 7] {
@@ -119,22 +148,15 @@ fn print_next(next: Option<Start>, out: &mut impl Write) -> io::Result<()> {
     }
 }
 
-/// Prints the object whose array `name` the rows of `list` are. What stands before it is known now, what stands
-/// behind it once the last row was given.
-fn print_json<L, T, A>(
+/// Prints the object whose array the rows of `list` are; `whole` makes the text of it without them.
+pub fn print_json<L: ShowList>(
     list: &mut L,
-    answer: impl Fn(&L) -> A,
-    name: &str,
+    whole: impl Fn(&L::Answer) -> serde_json::Result<String>,
     out: &mut impl Write,
-) -> Result<()>
-where
-    L: Iterator<Item = blkdex::Result<T>>,
-    T: Serialize,
-    A: Serialize,
-{
-    let array = format!("\"{name}\":[");
+) -> Result<()> {
+    let array = format!("\"{}\":[", L::ROWS);
     let around = |list: &L| -> Result<(String, String)> {
-        let text = serde_json::to_string(&answer(list))?;
+        let text = whole(list.answer())?;
         let (before, behind) = text.split_once(&array).expect("the array is a field of it");
         Ok((before.to_owned(), behind.to_owned()))
     };

@@ -104,6 +104,7 @@ impl Show for OutputInfo {
                     },
                 ),
                 ("height", format!("{}, {}", self.height, date(self.time))),
+                ("confirmations", grouped(self.confirmations.into())),
                 (
                     "made by",
                     if self.coinbase {
@@ -130,6 +131,7 @@ impl Show for TxInfo {
             &[
                 ("txid", self.txid.to_string()),
                 ("block", format!("{}, {}", self.height, date(self.time))),
+                ("confirmations", grouped(self.confirmations.into())),
                 ("index", self.index.to_string()),
                 ("size", format!("{} bytes", grouped(self.size as u64))),
                 ("weight", grouped(self.weight)),
@@ -153,6 +155,7 @@ impl Show for BlockInfo {
             &[
                 ("height", self.height.to_string()),
                 ("hash", self.hash.to_string()),
+                ("confirmations", grouped(self.confirmations.into())),
                 ("previous", self.previous_hash.to_string()),
                 ("merkle root", self.merkle_root.to_string()),
                 ("time", date(self.time)),

@@ -1,11 +1,13 @@
-//! Where block files are read from, said if that is not where the user pointed.
+//! Where block files are read from, and where the index ends, said if that is not what the user pointed at.
 //!
 //! Invariant: what cannot be found is no fault here; the work that needs it says so.
 
 use crate::args::AtArgs;
 use crate::commands::streams::say;
+use crate::commands::words::date;
 use blkdex::datadir::{Found, Source};
 use blkdex::index::Index;
+use blkdex::utxo::{AsOf, At};
 use std::path::Path;
 
 /// Says it for an import, if a setting was followed.
@@ -26,6 +28,20 @@ pub fn say_of_closed(at: &AtArgs, index: &Path) {
         && let Ok(index) = Index::open(index)
     {
         say_of_index(at, &index);
+    }
+}
+
+/// Says it where the index may not reach the moment that was asked about.
+pub fn say_of_end(at: &AtArgs, as_of: &AsOf) {
+    if let Some(At::Time(_)) = at.at
+        && as_of.tip
+    {
+        say(&format!(
+            "blkdex: the index ends with block {} of {} UTC, and may lack later blocks of the time asked about; \
+             `blkdex import` adds what the block files have",
+            as_of.height,
+            date(as_of.time)
+        ));
     }
 }
 

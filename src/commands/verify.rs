@@ -6,12 +6,12 @@ use super::columns::print_fields;
 use super::place;
 use super::progress::Reporter;
 use super::signals;
-use super::words::grouped;
+use super::words::{date, grouped};
 use crate::args::VerifyArgs;
 use anyhow::Result;
 use blkdex::Error;
 use blkdex::primitives::bitcoins;
-use blkdex::utxo::Watch;
+use blkdex::utxo::{AsOf, Watch};
 use blkdex::verify;
 use blkdex::verify::{Expected, Options, Verified, verify};
 use serde::Serialize;
@@ -51,7 +51,7 @@ pub fn run(args: &VerifyArgs, index: &Path, json: bool, out: &mut impl Write) ->
         }
         (Err(_), false) => {}
     }
-    verified?;
+    place::say_of_end(&args.at, &verified?.as_of);
     Ok(ExitCode::SUCCESS)
 }
 
@@ -74,6 +74,7 @@ fn print_json(out: &mut impl Write, answer: &impl Serialize) -> Result<()> {
 struct Answer {
     height: u32,
     hash: String,
+    as_of: AsOf,
     txouts: u64,
     bogosize: u64,
     total_amount_sat: u128,
@@ -99,6 +100,7 @@ impl Answer {
         Answer {
             height: stats.height,
             hash: stats.hash.to_string(),
+            as_of: verified.as_of,
             txouts: stats.txouts,
             bogosize: stats.bogosize,
             total_amount_sat: stats.total_amount_sat,
@@ -158,6 +160,7 @@ fn show(verified: &Verified, out: &mut impl Write) -> io::Result<()> {
     let mut fields = vec![
         ("height", stats.height.to_string()),
         ("hash", stats.hash.to_string()),
+        ("time", date(verified.as_of.time)),
         ("txouts", stats.txouts.to_string()),
         ("bogosize", stats.bogosize.to_string()),
         ("total_amount", bitcoins(stats.total_amount_sat)),

@@ -6,6 +6,7 @@
 use bitcoin::hex::DisplayHex;
 use bitcoin::{Address, ScriptBuf};
 use blkdex::query::SpentBy;
+use blkdex::utxo::AsOf;
 
 pub use blkdex::ledger::numbers::{date, grouped};
 
@@ -50,6 +51,12 @@ pub const UNKNOWN: &str = "unknown";
 /// It, if it is known.
 pub fn known(thing: &Option<impl ToString>) -> String {
     thing.as_ref().map_or(UNKNOWN.into(), ToString::to_string)
+}
+
+/// The block that answers are as of.
+pub fn as_of_words(as_of: &AsOf) -> String {
+    let (height, time, hash) = (as_of.height, date(as_of.time), as_of.hash);
+    format!("as of block {height}, {time}, {hash}")
 }
 
 /// Whether a coinbase made it.

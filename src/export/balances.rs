@@ -32,7 +32,9 @@ use crate::os::sigbus::catch_sigbus;
 use crate::primitives::fingerprint::SCRIPT_BITS;
 use crate::primitives::position::{Height, Txo};
 use crate::runs::row::{FundingRow, SpendingRow};
-use crate::utxo::{Heights, Progress, Spent, UtxoSet, Watch, Work, left_for_buffers, spent_rows};
+use crate::utxo::{
+    AsOf, At, Heights, Progress, Spent, UtxoSet, Watch, Work, left_for_buffers, spent_rows,
+};
 use byteorder::{BigEndian, ByteOrder, LittleEndian};
 use std::fmt::Write;
 use std::path::Path;
@@ -40,8 +42,8 @@ use std::path::Path;
 /// What to export.
 #[derive(Clone, Debug)]
 pub struct BalancesOptions {
-    /// The height; `None`: the tip.
-    pub at: Option<Height>,
+    /// The block that it is as of; `None`: the tip.
+    pub at: Option<At>,
     /// The block files; `None`: where they were when they were imported.
     pub location: Option<Location>,
     /// All memory, in bytes.
@@ -71,7 +73,9 @@ impl BalancesOptions {
 /// What was exported.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct BalancesWritten {
-    /// The height.
+    /// The block that they are as of.
+    pub as_of: AsOf,
+    /// Its height.
     pub height: Height,
     /// Scripts.
     pub scripts: u64,
@@ -263,6 +267,7 @@ fn write_scripts(
 ) -> Result<BalancesWritten> {
     let heights = Heights::read(set)?;
     let mut written = BalancesWritten {
+        as_of: set.as_of()?,
         height: set.height(),
         scripts: 0,
         balance_sat: 0,

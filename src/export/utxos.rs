@@ -20,7 +20,7 @@ use crate::primitives::network::NetworkName;
 use crate::primitives::position::Height;
 use crate::primitives::wire::Hash32;
 use crate::query::script::address_of;
-use crate::utxo::{Progress, UtxoSet, Watch, Work};
+use crate::utxo::{AsOf, At, Progress, UtxoSet, Watch, Work};
 use crate::verify::Uint256;
 use crate::verify::recompute::{ByOutpoint, spent_buffer};
 use crate::verify::snapshot::{Header, Writer};
@@ -33,8 +33,8 @@ use std::path::Path;
 /// What to export.
 #[derive(Clone, Debug)]
 pub struct UtxosOptions {
-    /// The height; `None`: the tip.
-    pub at: Option<Height>,
+    /// The block that it is as of; `None`: the tip.
+    pub at: Option<At>,
     /// The block files; `None`: where they were when they were imported.
     pub location: Option<Location>,
     /// All memory, in bytes.
@@ -61,9 +61,11 @@ impl UtxosOptions {
 /// What was exported.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct UtxosWritten {
-    /// The height.
+    /// The block that they are as of.
+    pub as_of: AsOf,
+    /// Its height.
     pub height: Height,
-    /// Hash of its block.
+    /// Its hash.
     pub hash: Hash32,
     /// Coins.
     pub coins: u64,
@@ -91,13 +93,14 @@ pub fn export_utxos(
     })
 }
 
-fn nothing_yet(set: &UtxoSet<'_>) -> UtxosWritten {
-    UtxosWritten {
+fn nothing_yet(set: &UtxoSet<'_>) -> Result<UtxosWritten> {
+    Ok(UtxosWritten {
+        as_of: set.as_of()?,
         height: set.height(),
         hash: set.row().hash,
         coins: 0,
         total_amount_sat: 0,
-    }
+    })
 }
 
 fn write_snapshot(
@@ -109,7 +112,7 @@ fn write_snapshot(
     let (mut buffer, left) = spent_buffer(set, memory_bytes, SORTER_BYTES_MIN)?;
     let index = set.snapshot().index();
     let mut sorter = ByOutpoint::new(left, folder_of(index.store().path()))?;
-    let mut written = nothing_yet(set);
+    let mut written = nothing_yet(set)?;
     set.each_coin(&mut buffer, watch, |_, coin| {
         written.coins += 1;
         written.total_amount_sat += u128::from(coin.amount_sat);
@@ -142,7 +145,7 @@ fn write_lines(
 ) -> Result<UtxosWritten> {
     let (mut buffer, _) = spent_buffer(set, memory_bytes, 0)?;
     let network = set.network();
-    let mut written = nothing_yet(set);
+    let mut written = nothing_yet(set)?;
     let mut line = String::new();
     if lines == Lines::Csv {
         out.write(b"outpoint,height,coinbase,amount_sat,script,address\n")?;

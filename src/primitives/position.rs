@@ -31,6 +31,11 @@ impl Height {
     pub fn next(self) -> Height {
         Height(self.0 + 1)
     }
+
+    /// Blocks from this one up to `last`, both counted: what Bitcoin Core calls confirmations.
+    pub fn confirmations(self, last: Height) -> u32 {
+        (last.0 + 1).saturating_sub(self.0)
+    }
 }
 
 impl fmt::Display for Height {

@@ -114,6 +114,8 @@ pub struct Utxo {
     pub amount_sat: u64,
     /// Height of its block.
     pub height: Height,
+    /// Blocks from there up to the one that the answer is as of, as Bitcoin Core counts them.
+    pub confirmations: u32,
     /// Whether a coinbase made it; `None` as for the outpoint, if an earlier version imported the block.
     pub coinbase: Option<bool>,
 }
@@ -150,6 +152,8 @@ pub enum EventKind {
 pub struct Event {
     /// Height of the block.
     pub height: Height,
+    /// Blocks from there up to the one that the answer is as of, as Bitcoin Core counts them.
+    pub confirmations: u32,
     /// Time of the block.
     pub time: u32,
     /// The transaction that made or spent it; `None` if the block is gone and txids are not kept.
@@ -192,6 +196,8 @@ pub struct OutputInfo {
     pub address: Option<Address>,
     /// Height of its block.
     pub height: Height,
+    /// Blocks from there up to the one that the answer is as of, as Bitcoin Core counts them.
+    pub confirmations: u32,
     /// Time of its block.
     pub time: u32,
     /// Whether a coinbase made it.
@@ -211,6 +217,8 @@ pub struct TxInfo {
     pub txid: Txid,
     /// Height of its block.
     pub height: Height,
+    /// Blocks from there up to the one that the answer is as of, as Bitcoin Core counts them.
+    pub confirmations: u32,
     /// Time of its block.
     pub time: u32,
     /// Its place in the block; 0 is the coinbase.
@@ -263,6 +271,8 @@ pub struct OutputOfTx {
 pub struct BlockInfo {
     /// Its height.
     pub height: Height,
+    /// Blocks from there up to the one that the answer is as of, as Bitcoin Core counts them.
+    pub confirmations: u32,
     /// Its hash.
     pub hash: BlockHash,
     /// The file it is in.

@@ -2,7 +2,6 @@
 //!
 //! Invariant: counts and amounts are those of the block's own bytes, walked whole.
 
-use super::Fault;
 use super::View;
 use super::answers::BlockInfo;
 use super::blocks::AtPlace;
@@ -39,7 +38,7 @@ impl View<'_> {
     /// One block of the chain.
     ///
     /// # Errors
-    /// [`crate::utxo::Fault::AboveTip`], [`crate::query::Fault::UnknownBlock`] and others;
+    /// [`crate::utxo::Fault::AboveTip`], [`crate::utxo::Fault::UnknownBlock`] and others;
     /// [`crate::runs::Fault::Damaged`], [`crate::store::Fault::Store`].
     pub fn block(&mut self, name: BlockName) -> Result<BlockInfo> {
         let height = self.height_of(name)?;
@@ -52,7 +51,7 @@ impl View<'_> {
             amounts_sat[at] = output.amount_sat;
         })?;
         let spent_sat = amounts_sat.into_iter().map(u128::from).sum();
-        Ok(info(&block, &walked, spent_sat))
+        Ok(info(&block, self.at, &walked, spent_sat))
     }
 
     /// Height of the block, which is at most the height asked about.
@@ -61,7 +60,7 @@ impl View<'_> {
             BlockName::Height(height) => height,
             BlockName::Hash(hash) => {
                 let height = self.snapshot.height_of(&hash.to_byte_array())?;
-                height.ok_or(Fault::UnknownBlock { hash })?
+                height.ok_or(utxo::Fault::UnknownBlock { hash })?
             }
         };
         if wanted > self.at {
@@ -96,10 +95,11 @@ fn walk(bytes: &[u8], coinbase: TxNum) -> std::result::Result<Walked, BlockFault
     Ok(walked)
 }
 
-fn info(block: &AtPlace, walked: &Walked, spent_sat: u128) -> BlockInfo {
+fn info(block: &AtPlace, last: Height, walked: &Walked, spent_sat: u128) -> BlockInfo {
     let header = &block.row.header;
     BlockInfo {
         height: block.height,
+        confirmations: block.height.confirmations(last),
         hash: BlockHash::from_byte_array(block.row.hash),
         file: format!("blk{:05}.dat", block.place.file),
         offset: block.place.offset_bytes,

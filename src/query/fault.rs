@@ -5,7 +5,7 @@
 use crate::error::Family;
 use crate::primitives::network::NetworkName;
 use crate::primitives::position::Height;
-use bitcoin::{BlockHash, OutPoint, ScriptBuf, Txid};
+use bitcoin::{OutPoint, ScriptBuf, Txid};
 
 /// See the module documentation.
 #[derive(Debug, thiserror::Error)]
@@ -59,12 +59,6 @@ pub enum Fault {
         outpoint: OutPoint,
         /// Outputs it has.
         outputs: usize,
-    },
-    /// No such block in the chain.
-    #[error("no block {hash} in the chain of the index (a stale block, perhaps)")]
-    UnknownBlock {
-        /// The hash asked for.
-        hash: BlockHash,
     },
     /// Another script has the same fingerprint, which is seen only where both are compared.
     #[error(

@@ -300,6 +300,7 @@ impl Events<'_, '_> {
                         EventKind::Spend => self.take_away(event.amount_sat, Some(&event))?,
                     }
                     event.balance_sat = self.balance_sat;
+                    event.confirmations = event.height.confirmations(self.view.at);
                     return Ok(Some(event));
                 }
             }
@@ -348,6 +349,7 @@ fn receive(found: &Located) -> (Order, Event) {
     let txo = found.payment.txo;
     let event = Event {
         height: found.height,
+        confirmations: 0,
         time: found.time,
         txid: found.outpoint.map(|outpoint| outpoint.txid),
         kind: EventKind::Receive,

@@ -65,7 +65,7 @@ use crate::index::snapshot::Snapshot;
 use crate::memory::QUESTION_BYTES_MAX;
 use crate::primitives::network::NetworkName;
 use crate::primitives::position::{Height, Txo};
-use crate::utxo::{self, GoneBlocks};
+use crate::utxo::{self, AsOf, At, GoneBlocks};
 use crate::{Error, Result};
 use blocks::{BlockFiles, Found, Visited};
 use listing::Share;
@@ -129,6 +129,27 @@ impl<'i> View<'i> {
             gone: None,
             share: Share::of(QUESTION_BYTES_MAX),
         })
+    }
+
+    /// The block that answers are as of.
+    ///
+    /// # Errors
+    /// [`crate::store::Fault::Store`], [`crate::store::Fault::DamagedIndex`].
+    pub fn as_of(&self) -> Result<AsOf> {
+        utxo::as_of(&self.snapshot, self.at)
+    }
+
+    /// The same as [`View::new`], as of a block that is named in any way.
+    ///
+    /// # Errors
+    /// Those of [`At::height`] and of [`View::new`].
+    pub fn as_of_block(
+        index: &'i Index,
+        at: Option<At>,
+        location: Option<Location>,
+    ) -> Result<View<'i>> {
+        let height = at.map(|at| at.height(index)).transpose()?;
+        View::new(index, height, location)
     }
 
     /// The index's network, whose addresses it takes and gives.

@@ -80,6 +80,7 @@ impl View<'_> {
             Some(found) => found,
             None => self.output_in_index(outpoint)?,
         };
+        info.confirmations = info.height.confirmations(self.at);
         let txo = tx.output(outpoint.vout);
         if let Some(spender) = self.snapshot.spenders(&[txo], self.end())?[0] {
             let outpoint = Some(outpoint);
@@ -138,6 +139,7 @@ impl View<'_> {
             script: None,
             address: None,
             height,
+            confirmations: 0,
             time: time_of(&block.header),
             coinbase: tx == block.coinbase(),
             spendable,
@@ -323,6 +325,7 @@ fn output_of(found: &Found<'_>, outpoint: OutPoint, network: NetworkName) -> Res
         address: address_of(&script, network),
         script: Some(script),
         height: found.height,
+        confirmations: 0,
         time: found.time,
         coinbase: found.index == 0,
         spendable: makes_coin(found.height, output.script),

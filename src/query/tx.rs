@@ -22,6 +22,7 @@ impl View<'_> {
     pub fn tx(&mut self, txid: Txid) -> Result<TxInfo> {
         let network = self.network;
         let (number, mut info) = self.find_tx(txid, |found| Ok(read(found, network)))?;
+        info.confirmations = info.height.confirmations(self.at);
         let wanted = info.inputs.iter().map(|input| Wanted {
             outpoint: input.outpoint,
             spender: number,
@@ -89,6 +90,7 @@ fn read(found: &Found<'_>, network: NetworkName) -> TxInfo {
     TxInfo {
         txid: Txid::from_byte_array(tx.txid()),
         height: found.height,
+        confirmations: 0,
         time: found.time,
         index: found.index,
         size: tx.bytes.len(),

@@ -211,6 +211,7 @@ impl Unspent<'_, '_> {
                 outpoint: found.outpoint,
                 amount_sat: found.payment.amount_sat,
                 height: found.height,
+                confirmations: found.height.confirmations(self.view.at),
                 coinbase: found.coinbase,
             }));
         }

@@ -4,6 +4,7 @@ use super::GoneBlocks;
 use crate::error::Family;
 use crate::primitives::position::{Height, Place};
 use crate::{Error, Result};
+use bitcoin::BlockHash;
 
 /// See the module documentation.
 #[derive(Debug, thiserror::Error)]
@@ -31,6 +32,23 @@ pub enum Fault {
         /// The last block's.
         tip: Height,
     },
+    /// No such block in the chain.
+    #[error("no block {hash} in the chain of the index (a stale block, perhaps)")]
+    UnknownBlock {
+        /// The hash asked for.
+        hash: BlockHash,
+    },
+    /// Nothing was there yet.
+    #[error(
+        "{} is before the genesis block, which is of {}: there is no block to answer as of",
+        moment(*wanted), moment(i64::from(*genesis))
+    )]
+    BeforeGenesis {
+        /// The moment asked for, in Unix seconds.
+        wanted: i64,
+        /// The time of the genesis block.
+        genesis: u32,
+    },
     /// The block files cannot be read.
     #[error("this needs the block files (--datadir DIR says where they are): {source}")]
     BlockFiles {
@@ -55,6 +73,12 @@ pub enum Fault {
         /// Where it was.
         place: Place,
     },
+}
+
+/// A time as `--at` takes it.
+fn moment(seconds: i64) -> String {
+    let time = jiff::Timestamp::from_second(seconds);
+    time.map_or_else(|_| format!("second {seconds}"), |time| time.to_string())
 }
 
 impl crate::error::Fault for Fault {

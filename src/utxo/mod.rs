@@ -10,6 +10,8 @@
 //!
 //! | file | what |
 //! | --- | --- |
+//! | `at.rs` | the block that an answer is as of |
+//! | `at_text.rs` | how people name it |
 //! | `budget.rs` | what of a budget is left for buffers |
 //! | `spent.rs` | which outputs are gone |
 //! | `heights.rs` | which block made an output |
@@ -17,6 +19,8 @@
 //! | `progress.rs` | how far a reading is |
 //! | `fault.rs` | what can go wrong |
 
+mod at;
+mod at_text;
 mod budget;
 mod fault;
 mod gone;
@@ -24,6 +28,9 @@ mod heights;
 mod progress;
 mod spent;
 
+pub(crate) use at::as_of;
+pub use at::{AsOf, At};
+pub use at_text::AtError;
 pub(crate) use budget::left_for_buffers;
 pub use fault::Fault;
 pub(crate) use fault::from_block_files;
@@ -70,23 +77,20 @@ pub(crate) struct ChainBlock<'a> {
 }
 
 impl<'i> UtxoSet<'i> {
-    /// The set at height `at`; `None`: at the tip. The block files are at `location`; `None`: where
+    /// The set at the block `at`; `None`: at the tip. The block files are at `location`; `None`: where
     /// they were when they were imported.
     ///
     /// # Errors
-    /// [`crate::store::Fault::NoBlocks`], [`crate::utxo::Fault::AboveTip`], [`crate::utxo::Fault::BlockFiles`],
+    /// Those of [`At::height`]; [`crate::utxo::Fault::BlockFiles`],
     /// [`crate::utxo::Fault::Gone`] if not all blocks up to there are in them,
     /// [`crate::store::Fault::Store`], [`crate::store::Fault::DamagedIndex`].
     pub fn open(
         index: &'i Index,
-        at: Option<Height>,
+        at: Option<At>,
         location: Option<&Location>,
     ) -> Result<UtxoSet<'i>> {
         let (tip, _) = index.tip().ok_or_else(|| index.no_blocks())?;
-        let at = at.unwrap_or(tip);
-        if at > tip {
-            return Err(Error::from(Fault::AboveTip { wanted: at, tip }));
-        }
+        let at = at.map_or(Ok(tip), |at| at.height(index))?;
         let meta = index.meta();
         let network = meta.network()?;
         let imported = Location::BlocksDir(meta.blocks_dir.clone());
@@ -108,6 +112,14 @@ impl<'i> UtxoSet<'i> {
     /// The height.
     pub fn height(&self) -> Height {
         self.at
+    }
+
+    /// The block there, as answers tell of it.
+    ///
+    /// # Errors
+    /// [`crate::store::Fault::Store`], [`crate::store::Fault::DamagedIndex`].
+    pub fn as_of(&self) -> Result<AsOf> {
+        as_of(&self.snapshot, self.at)
     }
 
     /// What the index says of the block at that height.

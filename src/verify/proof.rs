@@ -16,7 +16,7 @@ use crate::index::snapshot::Snapshot;
 use crate::memory::auto_bytes;
 use crate::os::sigbus::catch_sigbus;
 use crate::primitives::position::Height;
-use crate::utxo::{UtxoSet, Watch};
+use crate::utxo::{AsOf, At, UtxoSet, Watch};
 use crate::verify::Fault;
 use bitcoin::hashes::Hash;
 use std::path::Path;
@@ -25,8 +25,8 @@ use std::time::Instant;
 /// What to verify.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// The height; `None`: that of `expect`, or else the tip.
-    pub at: Option<Height>,
+    /// The block that it is as of; `None`: the tip, or the height of `expect`.
+    pub at: Option<At>,
     /// The block files; `None`: where they were when they were imported.
     pub location: Option<Location>,
     /// All memory, in bytes.
@@ -56,6 +56,8 @@ impl Default for Options {
 /// What was found, and equals all that Core is known to say.
 #[derive(Clone, Debug)]
 pub struct Verified {
+    /// The block that the set is as of.
+    pub as_of: AsOf,
     /// Numbers and hashes of the set.
     pub stats: Stats,
     /// Heights at or below this one whose block Core ships the hash of: compared with.
@@ -78,8 +80,9 @@ pub fn verify(index: &Path, options: &Options, watch: &mut Watch<'_>) -> Result<
     let started = Instant::now();
     catch_sigbus();
     let index = Index::open_to_walk(index)?;
-    let at = height_wanted(options)?;
-    let mut set = UtxoSet::open(&index, at, options.location.as_ref())?;
+    let at = height_wanted(&index, options)?;
+    let mut set = UtxoSet::open(&index, at.map(At::Height), options.location.as_ref())?;
+    let as_of = set.as_of()?;
     let known_blocks = compare_known_blocks(set.snapshot(), set.height())?;
     if let Some(expected) = &options.expect {
         let found = Uint256::from_byte_array(set.row().hash);
@@ -121,6 +124,7 @@ pub fn verify(index: &Path, options: &Options, watch: &mut Watch<'_>) -> Result<
         .into());
     }
     Ok(Verified {
+        as_of,
         stats,
         known_blocks,
         known_set: known.is_some(),
@@ -130,9 +134,10 @@ pub fn verify(index: &Path, options: &Options, watch: &mut Watch<'_>) -> Result<
     })
 }
 
-fn height_wanted(options: &Options) -> Result<Option<Height>> {
+fn height_wanted(index: &Index, options: &Options) -> Result<Option<Height>> {
     let expected = options.expect.as_ref().map(|e| Height(e.height()));
-    match (options.at, expected) {
+    let at = options.at.map(|at| at.height(index)).transpose()?;
+    match (at, expected) {
         (Some(at), Some(expected)) if at != expected => {
             Err(Fault::ExpectHeight { at, expected }.into())
         }
