@@ -4,12 +4,16 @@
 
 use blkdex::datadir::Location;
 use blkdex::primitives::Height;
+use blkdex::query::wallet::{Extent, GAP_LIMIT};
 use blkdex::query::{BlockName, Listing, Start};
 use blkdex::store::contention::Use;
 use blkdex::utxo::At;
 use clap::{ColorChoice, Parser, Subcommand};
 use std::path::PathBuf;
-use values::{Memory, parse_block, parse_height, parse_memory, parse_start, parse_wait};
+use values::{
+    Indexes, Memory, parse_block, parse_height, parse_indexes, parse_memory, parse_start,
+    parse_wait,
+};
 
 pub use export::{ExportArgs, ExportBalancesArgs, ExportUtxosArgs, ExportWhat};
 pub use memory::{MemoryArgs, MemoryReportArgs, MemoryWhat};
@@ -210,7 +214,7 @@ impl ListArgs {
 /// `balance`, and what lists take too.
 #[derive(clap::Args, Debug)]
 pub struct ScriptArgs {
-    /// An address, addr(ADDRESS), pk(KEY), pkh(KEY), wpkh(KEY), raw(HEX), or the hex of a scriptPubKey
+    /// An address, a descriptor (of one script, or of a wallet's), or the hex of a scriptPubKey
     #[arg(required = true, value_name = "SCRIPT")]
     pub scripts: Vec<String>,
 
@@ -218,6 +222,18 @@ pub struct ScriptArgs {
     /// keeps txids
     #[arg(long)]
     pub check: bool,
+
+    /// Of a wallet: look until so many scripts in a row were never used, in each branch
+    #[arg(long, value_name = "N", default_value_t = GAP_LIMIT, value_parser = clap::value_parser!(u32).range(1..))]
+    pub gap_limit: u32,
+
+    /// Of a wallet: the scripts of indexes A to B instead, used or not
+    #[arg(long, value_name = "A,B", value_parser = parse_indexes, conflicts_with = "gap_limit")]
+    pub range: Option<Indexes>,
+
+    /// Of a wallet: one answer for each script, those never used included
+    #[arg(long)]
+    pub each: bool,
 
     /// Memory, height and block files
     #[command(flatten)]
@@ -296,6 +312,16 @@ pub struct CompletionsArgs {
     /// The shell
     #[arg(value_name = "SHELL")]
     pub shell: clap_complete::Shell,
+}
+
+impl ScriptArgs {
+    /// How far the scripts of a wallet are looked up.
+    pub fn extent(&self) -> Extent {
+        match self.range {
+            Some(Indexes { first, last }) => Extent::Range { first, last },
+            None => Extent::GapLimit(self.gap_limit),
+        }
+    }
 }
 
 impl AtArgs {
@@ -404,6 +430,9 @@ mod tests {
             "blkdex history a --from 7:3 --until 9 --limit 10 --memory 64M",
             "blkdex utxos a b --from 7 --limit 0",
             "blkdex --wait=2.5 status",
+            "blkdex balance a --gap-limit 1 --each",
+            "blkdex utxos a --range 0,0",
+            "blkdex status --at 2024-12-31",
         ] {
             assert!(parse(good).is_ok(), "{good}");
         }
@@ -415,6 +444,12 @@ mod tests {
             "blkdex history a --limit -1",
             "blkdex utxos a --datadir d --blocks-dir b",
             "blkdex outpoint 00:0",
+            "blkdex balance a --gap-limit 0",
+            "blkdex balance a --range 2,1",
+            "blkdex balance a --range 1",
+            "blkdex balance a --range 0,2147483648",
+            "blkdex balance a --range 0,1 --gap-limit 3",
+            "blkdex status --at 2024-13-31",
             "blkdex tx xyz",
             "blkdex status --wait=soon",
             "blkdex status --wait=-1",

@@ -3,6 +3,7 @@
 //! Invariant: a text is either understood whole or refused.
 
 use blkdex::primitives::Height;
+use blkdex::query::script::INDEX_MAX;
 use blkdex::query::{BlockName, Start};
 
 /// The memory to use.
@@ -29,6 +30,28 @@ impl Memory {
             Memory::Auto => blkdex::memory::auto_bytes(),
             Memory::Bytes(bytes) => bytes,
         }
+    }
+}
+
+/// Indexes of derived scripts, the last one included.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Indexes {
+    /// The first.
+    pub first: u32,
+    /// The last.
+    pub last: u32,
+}
+
+/// Two indexes, as 0,99.
+pub fn parse_indexes(text: &str) -> Result<Indexes, String> {
+    let index = |text: &str| text.parse().ok().filter(|index| *index <= INDEX_MAX);
+    let both = text.split_once(',');
+    let both = both.and_then(|(first, last)| Some((index(first)?, index(last)?)));
+    match both {
+        Some((first, last)) if first <= last => Ok(Indexes { first, last }),
+        _ => Err(format!(
+            "give the first and the last index, as 0,99; the highest is {INDEX_MAX}"
+        )),
     }
 }
 

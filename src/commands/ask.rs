@@ -6,12 +6,15 @@ use super::lists::{ShowList, print_json};
 use super::people::Show;
 use super::place;
 use super::streams::say;
+use super::wallet::show_derived;
 use super::words::as_of_words;
 use crate::args::{Args, AskArgs, ScriptArgs};
 use anyhow::Result;
-use bitcoin::ScriptBuf;
 use blkdex::index::Index;
-use blkdex::query::{View, expect_indexed, script};
+use blkdex::primitives::NetworkName;
+use blkdex::query::script::{self, Asked};
+use blkdex::query::wallet::Derived;
+use blkdex::query::{View, expect_indexed};
 use blkdex::utxo::AsOf;
 use serde::Serialize;
 use std::io::{self, Write};
@@ -42,6 +45,7 @@ impl Ask<'_> {
             json: self.args.json,
             as_of: view.as_of()?,
             count: 0,
+            derived: None,
         };
         question(&mut view, &mut answers)?;
         let as_of = answers.finish()?;
@@ -59,24 +63,43 @@ impl Ask<'_> {
         self.opened(out, |view, answers| answers.print(&question(view)?))
     }
 
-    /// With one answer a script. All scripts are read before the first answer is given.
+    /// With one answer a script or wallet, or, if the scripts of wallets are to be asked about one by one, a script
+    /// of these. All texts are read before the first answer is given.
     pub fn each<W: Write>(
         &self,
         out: &mut W,
         args: &ScriptArgs,
-        question: impl Fn(&mut View<'_>, &ScriptBuf, &mut Answers<'_, W>) -> Result<()>,
+        question: impl Fn(&mut View<'_>, &Asked, &mut Answers<'_, W>) -> Result<()>,
     ) -> Result<ExitCode> {
         self.opened(out, |view, answers| {
-            let parse = |text: &String| {
-                let script = script::parse(text, view.network())?;
-                expect_indexed(&script).map(|()| script)
-            };
-            let scripts = args.scripts.iter().map(parse);
-            let scripts: Vec<ScriptBuf> = scripts.collect::<blkdex::Result<_>>()?;
-            let mut scripts = scripts.iter();
-            scripts.try_for_each(|script| question(view, script, answers))
+            let texts = args.scripts.iter();
+            let asked = texts.map(|text| parse(text, view.network()));
+            let asked: Vec<Asked> = asked.collect::<blkdex::Result<_>>()?;
+            for asked in &asked {
+                match asked {
+                    Asked::Wallet(wallet) if args.each => {
+                        let mut scripts = wallet.scripts(args.extent());
+                        while let Some(derived) = scripts.next(view)? {
+                            let one = Asked::Script(derived.script.clone());
+                            answers.derived = Some(derived);
+                            question(view, &one, answers)?;
+                        }
+                        answers.derived = None;
+                    }
+                    asked => question(view, asked, answers)?,
+                }
+            }
+            Ok(())
         })
     }
+}
+
+fn parse(text: &str, network: NetworkName) -> blkdex::Result<Asked> {
+    let asked = script::parse_any(text, network)?;
+    if let Asked::Script(script) = &asked {
+        expect_indexed(script)?;
+    }
+    Ok(asked)
 }
 
 /// Says it where blocks are gone that would have said more.
@@ -98,6 +121,8 @@ pub struct Answers<'o, W> {
     json: bool,
     as_of: AsOf,
     count: u64,
+    /// Which script of a wallet the next is about, if they are asked about one by one.
+    derived: Option<Derived>,
 }
 
 /// An answer as it is printed in JSON.
@@ -105,6 +130,8 @@ pub struct Answers<'o, W> {
 struct Whole<'a, T> {
     #[serde(flatten)]
     answer: &'a T,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    derived: Option<&'a Derived>,
     as_of: &'a AsOf,
 }
 
@@ -115,9 +142,13 @@ impl<W: Write> Answers<'_, W> {
         if !self.json {
             return Ok(answer.show(self.out)?);
         }
-        let as_of = &self.as_of;
+        let whole = Whole {
+            answer,
+            derived: self.derived.as_ref(),
+            as_of: &self.as_of,
+        };
         // Its own error would hide that a reader went away.
-        serde_json::to_writer(&mut *self.out, &Whole { answer, as_of }).map_err(io::Error::from)?;
+        serde_json::to_writer(&mut *self.out, &whole).map_err(io::Error::from)?;
         Ok(writeln!(self.out)?)
     }
 
@@ -127,14 +158,25 @@ impl<W: Write> Answers<'_, W> {
         if !self.json {
             return list.show(self.out);
         }
-        let as_of = &self.as_of;
-        let whole = |answer: &L::Answer| serde_json::to_string(&Whole { answer, as_of });
+        let (derived, as_of) = (self.derived.as_ref(), &self.as_of);
+        let whole = |answer: &L::Answer| {
+            serde_json::to_string(&Whole {
+                answer,
+                derived,
+                as_of,
+            })
+        };
         print_json(&mut list, whole, self.out)
     }
 
     fn begin(&mut self) -> io::Result<()> {
-        if self.count > 0 && !self.json {
-            writeln!(self.out)?;
+        if !self.json {
+            if self.count > 0 {
+                writeln!(self.out)?;
+            }
+            if let Some(derived) = &self.derived {
+                show_derived(derived, self.out)?;
+            }
         }
         self.count += 1;
         Ok(())

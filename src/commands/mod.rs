@@ -29,11 +29,14 @@ pub mod streams;
 mod summary;
 mod verify;
 mod waiting;
+mod wallet;
 mod words;
 
 use crate::args::{Args, Command};
 use anyhow::{Context, Result};
 use ask::Ask;
+use blkdex::query::Fault;
+use blkdex::query::script::Asked;
 use std::io::{self, ErrorKind, Write};
 use std::process::ExitCode;
 use waiting::Waiting;
@@ -68,15 +71,32 @@ fn run_once(args: &Args, out: &mut impl Write) -> Result<ExitCode> {
         Command::Man(man) => man::run(man.dir.as_deref(), out),
         Command::Completions(completions) => completions::run(completions.shell, out),
         Command::Status(a) => asked(a).one(out, |view| view.status()),
-        Command::Balance(a) => asked(&a.scripts.ask).each(out, &a.scripts, |view, script, out| {
-            out.print(&view.balance(script, a.scripts.check)?)
+        Command::Balance(a) => asked(&a.scripts.ask).each(out, &a.scripts, |view, asked, out| {
+            let check = a.scripts.check;
+            match asked {
+                Asked::Script(script) => out.print(&view.balance(script, check)?),
+                Asked::Wallet(wallet) => {
+                    out.print(&view.wallet_balance(wallet, a.scripts.extent(), check)?)
+                }
+            }
         }),
-        Command::Utxos(a) => asked(&a.scripts.ask).each(out, &a.scripts, |view, script, out| {
-            out.print_list(view.unspent(script, &a.listing())?)
-        }),
-        Command::History(a) => asked(&a.scripts.ask).each(out, &a.scripts, |view, script, out| {
-            out.print_list(view.events(script, &a.listing())?)
-        }),
+        Command::Utxos(a) => {
+            asked(&a.scripts.ask).each(out, &a.scripts, |view, asked, out| match asked {
+                Asked::Script(script) => out.print_list(view.unspent(script, &a.listing())?),
+                Asked::Wallet(wallet) => {
+                    out.print(&view.wallet_utxos(wallet, a.scripts.extent(), a.scripts.check)?)
+                }
+            })
+        }
+        Command::History(a) => {
+            asked(&a.scripts.ask).each(out, &a.scripts, |view, asked, out| match asked {
+                Asked::Script(script) => out.print_list(view.events(script, &a.listing())?),
+                Asked::Wallet(wallet) => {
+                    let descriptor = wallet.descriptor().to_owned();
+                    Err(blkdex::Error::from(Fault::ManyScripts { descriptor }).into())
+                }
+            })
+        }
         Command::Outpoint(a) => asked(&a.ask).one(out, |view| view.outpoint(a.outpoint)),
         Command::Tx(a) => asked(&a.ask).one(out, |view| view.tx(a.txid)),
         Command::Block(a) => asked(&a.ask).one(out, |view| view.block(a.block)),

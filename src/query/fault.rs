@@ -19,6 +19,14 @@ pub enum Fault {
         /// Why not, and what to write instead.
         why: String,
     },
+    /// The text stands for more scripts than one.
+    #[error(
+        "{descriptor} stands for many scripts, and one is wanted here; --each asks for one after another"
+    )]
+    ManyScripts {
+        /// The descriptor.
+        descriptor: String,
+    },
     /// Outputs with such a script can never be spent; they are in no UTXO set, and not in the index.
     #[error(
         "{} are not indexed, since nothing can spend them: of their amounts nothing is known by script; \
@@ -81,6 +89,7 @@ impl crate::error::Fault for Fault {
     fn family(&self) -> Family {
         match self {
             Fault::NotAScript { .. }
+            | Fault::ManyScripts { .. }
             | Fault::NeverIndexed { .. }
             | Fault::AddressOfOtherNetwork { .. } => Family::User,
             _ => Family::Data,

@@ -26,6 +26,7 @@
 //! | `balance.rs`, `utxos.rs`, `history.rs` | `balance`, `utxos`, `history` |
 //! | `spends.rs` | spends sorted by their transactions |
 //! | `outputs.rs` | `outpoint`; where outputs came from and where they went |
+//! | `wallet/` | `balance` and `utxos` of all scripts of a descriptor |
 //! | `tx.rs`, `block.rs` | `tx`, `block` |
 //! | `blocks.rs` | transactions out of the block files |
 //! | `fault.rs` | why there is no answer |
@@ -44,6 +45,7 @@ mod spends;
 mod status;
 mod tx;
 mod utxos;
+pub mod wallet;
 
 pub use answers::{
     Balance, BlockInfo, Event, EventKind, History, InputInfo, OutputInfo, OutputOfTx, RunCounts,

@@ -1,44 +1,49 @@
-//! Descriptors that stand for one script (BIP 380 to 382): `addr`, `raw`, and `pk`, `pkh`, `wpkh` of a key.
+//! Descriptors (BIP 380 to 389). Most are read and derived by the `miniscript` crate; `addr`, `raw`, `combo`, a bare
+//! `sortedmulti`, and hybrid keys, which old scripts have, it does not know.
 //!
-//! Invariant: a key is on the curve, and stands in the script byte for byte as it was given.
+//! Invariant: what is read can be derived: no step is hardened, and extended keys are of the index's network.
 
+use super::wallet::{Branch, Form, Wallet};
 use super::{from_hex, is_hex};
+use crate::primitives::network::NetworkName;
 use bitcoin::hashes::{Hash, hash160};
 use bitcoin::script::{Builder, PushBytes};
 use bitcoin::secp256k1::PublicKey;
-use bitcoin::{PubkeyHash, ScriptBuf, WPubkeyHash, opcodes};
+use bitcoin::{NetworkKind, PubkeyHash, ScriptBuf, opcodes};
+use miniscript::descriptor::checksum::verify_checksum;
+use miniscript::descriptor::{Descriptor, DescriptorPublicKey, XKeyNetwork};
 
-/// The characters of a descriptor, by their number (BIP 380).
-const DESCRIPTOR_CHARACTERS: &str = "0123456789()[],'/*abcdefgh@:$%{}\
-    IJKLMNOPQRSTUVWXYZ&+-.;<=>?!^_|~\
-    ijklmnopqrstuvwxyzABCDEFGH`#\"\\ ";
-
-/// The characters of a checksum, by their number (BIP 173, BIP 380).
-const CHECKSUM_CHARACTERS: &[u8; 32] = b"qpzry9x8gf2tvdw0s3jn54khce6mua7l";
+/// Keys of a multisignature that is not inside `sh` or `wsh` (Bitcoin Core, `script/descriptor.cpp`).
+const BARE_KEYS_MAX: usize = 3;
 
 /// What a descriptor says.
 pub(super) enum Said<'a> {
     Script(ScriptBuf),
     Address(&'a str),
+    Wallet(Wallet),
 }
 
 /// Reads a descriptor.
-pub(super) fn read(text: &str) -> Result<Said<'_>, String> {
-    let descriptor = without_checksum(text)?;
+pub(super) fn read(text: &str, network: NetworkName) -> Result<Said<'_>, String> {
+    let descriptor = verify_checksum(text).map_err(|error| error.to_string())?;
     let call = descriptor.split_once('(');
     let call = call.and_then(|(name, rest)| Some((name, rest.strip_suffix(')')?)));
     let (name, inside) = call.ok_or("a descriptor ends with )")?;
     match name {
         "raw" => from_hex(inside).map(Said::Script),
         "addr" => Ok(Said::Address(inside)),
-        "pk" => Ok(Said::Script(pk(&key(inside)?))),
-        "pkh" => Ok(Said::Script(pkh(&key(inside)?))),
-        "wpkh" => wpkh(&key(inside)?).map(Said::Script),
-        _ => Err(
-            "of descriptors, raw(HEX), addr(ADDRESS), pk(KEY), pkh(KEY) and wpkh(KEY) are taken; \
-             `bitcoin-cli deriveaddresses` tells the addresses of others"
-                .into(),
-        ),
+        "pk" if is_hybrid(inside) => key(inside).map(|key| Said::Script(pk(&key))),
+        "pkh" if is_hybrid(inside) => key(inside).map(|key| Said::Script(pkh(&key))),
+        _ => {
+            let branches = branches(descriptor, name, inside, network)?;
+            Ok(match &branches[..] {
+                [only] => match only.only_script() {
+                    Some(script) => Said::Script(script?),
+                    None => Said::Wallet(Wallet::new(descriptor, branches)),
+                },
+                _ => Said::Wallet(Wallet::new(descriptor, branches)),
+            })
+        }
     }
 }
 
@@ -47,11 +52,95 @@ pub(super) fn is_key(bytes: &[u8]) -> bool {
     PublicKey::from_slice(bytes).is_ok()
 }
 
-fn key(hex: &str) -> Result<Vec<u8>, String> {
-    let bytes = match is_hex(hex) {
-        true => from_hex(hex)?.into_bytes(),
-        false => return Err("a key is given in hexadecimal here".into()),
+/// The branches of a descriptor, each of which can be derived.
+fn branches(
+    descriptor: &str,
+    name: &str,
+    inside: &str,
+    network: NetworkName,
+) -> Result<Vec<Branch>, String> {
+    let forms = match name {
+        "combo" => combo(inside)?,
+        "sortedmulti" => vec![bare_sortedmulti(inside)?],
+        _ => vec![Form::Whole(crate_reads(descriptor)?)],
     };
+    let mut branches: Vec<Branch> = Vec::new();
+    for form in forms {
+        expect_network(form.descriptor(), network)?;
+        let singles = form.into_single()?;
+        for (number, single) in singles.into_iter().enumerate() {
+            match branches.get_mut(number) {
+                Some(branch) => branch.forms.push(single),
+                None => branches.push(Branch {
+                    forms: vec![single],
+                }),
+            }
+        }
+    }
+    let mut firsts = Vec::with_capacity(branches.len());
+    for branch in &branches {
+        firsts.push(branch.scripts_at(0)?);
+    }
+    firsts.sort_unstable();
+    match firsts.windows(2).any(|two| two[0] == two[1]) {
+        true => Err("two of its branches are the same".into()),
+        false => Ok(branches),
+    }
+}
+
+fn crate_reads(descriptor: &str) -> Result<Descriptor<DescriptorPublicKey>, String> {
+    descriptor
+        .parse()
+        .map_err(|error: miniscript::Error| error.to_string())
+}
+
+/// All that a wallet may once have made of a key (BIP 384): of an uncompressed key only the first two.
+fn combo(key: &str) -> Result<Vec<Form>, String> {
+    let read = |text: String| crate_reads(&text).map(Form::Combo);
+    let mut forms = vec![read(format!("pk({key})"))?, read(format!("pkh({key})"))?];
+    if let Ok(form) = read(format!("wpkh({key})")) {
+        forms.push(form);
+        forms.push(read(format!("sh(wpkh({key}))"))?);
+    }
+    Ok(forms)
+}
+
+/// The crate sorts keys inside of `sh` only; the script is the same outside.
+fn bare_sortedmulti(inside: &str) -> Result<Form, String> {
+    let descriptor = crate_reads(&format!("sh(sortedmulti({inside}))"))?;
+    match descriptor.iter_pk().count() {
+        0..=BARE_KEYS_MAX => Ok(Form::InsideSh(descriptor)),
+        count => Err(format!(
+            "a multisignature of {count} keys is for sh() or wsh(); {BARE_KEYS_MAX} may be without"
+        )),
+    }
+}
+
+fn expect_network(
+    descriptor: &Descriptor<DescriptorPublicKey>,
+    network: NetworkName,
+) -> Result<(), String> {
+    let is_main = network == NetworkName::Main;
+    match descriptor.xkey_network() {
+        XKeyNetwork::NoXKeys => Ok(()),
+        XKeyNetwork::Single(found) if (found == NetworkKind::Main) == is_main => Ok(()),
+        XKeyNetwork::Single(NetworkKind::Main) => Err(format!(
+            "xpub keys are of main, but the index holds {network}, whose keys begin with tpub"
+        )),
+        XKeyNetwork::Single(NetworkKind::Test) => Err(format!(
+            "tpub keys are of test networks, but the index holds {network}, whose keys begin with xpub"
+        )),
+        XKeyNetwork::Mixed => Err("xpub and tpub keys are of different networks".into()),
+    }
+}
+
+/// Whether it is a key of the form that OpenSSL called hybrid: uncompressed, but begun with 06 or 07.
+fn is_hybrid(hex: &str) -> bool {
+    hex.len() == 130 && is_hex(hex) && (hex.starts_with("06") || hex.starts_with("07"))
+}
+
+fn key(hex: &str) -> Result<Vec<u8>, String> {
+    let bytes = from_hex(hex)?.into_bytes();
     match is_key(&bytes) {
         true => Ok(bytes),
         false => Err(format!("{hex} is no public key")),
@@ -66,65 +155,4 @@ fn pk(key: &[u8]) -> ScriptBuf {
 
 fn pkh(key: &[u8]) -> ScriptBuf {
     ScriptBuf::new_p2pkh(&PubkeyHash::from_raw_hash(hash160::Hash::hash(key)))
-}
-
-fn wpkh(key: &[u8]) -> Result<ScriptBuf, String> {
-    if key.len() != 33 {
-        return Err("wpkh() takes compressed keys only".into());
-    }
-    let hash = WPubkeyHash::from_raw_hash(hash160::Hash::hash(key));
-    Ok(ScriptBuf::new_p2wpkh(&hash))
-}
-
-/// The descriptor without `#` and checksum; the checksum need not be there, but then it must be right.
-fn without_checksum(text: &str) -> std::result::Result<&str, String> {
-    let Some((descriptor, given)) = text.split_once('#') else {
-        return Ok(text);
-    };
-    match checksum(descriptor) {
-        Some(right) if right == given.as_bytes() => Ok(descriptor),
-        Some(right) => Err(format!(
-            "the checksum is {}, not {given}",
-            String::from_utf8_lossy(&right)
-        )),
-        None => Err("a character that no descriptor has".into()),
-    }
-}
-
-/// The checksum of a descriptor (BIP 380); `None` for characters that none has.
-fn checksum(descriptor: &str) -> Option<[u8; 8]> {
-    let mut remainder = 1;
-    let (mut groups, mut group_count) = (0, 0);
-    for character in descriptor.chars() {
-        let number = DESCRIPTOR_CHARACTERS.find(character)? as u64;
-        remainder = fold(remainder, number & 31);
-        groups = groups * 3 + (number >> 5);
-        group_count += 1;
-        if group_count == 3 {
-            remainder = fold(remainder, groups);
-            (groups, group_count) = (0, 0);
-        }
-    }
-    if group_count > 0 {
-        remainder = fold(remainder, groups);
-    }
-    let remainder = (0..8).fold(remainder, |remainder, _| fold(remainder, 0)) ^ 1;
-    Some(std::array::from_fn(|at| {
-        CHECKSUM_CHARACTERS[(remainder >> (5 * (7 - at)) & 31) as usize]
-    }))
-}
-
-/// One step of the division that gives the checksum (BIP 380, `PolyMod`).
-fn fold(remainder: u64, symbol: u64) -> u64 {
-    const GENERATOR: [u64; 5] = [
-        0xf5_dee5_1989,
-        0xa9_fdca_3312,
-        0x1b_ab10_e32d,
-        0x37_06b1_677a,
-        0x64_4d62_6ffd,
-    ];
-    let top = remainder >> 35;
-    let shifted = (remainder & 0x7_ffff_ffff) << 5 ^ symbol;
-    let bits = (0..5).filter(|bit| top >> bit & 1 == 1);
-    bits.fold(shifted, |sum, bit| sum ^ GENERATOR[bit])
 }

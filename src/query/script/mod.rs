@@ -5,11 +5,19 @@
 //!
 //! | file | what |
 //! | --- | --- |
-//! | `descriptor.rs` | descriptors, and their checksum |
+//! | `descriptor.rs` | descriptors |
+//! | `wallet.rs` | those that stand for many scripts |
+//! | `keys.rs` | private keys, and extended keys of other forms |
 //! | `why.rs` | why a text stands for no script |
 
 mod descriptor;
+mod keys;
+#[cfg(test)]
+mod vectors;
+mod wallet;
 mod why;
+
+pub use wallet::{Branch, INDEX_MAX, Wallet};
 
 use crate::primitives::network::NetworkName;
 use crate::query::Fault;
@@ -21,29 +29,68 @@ use descriptor::Said;
 /// Characters shown of a text that is refused.
 const SHOWN_CHARACTERS_MAX: usize = 80;
 
+/// What a text stands for.
+#[derive(Clone, Debug)]
+pub enum Asked {
+    /// A script.
+    Script(ScriptBuf),
+    /// Many scripts.
+    Wallet(Wallet),
+}
+
 /// The script that `text` stands for on `network`. What copying leaves around an address is no matter:
 /// spaces, line ends, `bitcoin:` and what follows a `?` then (BIP 21).
 ///
 /// # Errors
-/// [`crate::query::Fault::NotAScript`], [`crate::query::Fault::AddressOfOtherNetwork`].
+/// [`crate::query::Fault::NotAScript`], [`crate::query::Fault::AddressOfOtherNetwork`],
+/// [`crate::query::Fault::ManyScripts`].
 pub fn parse(text: &str, network: NetworkName) -> Result<ScriptBuf> {
+    match parse_any(text, network)? {
+        Asked::Script(script) => Ok(script),
+        Asked::Wallet(wallet) => Err(Error::from(Fault::ManyScripts {
+            descriptor: wallet.descriptor().to_owned(),
+        })),
+    }
+}
+
+/// The same, of a text that may stand for many scripts.
+///
+/// # Errors
+/// [`crate::query::Fault::NotAScript`], [`crate::query::Fault::AddressOfOtherNetwork`].
+pub fn parse_any(text: &str, network: NetworkName) -> Result<Asked> {
     let text = without_wrapping(text);
     let refuse = |why: String| {
-        let text = match why::is_secret(text) {
-            true => "***".to_owned(),
-            false => shown(text),
-        };
+        let text = shown(text);
         Error::from(Fault::NotAScript { text, why })
     };
+    if keys::has_secret(text) {
+        return Err(Error::from(Fault::NotAScript {
+            text: "***".to_owned(),
+            why: why::SECRET.to_owned(),
+        }));
+    }
+    if let Some(advice) = keys::advice(text) {
+        return Err(refuse(advice));
+    }
     if text.contains('(') {
-        return match descriptor::read(text).map_err(refuse)? {
-            Said::Script(script) => Ok(script),
+        return match descriptor::read(text, network).map_err(refuse)? {
+            Said::Script(script) => Ok(Asked::Script(script)),
+            Said::Wallet(wallet) => Ok(Asked::Wallet(wallet)),
             Said::Address(address) => match address.parse() {
-                Ok(address) => script_of(&address, network),
+                Ok(address) => script_of(&address, network).map(Asked::Script),
                 Err(_) => Err(refuse(why::no_address(address))),
             },
         };
     }
+    plain(text, network).map(Asked::Script)
+}
+
+/// The script of an address, or of hexadecimal.
+fn plain(text: &str, network: NetworkName) -> Result<ScriptBuf> {
+    let refuse = |why: String| {
+        let text = shown(text);
+        Error::from(Fault::NotAScript { text, why })
+    };
     // An address is tried first: it has a checksum, so hex is never taken for one.
     match text.parse::<Address<NetworkUnchecked>>() {
         Ok(address) => script_of(&address, network),
@@ -176,7 +223,8 @@ mod tests {
             "addr(00)",
             "pkh(02)",
             "pk(029bcd8b9ee1f1ef9f4d3c24b1cd0e8c2a2b1a1d8f5f6f0d0d1a2a3b4c5d6e7f8)",
-            "tr(79be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798)",
+            "tr(79be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f817)",
+            "unknown(00)",
             "(",
             " ",
             "bitcoin:",

@@ -8,7 +8,7 @@ use bitcoin::bech32::segwit;
 use bitcoin::{base58, hex::DisplayHex};
 
 /// What a script can be given as.
-pub(super) const FORMS: &str = "give an address, addr(ADDRESS), pk(KEY), raw(HEX), \
+pub(super) const FORMS: &str = "give an address, a descriptor, as wpkh(KEY) or raw(HEX), \
     or the hex of a scriptPubKey";
 
 /// Prefixes of bech32 addresses, as far as they are ours (BIP 173).
@@ -21,10 +21,12 @@ const BECH32_CHARACTERS: &str = "qpzry9x8gf2tvdw0s3jn54khce6mua7l";
 const LEGACY_FIRST: [char; 5] = ['1', '3', 'm', 'n', '2'];
 const LEGACY_CHARACTERS: std::ops::RangeInclusive<usize> = 20..=40;
 
-/// Bytes of a legacy address without its checksum, and of other things written in base58.
+/// Bytes of a legacy address without its checksum.
 const LEGACY_BYTES: usize = 21;
-const EXTENDED_KEY_BYTES: usize = 78;
-const PRIVATE_KEY_BYTES: std::ops::RangeInclusive<usize> = 33..=34;
+
+/// Why a text that has a private key in it is not read.
+pub(super) const SECRET: &str = "there is a private key in it: give the address, or a descriptor of public keys \
+    (xpub), and keep the private key to yourself";
 
 const MISTYPED: &str = "its checksum is wrong: a character is mistyped or missing";
 
@@ -77,18 +79,6 @@ pub(super) fn no_address(text: &str) -> String {
     }
 }
 
-/// Whether the text is a private key, or an extended one: it is not to be shown again.
-pub(super) fn is_secret(text: &str) -> bool {
-    /// Versions of extended private keys, of mainnet and of all others (BIP 32).
-    const EXTENDED_PRIVATE: [[u8; 4]; 2] = [[0x04, 0x88, 0xad, 0xe4], [0x04, 0x35, 0x83, 0x94]];
-    base58::decode_check(text).is_ok_and(|bytes| match bytes.len() {
-        EXTENDED_KEY_BYTES => EXTENDED_PRIVATE
-            .iter()
-            .any(|version| bytes.starts_with(version)),
-        count => PRIVATE_KEY_BYTES.contains(&count) && [0x80, 0xef].contains(&bytes[0]),
-    })
-}
-
 fn no_segwit_address(text: &str, prefix_bytes: usize) -> String {
     let has = |is: fn(&char) -> bool| text.chars().any(|character| is(&character));
     if has(char::is_ascii_uppercase) && has(char::is_ascii_lowercase) {
@@ -124,12 +114,6 @@ fn other_than_address(bytes: &[u8]) -> String {
             "it is an address of another chain, whose addresses begin with byte {}",
             bytes[0]
         ),
-        EXTENDED_KEY_BYTES => "it is an extended key, which stands for many scripts: \
-            give the addresses that are derived from it"
-            .into(),
-        count if PRIVATE_KEY_BYTES.contains(&count) && [0x80, 0xef].contains(&bytes[0]) => {
-            "it is a private key: give the address, and keep the key to yourself".into()
-        }
         count => format!("it has {count} bytes, an address has {LEGACY_BYTES}"),
     }
 }

@@ -1,0 +1,159 @@
+//! Questions about a wallet: all scripts that a descriptor stands for, as far as they are wanted.
+//!
+//! Invariant: an answer is made of the answers for single scripts. Whether a script was ever used is asked as of
+//! the same block as everything else, so a wallet at height h is the one that an index whose tip is h has.
+//!
+//! Memory: a script at a time; what `utxos` answers is held whole.
+//!
+//! | file | what |
+//! | --- | --- |
+//! | `balance.rs` | `balance` |
+//! | `utxos.rs` | `utxos` |
+
+mod balance;
+mod utxos;
+
+pub use balance::{BranchBalance, WalletBalance};
+pub use utxos::{WalletUtxo, WalletUtxos};
+
+use super::script::{Branch, INDEX_MAX, Wallet};
+use super::{Fault, View};
+use crate::primitives::position::Txo;
+use crate::{Error, Result};
+use bitcoin::{Script, ScriptBuf};
+use serde::Serialize;
+
+/// How far the scripts of a wallet are derived.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Extent {
+    /// In each branch until so many in a row were never used: at least 1.
+    GapLimit(u32),
+    /// Those of these indexes, the last one included.
+    Range {
+        /// The first.
+        first: u32,
+        /// The last.
+        last: u32,
+    },
+}
+
+/// How many scripts in a row wallets leave unused at most (BIP 44).
+pub const GAP_LIMIT: u32 = 20;
+
+/// A script, and where in its wallet it is.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct Derived {
+    /// The script.
+    #[serde(skip)]
+    pub script: ScriptBuf,
+    /// The descriptor of its branch, with its checksum.
+    pub descriptor: String,
+    /// The number of its branch, from 0 on.
+    pub branch: usize,
+    /// Its index there; `None`: the branch has one only.
+    pub index: Option<u32>,
+    /// Whether an output ever paid it.
+    pub used: bool,
+}
+
+/// Goes through the scripts of a wallet: branch after branch, by index.
+pub struct Scripts<'w> {
+    wallet: &'w Wallet,
+    extent: Extent,
+    branch: usize,
+    /// The index that comes next; `None`: the branch has no more.
+    next: Option<u32>,
+    unused_in_a_row: u32,
+    /// Scripts of the last index that are not handed out yet, in reverse.
+    waiting: Vec<Derived>,
+}
+
+impl Wallet {
+    /// Its scripts, as far as they are wanted.
+    pub fn scripts(&self, extent: Extent) -> Scripts<'_> {
+        let mut scripts = Scripts {
+            wallet: self,
+            extent,
+            branch: 0,
+            next: None,
+            unused_in_a_row: 0,
+            waiting: Vec::new(),
+        };
+        scripts.next = scripts.first();
+        scripts
+    }
+}
+
+impl Scripts<'_> {
+    /// The next script; `None`: there is no more.
+    ///
+    /// # Errors
+    /// [`crate::runs::Fault::Damaged`], [`crate::store::Fault::Store`]; [`crate::query::Fault::NotAScript`].
+    pub fn next(&mut self, view: &View<'_>) -> Result<Option<Derived>> {
+        while self.waiting.is_empty() {
+            let Some(branch) = self.wallet.branches().get(self.branch) else {
+                return Ok(None);
+            };
+            match self.next {
+                Some(index) => self.derive(view, branch, index)?,
+                None => {
+                    self.branch += 1;
+                    self.next = self.first();
+                    self.unused_in_a_row = 0;
+                }
+            }
+        }
+        Ok(self.waiting.pop())
+    }
+
+    fn derive(&mut self, view: &View<'_>, branch: &Branch, index: u32) -> Result<()> {
+        let scripts = branch.scripts_at(index).map_err(|why| {
+            Error::from(Fault::NotAScript {
+                text: branch.descriptor(),
+                why,
+            })
+        })?;
+        for script in scripts.into_iter().rev() {
+            self.waiting.push(Derived {
+                used: view.was_used(&script)?,
+                script,
+                descriptor: branch.descriptor(),
+                branch: self.branch,
+                index: branch.is_ranged().then_some(index),
+            });
+        }
+        match self.waiting.iter().any(|derived| derived.used) {
+            true => self.unused_in_a_row = 0,
+            false => self.unused_in_a_row += 1,
+        }
+        self.next = self.after(branch, index);
+        Ok(())
+    }
+
+    /// The first index of a branch.
+    fn first(&self) -> Option<u32> {
+        let branch = self.wallet.branches().get(self.branch)?;
+        match self.extent {
+            Extent::Range { first, .. } if branch.is_ranged() => Some(first),
+            _ => Some(0),
+        }
+    }
+
+    /// The index after this one, if it is wanted.
+    fn after(&self, branch: &Branch, index: u32) -> Option<u32> {
+        let is_last = match self.extent {
+            _ if !branch.is_ranged() || index >= INDEX_MAX => true,
+            Extent::GapLimit(limit) => self.unused_in_a_row >= limit,
+            Extent::Range { last, .. } => index >= last,
+        };
+        (!is_last).then_some(index + 1)
+    }
+}
+
+impl View<'_> {
+    /// Whether an output ever paid the script, told by its fingerprint.
+    fn was_used(&self, script: &Script) -> Result<bool> {
+        let mut payments = self.payments(script, Txo(0), self.end())?;
+        Ok(!payments.next_made(1)?.is_empty())
+    }
+}
