@@ -12,6 +12,7 @@ mod lists;
 mod numbers;
 mod places;
 mod scripts;
+mod wallets;
 
 use bitcoin::consensus::deserialize;
 use bitcoin::hashes::Hash;

@@ -1,14 +1,18 @@
 //! Every command with `--json`, in all the ways in which its answers have other fields.
 
-use super::common::chain::Chain;
+use super::common::chain::{Chain, Plan};
 use super::common::datadir::{Layout, write_datadir};
 use super::fields::Seen;
 use super::{blkdex, folder};
+use ::blkdex::primitives::NetworkName;
+use ::blkdex::query::script;
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 
 const ADDRESS: &str = "bcrt1qyq8dns7p6a20s5w8jd8a52nvrngkx2r5nqdmn5u7zkweuphul4nsvnjjf0";
+/// Bitcoin Core, `test/functional/rpc_deriveaddresses.py`.
+const XPUB: &str = "tpubD6NzVbkrYhZ4WaWSyoBvQwbpLkojyoTZPRsgXELWz3Popb3qkjcJyJUGLnL4qHHoQvao8ESaAstxYSnhyswJ76uZPStJRJCTKvosUCJZL5B";
 /// A payment whose outputs are spent at height 113.
 const TXID: &str = "8995eb3e7dd5b3f3fa280144de9ff5d93c9ca7b23555365200d7f7dcb1ab0721";
 /// What `gettxoutsetinfo muhash` said: `data/expected.json`.
@@ -32,6 +36,7 @@ impl Asked<'_> {
         };
         asked.imports();
         asked.questions();
+        asked.wallets();
         asked.doctor();
         asked.verify();
         asked.exports();
@@ -115,6 +120,39 @@ impl Asked<'_> {
         }
         self.ask("block", "block 0");
         self.ask("block", "block 112");
+    }
+
+    /// A chain that pays a script of a wallet.
+    fn wallets(&mut self) {
+        let script = |text: &str| script::parse(text, NetworkName::Regtest).unwrap();
+        let mut chain = Chain::new();
+        chain.grow_with(Plan {
+            pay: Some(vec![(script(&format!("wpkh({XPUB}/0/1)")), 50)]),
+            ..Plan::default()
+        });
+        let folder = self.folder.join("paid");
+        write_datadir(&chain, &folder, &chain.best(), Layout::default());
+        self.ask("import", "import --datadir paid --index paid.redb -q");
+        for text in [
+            format!("wpkh({XPUB}/<0;1>/*)"),
+            format!("combo({XPUB}/0/1)"),
+        ] {
+            for command in ["balance", "utxos"] {
+                let line = format!("{command} {text} --index paid.redb");
+                self.ask(&format!("{command} of a wallet"), &line);
+            }
+            for command in ["balance", "utxos", "history"] {
+                let line = format!("{command} {text} --index paid.redb --each --json");
+                let (_, out, err) = blkdex(self.folder, &line);
+                assert!(out.lines().count() > 3, "{err}");
+                // Otherwise the answers are those about one script.
+                for line in out.lines() {
+                    let answer: serde_json::Value = serde_json::from_str(line).unwrap();
+                    let derived = serde_json::json!({"derived": answer["derived"]});
+                    self.seen.note("--each", &derived.to_string());
+                }
+            }
+        }
     }
 
     /// The txid of a coinbase, from the first coin that its block made.

@@ -67,6 +67,7 @@ fn branches(
     let mut branches: Vec<Branch> = Vec::new();
     for form in forms {
         expect_network(form.descriptor(), network)?;
+        expect_alternatives(form.descriptor())?;
         let singles = form.into_single()?;
         for (number, single) in singles.into_iter().enumerate() {
             match branches.get_mut(number) {
@@ -113,6 +114,25 @@ fn bare_sortedmulti(inside: &str) -> Result<Form, String> {
         count => Err(format!(
             "a multisignature of {count} keys is for sh() or wsh(); {BARE_KEYS_MAX} may be without"
         )),
+    }
+}
+
+/// All keys with alternatives have as many, and none twice (BIP 389): the crate lets some pass, and drops branches.
+fn expect_alternatives(descriptor: &Descriptor<DescriptorPublicKey>) -> Result<(), String> {
+    let mut counts = Vec::new();
+    for key in descriptor.iter_pk() {
+        if let DescriptorPublicKey::MultiXPub(key) = key {
+            let mut paths = key.derivation_paths.into_paths();
+            counts.push(paths.len());
+            paths.sort_unstable();
+            if paths.windows(2).any(|two| two[0] == two[1]) {
+                return Err("a step comes twice between < and >".into());
+            }
+        }
+    }
+    match counts.windows(2).all(|two| two[0] == two[1]) {
+        true => Ok(()),
+        false => Err("its keys have different numbers of steps between < and >".into()),
     }
 }
 

@@ -126,6 +126,8 @@ fn multipath_descriptors_expand_as_bip_389_says() {
         format!("wpkh({C}/<0/*)"),
         format!("wpkh({C}/<0;>/*)"),
         format!("wpkh({C}/<1;1>/*)"),
+        format!("multi(1,{C}/<1;1>/*,{D}/<2;3>/*)"),
+        format!("multi(1,{C}/<1;2>/*,{D}/<3;4;5>/*)"),
     ] {
         refused(&bad);
     }
