@@ -161,7 +161,13 @@ fn scripts_are_those_of_the_bips() {
     ] {
         assert_eq!(hex(&text), script, "{text}");
     }
-    let other = "0260b2003c386519fc9eadf2b5cf124dd8eea4c4e68d5e154050a9346ea98ce600";
+}
+
+const OTHER_KEY: &str = "0260b2003c386519fc9eadf2b5cf124dd8eea4c4e68d5e154050a9346ea98ce600";
+
+/// BIP 67, 383.
+#[test]
+fn sorted_keys_give_one_script_in_any_order() {
     for wrap in ["", "sh", "wsh"] {
         let of = |name: &str, first: &str, second: &str| {
             let inside = format!("{name}(2,{first},{second})");
@@ -170,15 +176,21 @@ fn scripts_are_those_of_the_bips() {
                 _ => hex(&format!("{wrap}({inside})")),
             }
         };
-        let sorted = of("sortedmulti", KEY, other);
+        let sorted = of("sortedmulti", KEY, OTHER_KEY);
         assert_eq!(
             sorted,
-            of("sortedmulti", other, KEY),
+            of("sortedmulti", OTHER_KEY, KEY),
             "the order is no matter"
         );
-        assert_eq!(sorted, of("multi", other, KEY), "they are sorted");
-        assert_ne!(sorted, of("multi", KEY, other));
+        assert_eq!(sorted, of("multi", OTHER_KEY, KEY), "they are sorted");
+        assert_ne!(sorted, of("multi", KEY, OTHER_KEY));
     }
+}
+
+/// BIP 380 to 386.
+#[test]
+fn what_the_bips_call_invalid_is_refused() {
+    let other = OTHER_KEY;
     for bad in [
         format!("wpkh({LONG_KEY})"),
         format!("sh(wpkh({LONG_KEY}))"),
