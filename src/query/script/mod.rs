@@ -59,15 +59,9 @@ pub fn parse(text: &str, network: NetworkName) -> Result<ScriptBuf> {
 /// [`crate::query::Fault::NotAScript`], [`crate::query::Fault::AddressOfOtherNetwork`].
 pub fn parse_any(text: &str, network: NetworkName) -> Result<Asked> {
     let text = without_wrapping(text);
-    let refuse = |why: String| {
-        let text = shown(text);
-        Error::from(Fault::NotAScript { text, why })
-    };
+    let refuse = |why: String| refused(text, &why);
     if keys::has_secret(text) {
-        return Err(Error::from(Fault::NotAScript {
-            text: "***".to_owned(),
-            why: why::SECRET.to_owned(),
-        }));
+        return Err(refused("***", why::SECRET));
     }
     if let Some(advice) = keys::advice(text) {
         return Err(refuse(advice));
@@ -87,10 +81,7 @@ pub fn parse_any(text: &str, network: NetworkName) -> Result<Asked> {
 
 /// The script of an address, or of hexadecimal.
 fn plain(text: &str, network: NetworkName) -> Result<ScriptBuf> {
-    let refuse = |why: String| {
-        let text = shown(text);
-        Error::from(Fault::NotAScript { text, why })
-    };
+    let refuse = |why: String| refused(text, &why);
     // An address is tried first: it has a checksum, so hex is never taken for one.
     match text.parse::<Address<NetworkUnchecked>>() {
         Ok(address) => script_of(&address, network),
@@ -116,10 +107,23 @@ fn without_wrapping(text: &str) -> &str {
     }
 }
 
-/// So much of it as one reads, without what would act on a terminal.
+/// The error for a text that stands for no script; the reason may quote it.
+fn refused(text: &str, why: &str) -> Error {
+    Error::from(Fault::NotAScript {
+        text: shown(text),
+        why: why.chars().map(printable).collect(),
+    })
+}
+
+/// The character, or what stands for one that would act on a terminal.
+fn printable(c: char) -> char {
+    if c.is_control() { '\u{fffd}' } else { c }
+}
+
+/// So much of it as one reads.
 fn shown(text: &str) -> String {
-    let plain = |c: char| if c.is_control() { '\u{fffd}' } else { c };
-    let shown: String = text.chars().take(SHOWN_CHARACTERS_MAX).map(plain).collect();
+    let shown = text.chars().take(SHOWN_CHARACTERS_MAX);
+    let shown: String = shown.map(printable).collect();
     match text.chars().nth(SHOWN_CHARACTERS_MAX) {
         Some(_) => shown + "...",
         None => shown,

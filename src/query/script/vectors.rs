@@ -283,7 +283,9 @@ proptest::proptest! {
         mutated.replace_range(at..at + 1, &with);
         for text in [&text, &likely, &mutated] {
             for network in [NetworkName::Main, NetworkName::Regtest] {
-                let _ = parse_any(text, network);
+                if let Err(error) = parse_any(text, network) {
+                    assert!(!error.to_string().contains(char::is_control));
+                }
             }
         }
     }
