@@ -45,7 +45,7 @@
 //! assert_eq!(summary.coins, 1648);
 //!
 //! let index = Index::open(&file)?;
-//! let mut view = View::new(&index, Some(Height(112)), None)?;
+//! let mut view = View::new(&index, Some(Height(112).into()), None)?;
 //! let address = "bcrt1qyq8dns7p6a20s5w8jd8a52nvrngkx2r5nqdmn5u7zkweuphul4nsvnjjf0";
 //! let script = script::parse(address, view.network())?;
 //! let then = view.balance(&script, true)?;

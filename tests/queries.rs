@@ -115,7 +115,7 @@ fn counts_are_those_of_core(datadir: &Path) {
     let (core, indexed) = (expected(datadir), Trial::of(datadir).imported());
     let index = indexed.open();
     for (height, said) in core["stats"].as_object().unwrap() {
-        let at = Some(Height(height.parse().unwrap()));
+        let at = Some(Height(height.parse().unwrap()).into());
         let status = View::new(&index, at, None).unwrap().status().unwrap();
         assert_eq!(
             Some(status.coins),

@@ -11,8 +11,7 @@ use blkdex::utxo::At;
 use clap::{ColorChoice, Parser, Subcommand};
 use std::path::PathBuf;
 use values::{
-    Indexes, Memory, parse_block, parse_height, parse_indexes, parse_memory, parse_start,
-    parse_wait,
+    Memory, parse_block, parse_height, parse_memory, parse_range, parse_start, parse_wait,
 };
 
 pub use export::{ExportArgs, ExportBalancesArgs, ExportUtxosArgs, ExportWhat};
@@ -228,8 +227,8 @@ pub struct ScriptArgs {
     pub gap_limit: u32,
 
     /// Of a wallet: the scripts of indexes A to B instead, used or not
-    #[arg(long, value_name = "A,B", value_parser = parse_indexes, conflicts_with = "gap_limit")]
-    pub range: Option<Indexes>,
+    #[arg(long, value_name = "A,B", value_parser = parse_range, conflicts_with = "gap_limit")]
+    pub range: Option<Extent>,
 
     /// Of a wallet: one answer for each script, those never used included
     #[arg(long)]
@@ -317,10 +316,7 @@ pub struct CompletionsArgs {
 impl ScriptArgs {
     /// How far the scripts of a wallet are looked up.
     pub fn extent(&self) -> Extent {
-        match self.range {
-            Some(Indexes { first, last }) => Extent::Range { first, last },
-            None => Extent::GapLimit(self.gap_limit),
-        }
+        self.range.unwrap_or(Extent::GapLimit(self.gap_limit))
     }
 }
 

@@ -4,6 +4,7 @@
 
 use blkdex::primitives::Height;
 use blkdex::query::script::INDEX_MAX;
+use blkdex::query::wallet::Extent;
 use blkdex::query::{BlockName, Start};
 
 /// The memory to use.
@@ -33,22 +34,13 @@ impl Memory {
     }
 }
 
-/// Indexes of derived scripts, the last one included.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Indexes {
-    /// The first.
-    pub first: u32,
-    /// The last.
-    pub last: u32,
-}
-
-/// Two indexes, as 0,99.
-pub fn parse_indexes(text: &str) -> Result<Indexes, String> {
+/// Scripts of a wallet by their first and last index, as 0,99.
+pub fn parse_range(text: &str) -> Result<Extent, String> {
     let index = |text: &str| text.parse().ok().filter(|index| *index <= INDEX_MAX);
     let both = text.split_once(',');
     let both = both.and_then(|(first, last)| Some((index(first)?, index(last)?)));
     match both {
-        Some((first, last)) if first <= last => Ok(Indexes { first, last }),
+        Some((first, last)) if first <= last => Ok(Extent::Range { first, last }),
         _ => Err(format!(
             "give the first and the last index, as 0,99; the highest is {INDEX_MAX}"
         )),

@@ -38,7 +38,7 @@ impl Ask<'_> {
         let (at, memory_bytes) = (&self.ask.at, self.ask.memory.question_bytes());
         let index = Index::open_within(&self.args.index, memory_bytes)?;
         place::say_of_index(at, &index);
-        let view = View::as_of_block(&index, at.at, at.location())?;
+        let view = View::new(&index, at.at, at.location())?;
         let mut view = view.within(memory_bytes)?;
         let mut answers = Answers {
             out,

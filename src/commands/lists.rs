@@ -5,10 +5,11 @@
 
 use super::columns::Align::{Left, Right};
 use super::columns::{BTC_WIDTH, Table};
-use super::people::{print_head, print_unchecked};
-use super::words::{coinbase_word, date, grouped, input_words, known};
+use super::people::{ADDRESS_WIDTH, print_head, print_unchecked};
+use super::words::{coinbase_word, date, grouped, input_words, known, name};
 use anyhow::Result;
 use blkdex::primitives::bitcoins;
+use blkdex::query::wallet::{WalletUnspent, WalletUtxo, WalletUtxos};
 use blkdex::query::{Event, EventKind, Events, History, Start, Unspent, Utxo, Utxos};
 use serde::Serialize;
 use std::io::{self, Write};
@@ -56,23 +57,93 @@ impl ShowList for Unspent<'_, '_> {
             ("", Left, 0),
         ];
         let mut table = Table::new(out, columns);
-        let (mut count, mut listed_sat) = (0, 0);
+        let mut listed = Listed::default();
         for utxo in self.by_ref() {
             let utxo = utxo?;
+            listed.count(&utxo);
             table.row(utxo_cells(&utxo))?;
-            count += 1;
-            listed_sat += u128::from(utxo.amount_sat);
         }
-        let count = match listed_sat == answer.total_sat {
-            true => format!("{} unspent", grouped(count)),
-            false => format!("{} listed; the sum of all:", grouped(count)),
-        };
-        let total = bitcoins(answer.total_sat);
+        let [count, total] = listed.cells(answer.total_sat);
         table.row([count, total, String::new(), String::new()])?;
         table.finish()?;
         print_next(self.answer().next, out)?;
         Ok(print_unchecked(out, answer.checked)?)
     }
+}
+
+impl ShowList for WalletUnspent<'_, '_> {
+    type Row = WalletUtxo;
+    type Answer = WalletUtxos;
+    const ROWS: &'static str = "utxos";
+
+    fn answer(&self) -> &WalletUtxos {
+        self.answer()
+    }
+
+    fn show(&mut self, out: &mut impl Write) -> Result<()> {
+        let answer = self.answer().clone();
+        writeln!(out, "{} at height {}", answer.descriptor, answer.height)?;
+        let columns = [
+            ("outpoint", Left, OUTPOINT_WIDTH),
+            ("BTC", Right, BTC_WIDTH),
+            ("height", Right, answer.height.to_string().len()),
+            ("branch", Right, 0),
+            ("index", Right, 0),
+            ("address or script", Left, ADDRESS_WIDTH),
+            ("", Left, 0),
+        ];
+        let mut table = Table::new(out, columns);
+        let mut listed = Listed::default();
+        for whole in self.by_ref() {
+            let whole = whole?;
+            listed.count(&whole.utxo);
+            table.row(wallet_utxo_cells(&whole))?;
+        }
+        let [count, total] = listed.cells(answer.total_sat);
+        let mut sum = [(); 7].map(|()| String::new());
+        (sum[0], sum[1]) = (count, total);
+        table.row(sum)?;
+        table.finish()?;
+        print_next(self.answer().next, out)?;
+        Ok(print_unchecked(out, answer.checked)?)
+    }
+}
+
+/// How many unspent outputs were listed, and what they are worth.
+#[derive(Default)]
+struct Listed {
+    count: u64,
+    sat: u128,
+}
+
+impl Listed {
+    fn count(&mut self, utxo: &Utxo) {
+        self.count += 1;
+        self.sat += u128::from(utxo.amount_sat);
+    }
+
+    /// What the last row of their table says, of the sum of all.
+    fn cells(&self, total_sat: u128) -> [String; 2] {
+        let count = grouped(self.count);
+        let count = match self.sat == total_sat {
+            true => format!("{count} unspent"),
+            false => format!("{count} listed; the sum of all:"),
+        };
+        [count, bitcoins(total_sat)]
+    }
+}
+
+fn wallet_utxo_cells(whole: &WalletUtxo) -> [String; 7] {
+    let [outpoint, amount, height, coinbase] = utxo_cells(&whole.utxo);
+    [
+        outpoint,
+        amount,
+        height,
+        whole.branch.to_string(),
+        whole.index.map_or(String::new(), |index| index.to_string()),
+        name(&whole.script, &whole.address),
+        coinbase,
+    ]
 }
 
 fn utxo_cells(utxo: &Utxo) -> [String; 4] {

@@ -84,7 +84,8 @@ fn run_once(args: &Args, out: &mut impl Write) -> Result<ExitCode> {
             asked(&a.scripts.ask).each(out, &a.scripts, |view, asked, out| match asked {
                 Asked::Script(script) => out.print_list(view.unspent(script, &a.listing())?),
                 Asked::Wallet(wallet) => {
-                    out.print(&view.wallet_utxos(wallet, a.scripts.extent(), a.scripts.check)?)
+                    let extent = a.scripts.extent();
+                    out.print_list(view.wallet_unspent(wallet, extent, &a.listing())?)
                 }
             })
         }

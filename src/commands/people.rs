@@ -176,7 +176,7 @@ impl Show for BlockInfo {
 }
 
 /// Width of the longest address, of witness version 1 and above with 32 bytes on regtest.
-const ADDRESS_WIDTH: usize = 64;
+pub const ADDRESS_WIDTH: usize = 64;
 
 fn print_inputs(out: &mut impl Write, inputs: &[InputInfo]) -> Result<()> {
     let columns = [

@@ -5,9 +5,9 @@
 use super::columns::Align::{Left, Right};
 use super::columns::print;
 use super::people::{Show, print_unchecked};
-use super::words::{coinbase_word, grouped, known, name};
+use super::words::grouped;
 use blkdex::primitives::bitcoins;
-use blkdex::query::wallet::{Derived, WalletBalance, WalletUtxos};
+use blkdex::query::wallet::{Derived, WalletBalance};
 use std::io::{Result, Write};
 
 impl Show for WalletBalance {
@@ -48,39 +48,6 @@ impl Show for WalletBalance {
             ]
         }));
         print(out, [Right, Right, Right, Right, Right, Left], &rows)?;
-        print_unchecked(out, self.checked)
-    }
-}
-
-impl Show for WalletUtxos {
-    fn show(&self, out: &mut impl Write) -> Result<()> {
-        writeln!(out, "{} at height {}", self.descriptor, self.height)?;
-        let titles = [
-            "outpoint",
-            "BTC",
-            "height",
-            "branch",
-            "index",
-            "address or script",
-            "",
-        ];
-        let mut rows = vec![titles.map(String::from)];
-        rows.extend(self.utxos.iter().map(|whole| {
-            [
-                known(&whole.utxo.outpoint),
-                bitcoins(whole.utxo.amount_sat),
-                whole.utxo.height.to_string(),
-                whole.branch.to_string(),
-                whole.index.map_or(String::new(), |index| index.to_string()),
-                name(&whole.script, &whole.address),
-                coinbase_word(whole.utxo.coinbase),
-            ]
-        }));
-        let count = format!("{} unspent", grouped(self.utxos.len() as u64));
-        let mut sum = [(); 7].map(|()| String::new());
-        (sum[0], sum[1]) = (count, bitcoins(self.total_sat));
-        rows.push(sum);
-        print(out, [Left, Right, Right, Right, Right, Left, Left], &rows)?;
         print_unchecked(out, self.checked)
     }
 }

@@ -4,6 +4,7 @@
 
 use super::answers::Balance;
 use super::listing::AT_ONCE_MAX;
+use super::payees::Payees;
 use super::payments::Payment;
 use super::{Source, View};
 use crate::Result;
@@ -24,17 +25,17 @@ impl View<'_> {
     /// [`crate::runs::Fault::Damaged`], [`crate::store::Fault::Store`]; with `check` also
     /// [`crate::query::Fault`].
     pub fn balance(&mut self, script: &Script, check: bool) -> Result<Balance> {
-        let end = self.end();
-        let mut payments = self.payments(script, Txo(0), end)?;
+        let (end, payee) = (self.end(), Payees::one(script));
+        let mut payments = self.payments(&payee, Txo(0), end)?;
         let mut batch = payments.next_batch(&self.snapshot, BALANCE_CHECKED_MAX + 1, end)?;
         let is_small = batch.len() <= BALANCE_CHECKED_MAX;
         let mut balance = self.nothing(script, check || batch.is_empty());
         if !check && is_small && !self.keeps_txids() && !batch.is_empty() {
-            (batch, balance.checked) = self.compared_if_there(script, batch)?;
+            (batch, balance.checked) = self.compared_if_there(&payee, batch)?;
         }
         while !batch.is_empty() {
             if check {
-                batch = self.compared(script, &batch)?;
+                batch = self.compared(&payee, &batch)?;
             }
             self.add(&batch, &mut balance)?;
             batch = payments.next_batch(&self.snapshot, self.share.rows, end)?;
@@ -57,23 +58,23 @@ impl View<'_> {
         }
     }
 
-    /// Those of `payments` whose scripts are this one in the block files.
+    /// Those of `payments` whose scripts are theirs in the block files.
     pub(super) fn compared(
         &mut self,
-        script: &Script,
+        payees: &Payees,
         payments: &[Payment],
     ) -> Result<Vec<Payment>> {
-        let located = self.locate(script, payments, Source::Files)?;
+        let located = self.locate(payees, payments, Source::Files)?;
         Ok(located.into_iter().map(|found| found.payment).collect())
     }
 
     /// The same, and whether they were compared: not if their blocks are gone.
     fn compared_if_there(
         &mut self,
-        script: &Script,
+        payees: &Payees,
         payments: Vec<Payment>,
     ) -> Result<(Vec<Payment>, bool)> {
-        match self.compared(script, &payments) {
+        match self.compared(payees, &payments) {
             Ok(compared) => Ok((compared, true)),
             Err(error) => match error.fault() {
                 Some(utxo::Fault::Gone(_)) => Ok((payments, false)),

@@ -1,4 +1,4 @@
-//! `history`: when a script received and spent, one event after the other.
+//! `history`: when scripts received and spent, one event after the other.
 //!
 //! Invariant: events come in chain order, and the running balance never falls below zero.
 //!
@@ -8,10 +8,11 @@
 //! Memory: a batch of receives and one of spends, and what sorts these.
 
 use super::answers::{Event, EventKind, History};
-use super::listing::{AT_ONCE_MAX, Counter, Listing, Stretch};
+use super::gathered::{Sorted, Spend};
+use super::listing::{AT_ONCE_MAX, Counter, Listing, Stretch, Turn};
 use super::outputs::{Ending, Spending, Spent};
-use super::payments::{Located, Payment, Payments, is_checked};
-use super::spends::{SortedSpends, Spend, Spends};
+use super::payees::Payees;
+use super::payments::{Located, Payment, Payments};
 use super::{Fault, Source, View};
 use crate::Result;
 use crate::primitives::position::{TxNum, Txo};
@@ -31,57 +32,30 @@ enum Change {
     Lost(u64),
 }
 
-/// Events, as they are read. What else is answered is in [`Events::answer`].
+/// Events of a script, as they are read. What else is answered is in [`Events::answer`].
 pub struct Events<'v, 'i> {
-    view: &'v mut View<'i>,
+    changes: Changes<'v, 'i>,
     answer: History,
+    is_over: bool,
+}
+
+/// Events of scripts.
+pub(super) struct Changes<'v, 'i> {
+    view: &'v mut View<'i>,
+    payees: Payees,
     source: Source,
     /// All outputs, if they are few.
     all: Option<Vec<Located>>,
     /// `None`: all receives are ready.
     payments: Option<Payments>,
-    spends: SortedSpends,
+    spends: Sorted<Spend>,
     receives_ready: VecDeque<(Order, Event)>,
     spends_ready: VecDeque<(Order, Change)>,
     rows: usize,
     balance_sat: u128,
-    counter: Counter,
-    is_over: bool,
-}
-
-/// What is known before the first event is given.
-struct Survey {
-    stretch: Stretch,
-    checked: bool,
-    /// What was owned before the first block of the list.
-    before_sat: u128,
-    has_before: bool,
-    spends: Spends,
-    all: Option<Vec<Located>>,
-}
-
-impl Survey {
-    fn note(&mut self, payment: &Payment) -> Result<()> {
-        let Stretch { from, end } = self.stretch;
-        let amount_sat = payment.amount_sat;
-        let is_before = payment.txo < from;
-        if is_before {
-            self.has_before = true;
-            self.before_sat += u128::from(amount_sat);
-        }
-        match payment.spender {
-            Some(spender) if spender.is_below(from) => {
-                self.before_sat -= u128::from(amount_sat);
-                Ok(())
-            }
-            Some(spender) if spender.is_below(end) => self.spends.push(Spend {
-                spender,
-                txo: payment.txo,
-                amount_sat,
-            }),
-            _ => Ok(()),
-        }
-    }
+    pub counter: Counter,
+    /// Whether the scripts of all outputs were compared.
+    pub checked: bool,
 }
 
 impl<'i> View<'i> {
@@ -108,24 +82,39 @@ impl<'i> View<'i> {
     /// # Errors
     /// As [`View::history`]; [`crate::memory::Fault`], [`crate::os::Fault::Io`] where many are sorted.
     pub fn events<'v>(&'v mut self, script: &Script, listing: &Listing) -> Result<Events<'v, 'i>> {
-        let source = self.source(listing.check);
-        let survey = self.survey(script, listing, source)?;
-        let Stretch { from, end } = survey.stretch;
-        let payments = match survey.all {
-            Some(_) => None,
-            None => Some(self.payments(script, from, end)?),
-        };
-        let all = survey.all.iter().flatten();
-        let listed = all.filter(|found| found.payment.txo >= from);
+        let (height, network) = (self.at, self.network);
+        let changes = self.changes(Payees::one(script), listing)?;
         Ok(Events {
             answer: History {
                 script: script.to_owned(),
-                address: address_of(script, self.network),
-                height: self.at,
-                checked: survey.checked,
+                address: address_of(script, network),
+                height,
+                checked: changes.checked,
                 events: Vec::new(),
                 next: None,
             },
+            changes,
+            is_over: false,
+        })
+    }
+
+    /// Everything that ever happened to several scripts.
+    pub(super) fn changes<'v>(
+        &'v mut self,
+        payees: Payees,
+        listing: &Listing,
+    ) -> Result<Changes<'v, 'i>> {
+        let source = self.source(listing.check);
+        let survey = self.survey(&payees, listing, source)?;
+        let Stretch { from, end } = survey.stretch;
+        let payments = match survey.all {
+            Some(_) => None,
+            None => Some(self.payments(&payees, from, end)?),
+        };
+        let all = survey.all.iter().flatten();
+        let listed = all.filter(|found| found.payment.txo >= from);
+        Ok(Changes {
+            payees,
             source,
             payments,
             receives_ready: listed.map(receive).collect(),
@@ -135,58 +124,13 @@ impl<'i> View<'i> {
             rows: AT_ONCE_MAX,
             balance_sat: survey.before_sat,
             counter: Counter::new(listing),
-            is_over: false,
+            checked: survey.checked,
             view: self,
         })
     }
-
-    /// Walks over all outputs, and sorts their spends.
-    fn survey(&mut self, script: &Script, listing: &Listing, source: Source) -> Result<Survey> {
-        let stretch = self.stretch(listing)?;
-        let mut survey = Survey {
-            stretch,
-            checked: source != Source::Index,
-            before_sat: 0,
-            has_before: false,
-            spends: Spends::new(self.share, self.sorting_dir()),
-            all: None,
-        };
-        let mut payments = self.payments(script, Txo(0), stretch.end)?;
-        let mut batch = payments.next_batch(&self.snapshot, AT_ONCE_MAX + 1, stretch.end)?;
-        if batch.len() <= AT_ONCE_MAX {
-            let located = self.locate(script, &batch, source)?;
-            survey.checked = is_checked(&located, source);
-            located
-                .iter()
-                .try_for_each(|found| survey.note(&found.payment))?;
-            survey.all = Some(located);
-            return Ok(survey);
-        }
-        let mut block_end = Txo(0);
-        while !batch.is_empty() {
-            if listing.check {
-                let before = batch.partition_point(|payment| payment.txo < stretch.from);
-                let listed = batch.split_off(before);
-                batch = self.compared(script, &batch)?;
-                batch.extend(listed);
-            } else if survey.checked {
-                survey.checked = self.has_blocks_of(&batch, &mut block_end)?;
-            }
-            batch.iter().try_for_each(|payment| survey.note(payment))?;
-            batch = payments.next_batch(&self.snapshot, self.share.rows, stretch.end)?;
-        }
-        // What came before was taken from the index alone.
-        survey.checked &= listing.check || !survey.has_before;
-        Ok(survey)
-    }
 }
 
-impl Events<'_, '_> {
-    /// The answer without its list; [`History::next`] is told once the last one was given.
-    pub fn answer(&self) -> &History {
-        &self.answer
-    }
-
+impl Changes<'_, '_> {
     /// How many rows are to be read next.
     fn rows_wanted(&mut self) -> usize {
         let rows = self.rows;
@@ -207,7 +151,7 @@ impl Events<'_, '_> {
             if batch.is_empty() {
                 self.payments = None;
             }
-            let located = view.locate(&self.answer.script, &batch, self.source)?;
+            let located = view.locate(&self.payees, &batch, self.source)?;
             self.receives_ready.extend(located.iter().map(receive));
         }
         Ok(())
@@ -226,7 +170,7 @@ impl Events<'_, '_> {
             }
             spends.sort_unstable_by_key(|spend| spend.txo);
             let located = self.locate_spent(&spends)?;
-            let mut changes = self.changes(&located)?;
+            let mut changes = self.changes_of(&located)?;
             changes.sort_unstable_by_key(|(order, _)| *order);
             self.spends_ready = changes.into();
         }
@@ -244,16 +188,16 @@ impl Events<'_, '_> {
         }
         let payment = |spend: &Spend| Payment {
             txo: spend.txo,
+            payee: spend.payee,
             amount_sat: spend.amount_sat,
             spender: Some(spend.spender),
         };
         let payments: Vec<Payment> = spends.iter().map(payment).collect();
-        self.view
-            .locate(&self.answer.script, &payments, self.source)
+        self.view.locate(&self.payees, &payments, self.source)
     }
 
     /// How these outputs, which all have spenders, ended.
-    fn changes(&mut self, located: &[Located]) -> Result<Vec<(Order, Change)>> {
+    fn changes_of(&mut self, located: &[Located]) -> Result<Vec<(Order, Change)>> {
         let ended: Vec<(Located, TxNum)> = located
             .iter()
             .filter_map(|found| Some((*found, found.payment.spender?)))
@@ -274,7 +218,7 @@ impl Events<'_, '_> {
     }
 
     /// The next event, if there is one, with the balance after it.
-    fn advance(&mut self) -> Result<Option<Event>> {
+    pub fn advance(&mut self) -> Result<Option<Event>> {
         loop {
             self.read_receives()?;
             self.read_spends()?;
@@ -313,22 +257,26 @@ impl Events<'_, '_> {
         self.balance_sat = left.ok_or(Fault::OutputMissing { outpoint })?;
         Ok(())
     }
+}
+
+impl Events<'_, '_> {
+    /// The answer without its list; [`History::next`] is told once the last one was given.
+    pub fn answer(&self) -> &History {
+        &self.answer
+    }
 
     fn next_listed(&mut self) -> Result<Option<Event>> {
-        loop {
-            let Some(event) = self.advance()? else {
-                return Ok(None);
-            };
-            if self.counter.passes(event.height) {
-                continue;
+        while let Some(event) = self.changes.advance()? {
+            match self.changes.counter.turn(event.height) {
+                Turn::Passed => {}
+                Turn::Given => return Ok(Some(event)),
+                Turn::Behind(next) => {
+                    self.answer.next = Some(next);
+                    break;
+                }
             }
-            if self.counter.is_full() {
-                self.answer.next = Some(self.counter.start_at(event.height));
-                return Ok(None);
-            }
-            self.counter.give(event.height);
-            return Ok(Some(event));
         }
+        Ok(None)
     }
 }
 

@@ -86,8 +86,10 @@ const ROW_BYTES: usize = 1 << 10;
 pub(super) struct Share {
     /// The most rows that are read together.
     pub rows: usize,
-    /// Bytes for sorting.
-    pub sorter_bytes: usize,
+    /// Bytes for sorting spends.
+    pub spends_bytes: usize,
+    /// Bytes for sorting what several scripts received.
+    pub received_bytes: usize,
 }
 
 impl Share {
@@ -95,9 +97,20 @@ impl Share {
     pub fn of(memory_bytes: usize) -> Share {
         Share {
             rows: memory_bytes / 8 / ROW_BYTES,
-            sorter_bytes: memory_bytes / 4,
+            spends_bytes: memory_bytes / 4,
+            received_bytes: memory_bytes / 8,
         }
     }
+}
+
+/// Where rows are sorted, and within what memory.
+pub(super) struct Sorting {
+    /// So many are sorted as they are.
+    pub rows: usize,
+    /// Bytes for more of them.
+    pub bytes: usize,
+    /// Where the temporary file is that the bytes have no room for.
+    pub dir: PathBuf,
 }
 
 impl<'i> View<'i> {
@@ -117,14 +130,16 @@ impl<'i> View<'i> {
         Ok(self)
     }
 
-    /// Where sorting takes place that memory has no room for: beside the index, or, where this user may not
+    /// Sorting within so many bytes. What these have no room for is beside the index, or, where this user may not
     /// write, where temporary files are.
-    pub(super) fn sorting_dir(&self) -> PathBuf {
+    pub(super) fn sorting(&self, bytes: usize) -> Sorting {
         let beside = folder_of(self.snapshot.index().store().path());
-        match is_writable(beside) {
+        let dir = match is_writable(beside) {
             true => beside.to_owned(),
             false => std::env::temp_dir(),
-        }
+        };
+        let rows = self.share.rows;
+        Sorting { rows, bytes, dir }
     }
 
     /// The positions of what is listed.
@@ -140,6 +155,16 @@ impl<'i> View<'i> {
         let from = from.min(end);
         Ok(Stretch { from, end })
     }
+}
+
+/// What becomes of a row.
+pub(super) enum Turn {
+    /// The list begins behind it.
+    Passed,
+    /// It is listed.
+    Given,
+    /// The list has ended before; the next part of it begins here.
+    Behind(Start),
 }
 
 /// Counts the rows of a list, and knows where the next part begins.
@@ -168,33 +193,29 @@ impl Counter {
         left.map_or(most, |left| most.min(left.saturating_add(1) as usize))
     }
 
-    /// Whether the limit is reached.
-    pub fn is_full(&self) -> bool {
-        self.left == Some(0)
-    }
-
-    /// Whether a row of this block is passed, since the list begins behind it.
-    pub fn passes(&mut self, height: Height) -> bool {
-        let is_passed = height == self.from.height && self.start_at(height).skip < self.from.skip;
-        if is_passed {
+    /// What becomes of the next row, which is of this block.
+    pub fn turn(&mut self, height: Height) -> Turn {
+        let start = self.start_at(height);
+        if height == self.from.height && start.skip < self.from.skip {
             self.count(height);
+            return Turn::Passed;
         }
-        is_passed
+        match &mut self.left {
+            Some(0) => return Turn::Behind(start),
+            Some(left) => *left -= 1,
+            None => {}
+        }
+        self.count(height);
+        Turn::Given
     }
 
     /// Where a list would begin with the next row, which is of this block.
-    pub fn start_at(&self, height: Height) -> Start {
+    fn start_at(&self, height: Height) -> Start {
         let skip = match height == self.height {
             true => self.of_block,
             false => 0,
         };
         Start { height, skip }
-    }
-
-    /// Notes that a row of this block is given.
-    pub fn give(&mut self, height: Height) {
-        self.count(height);
-        self.left = self.left.map(|left| left - 1);
     }
 
     fn count(&mut self, height: Height) {

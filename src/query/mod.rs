@@ -22,9 +22,11 @@
 //! | `answers.rs` | what is answered |
 //! | `status.rs` | `status` |
 //! | `listing.rs` | which part of a list, and within what memory |
-//! | `payments.rs` | outputs that pay a script, and where they are |
+//! | `payees.rs` | the scripts that a question is about |
+//! | `payments.rs` | outputs that pay them, and where they are |
 //! | `balance.rs`, `utxos.rs`, `history.rs` | `balance`, `utxos`, `history` |
-//! | `spends.rs` | spends sorted by their transactions |
+//! | `survey.rs` | what is known of a history before its first event |
+//! | `gathered.rs` | rows sorted |
 //! | `outputs.rs` | `outpoint`; where outputs came from and where they went |
 //! | `wallet/` | `balance` and `utxos` of all scripts of a descriptor |
 //! | `tx.rs`, `block.rs` | `tx`, `block` |
@@ -36,13 +38,15 @@ mod balance;
 mod block;
 mod blocks;
 mod fault;
+mod gathered;
 mod history;
 mod listing;
 mod outputs;
+mod payees;
 mod payments;
 pub mod script;
-mod spends;
 mod status;
+mod survey;
 mod tx;
 mod utxos;
 pub mod wallet;
@@ -98,23 +102,15 @@ pub struct View<'i> {
 }
 
 impl<'i> View<'i> {
-    /// The index at height `at`; `None`: at its tip. The block files are at `location`; `None`: where
+    /// The index as of the block `at`; `None`: at its tip. The block files are at `location`; `None`: where
     /// they were when they were imported. They are opened when a question needs them.
     ///
     /// # Errors
-    /// [`crate::store::Fault::NoBlocks`], [`crate::utxo::Fault::AboveTip`],
-    /// [`crate::store::Fault::Store`], [`crate::store::Fault::DamagedIndex`].
-    pub fn new(
-        index: &'i Index,
-        at: Option<Height>,
-        location: Option<Location>,
-    ) -> Result<View<'i>> {
+    /// Those of [`At::height`].
+    pub fn new(index: &'i Index, at: Option<At>, location: Option<Location>) -> Result<View<'i>> {
         let meta = index.meta();
         let (tip, tip_row) = index.tip().ok_or_else(|| index.no_blocks())?;
-        let at = at.unwrap_or(tip);
-        if at > tip {
-            return Err(Error::from(utxo::Fault::AboveTip { wanted: at, tip }));
-        }
+        let at = at.map_or(Ok(tip), |at| at.height(index))?;
         let snapshot = index.snapshot()?;
         let row = match at == tip {
             true => tip_row,
@@ -139,19 +135,6 @@ impl<'i> View<'i> {
     /// [`crate::store::Fault::Store`], [`crate::store::Fault::DamagedIndex`].
     pub fn as_of(&self) -> Result<AsOf> {
         utxo::as_of(&self.snapshot, self.at)
-    }
-
-    /// The same as [`View::new`], as of a block that is named in any way.
-    ///
-    /// # Errors
-    /// Those of [`At::height`] and of [`View::new`].
-    pub fn as_of_block(
-        index: &'i Index,
-        at: Option<At>,
-        location: Option<Location>,
-    ) -> Result<View<'i>> {
-        let height = at.map(|at| at.height(index)).transpose()?;
-        View::new(index, height, location)
     }
 
     /// The index's network, whose addresses it takes and gives.

@@ -1,11 +1,13 @@
-//! The outputs that pay a script, batch by batch, and where they are.
+//! The outputs that pay scripts, batch by batch, and where they are.
 //!
 //! Invariant: where an output's block is read its script is compared, since fingerprints may collide.
 //!
-//! Memory: a batch, and a page of each run that has outputs of the script.
+//! Memory: a batch, and a page of each run that has outputs of the script; of several scripts what sorts them.
 
 use super::Fault;
 use super::blocks::{Found, GoneBlock, Visited};
+use super::gathered::{Gathered, Received, Sorted};
+use super::payees::Payees;
 use super::{Source, View};
 use crate::index::snapshot::Snapshot;
 use crate::primitives::header::time_of;
@@ -17,10 +19,12 @@ use crate::{Error, Result};
 use bitcoin::hashes::Hash;
 use bitcoin::{OutPoint, Script, Txid};
 
-/// An output that pays the script, as the index has it.
+/// An output that pays a script, as the index has it.
 #[derive(Clone, Copy)]
 pub(super) struct Payment {
     pub txo: Txo,
+    /// The number of the script.
+    pub payee: u32,
     pub amount_sat: u64,
     /// The transaction that spent or overwrote it.
     pub spender: Option<TxNum>,
@@ -36,10 +40,24 @@ pub(super) struct Located {
     pub coinbase: Option<bool>,
 }
 
-/// The outputs whose scripts have the fingerprint of one, in chain order.
-pub(super) struct Payments {
+/// The outputs whose scripts have the fingerprints of some, in chain order.
+pub(super) enum Payments {
+    /// Of one, as the index has them.
+    OfOne(Rows),
+    /// Of several, sorted; and the last that was given.
+    OfMany(Sorted<Received>, Option<Txo>),
+}
+
+/// Rows of one fingerprint.
+pub(super) struct Rows {
     rows: RangeRows<FundingRow>,
     end: Txo,
+}
+
+impl Rows {
+    fn next(&mut self) -> Result<Option<FundingRow>> {
+        Ok(self.rows.next()?.filter(|row| row.txo() < self.end))
+    }
 }
 
 impl Payments {
@@ -47,7 +65,7 @@ impl Payments {
     /// is told too.
     ///
     /// # Errors
-    /// [`crate::runs::Fault::Damaged`], [`crate::store::Fault::Store`].
+    /// [`crate::runs::Fault::Damaged`], [`crate::store::Fault::Store`]; those of sorting.
     pub fn next_batch(
         &mut self,
         snapshot: &Snapshot<'_>,
@@ -69,15 +87,39 @@ impl Payments {
     pub fn next_made(&mut self, count: usize) -> Result<Vec<Payment>> {
         let mut payments = Vec::new();
         while payments.len() < count
-            && let Some(row) = self.rows.next()?.filter(|row| row.txo() < self.end)
+            && let Some(received) = self.next()?
         {
             payments.push(Payment {
-                txo: row.txo(),
-                amount_sat: row.amount_sat,
+                txo: received.txo,
+                payee: received.payee,
+                amount_sat: received.amount_sat,
                 spender: None,
             });
         }
         Ok(payments)
+    }
+
+    fn next(&mut self) -> Result<Option<Received>> {
+        match self {
+            Payments::OfOne(rows) => Ok(rows.next()?.map(|row| received(&row, 0))),
+            Payments::OfMany(sorted, last) => loop {
+                let next = sorted.next()?;
+                let txo = next.map(|received| received.txo);
+                // A script that was given twice is paid once.
+                if txo.is_none() || txo != *last {
+                    *last = txo;
+                    return Ok(next);
+                }
+            },
+        }
+    }
+}
+
+fn received(row: &FundingRow, payee: u32) -> Received {
+    Received {
+        txo: row.txo(),
+        payee,
+        amount_sat: row.amount_sat,
     }
 }
 
@@ -86,20 +128,40 @@ fn txos_of(payments: &[Payment]) -> Vec<Txo> {
 }
 
 impl View<'_> {
-    /// The outputs from `from` on and below `end` whose scripts have the fingerprint of this one.
-    pub(super) fn payments(&self, script: &Script, from: Txo, end: Txo) -> Result<Payments> {
+    /// The outputs from `from` on and below `end` whose scripts have the fingerprints of these.
+    pub(super) fn payments(&self, payees: &Payees, from: Txo, end: Txo) -> Result<Payments> {
+        if payees.len() == 1 {
+            return Ok(Payments::OfOne(self.rows_of(payees.get(0), from, end)?));
+        }
+        let mut all = Gathered::new(self.sorting(self.share.received_bytes));
+        for number in 0..payees.len() as u32 {
+            let mut rows = self.rows_of(payees.get(number), from, end)?;
+            while let Some(row) = rows.next()? {
+                all.push(received(&row, number))?;
+            }
+        }
+        Ok(Payments::OfMany(all.finish()?, None))
+    }
+
+    fn rows_of(&self, script: &Script, from: Txo, end: Txo) -> Result<Rows> {
         expect_indexed(script)?;
         let fingerprints = self.snapshot.index().fingerprints();
         let first_key = FundingRow::first_key(fingerprints.script(script.as_bytes()));
         let keys = first_key | u128::from(from.0)..=*keys_from(first_key).end();
         let rows = self.snapshot.range_of(&keys)?;
-        Ok(Payments { rows, end })
+        Ok(Rows { rows, end })
     }
 
-    /// Finds `payments` (ascending), and drops those that turn out to be of other scripts.
+    /// Whether an output ever paid the script, told by its fingerprint.
+    pub(super) fn was_used(&self, script: &Script) -> Result<bool> {
+        let mut rows = self.rows_of(script, Txo(0), self.end())?;
+        Ok(rows.next()?.is_some())
+    }
+
+    /// Finds `payments` (ascending), and drops those that turn out to be of other scripts than theirs.
     pub(super) fn locate(
         &mut self,
-        script: &Script,
+        payees: &Payees,
         payments: &[Payment],
         source: Source,
     ) -> Result<Vec<Located>> {
@@ -113,7 +175,7 @@ impl View<'_> {
             let (own, behind) = rest.split_at(here.len());
             rest = behind;
             match visited {
-                Visited::Tx(found) => locate_in(found, own, script, &mut located),
+                Visited::Tx(found) => locate_in(found, own, payees, &mut located),
                 Visited::Gone(block) => located.extend(own.iter().map(|own| in_gone(block, own))),
             }
             Ok(())
@@ -175,8 +237,8 @@ fn in_gone(block: &GoneBlock, payment: &Payment) -> Located {
     }
 }
 
-/// Adds those of `payments`, which are outputs of the transaction, that pay `script`.
-fn locate_in(found: &Found<'_>, payments: &[Payment], script: &Script, located: &mut Vec<Located>) {
+/// Adds those of `payments`, which are outputs of the transaction, that pay their scripts.
+fn locate_in(found: &Found<'_>, payments: &[Payment], payees: &Payees, located: &mut Vec<Located>) {
     let txid = Txid::from_byte_array(found.tx.txid());
     let mut outputs = found.tx.outputs();
     let first = found.number.first_output().0;
@@ -184,7 +246,8 @@ fn locate_in(found: &Found<'_>, payments: &[Payment], script: &Script, located: 
     for payment in payments {
         let output = outputs.nth((payment.txo.0 - next) as usize);
         next = payment.txo.0 + 1;
-        if output.is_some_and(|output| output.script == script.as_bytes()) {
+        let script = payees.get(payment.payee).as_bytes();
+        if output.is_some_and(|output| output.script == script) {
             let vout = (payment.txo.0 - first) as u32;
             located.push(Located {
                 payment: *payment,

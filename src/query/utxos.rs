@@ -1,24 +1,32 @@
-//! `utxos`: the unspent outputs of a script, one after the other.
+//! `utxos`: the unspent outputs of scripts, one after the other.
 //!
 //! Invariant: they come in chain order, and their sum, which is told before them, is that of all of them,
 //! whichever part of the list is asked for.
 //!
-//! Memory: two walks over what pays the script, one for the sum, of a batch each; few outputs are read at once.
+//! Memory: two walks over what pays the scripts, one for the sum, of a batch each; few outputs are read at once.
 
 use super::answers::{Utxo, Utxos};
-use super::listing::{AT_ONCE_MAX, Counter, Listing, Stretch};
+use super::listing::{AT_ONCE_MAX, Counter, Listing, Start, Stretch, Turn};
+use super::payees::Payees;
 use super::payments::{Located, Payment, Payments, is_checked};
 use super::{Fault, Source, View};
+use crate::primitives::network::NetworkName;
 use crate::primitives::position::{Height, Txo};
 use crate::query::script::address_of;
 use crate::{Error, Result};
-use bitcoin::{Script, ScriptBuf};
+use bitcoin::Script;
 use std::collections::VecDeque;
 
-/// Unspent outputs, as they are read. What else is answered is in [`Unspent::answer`].
+/// Unspent outputs of a script, as they are read. What else is answered is in [`Unspent::answer`].
 pub struct Unspent<'v, 'i> {
-    view: &'v mut View<'i>,
+    coins: Coins<'v, 'i>,
     answer: Utxos,
+}
+
+/// Unspent outputs of scripts, each with the number of its script.
+pub(super) struct Coins<'v, 'i> {
+    view: &'v mut View<'i>,
+    payees: Payees,
     source: Source,
     /// `None`: all are ready.
     payments: Option<Payments>,
@@ -26,6 +34,12 @@ pub struct Unspent<'v, 'i> {
     rows: usize,
     counter: Counter,
     is_over: bool,
+    /// The sum of all, also of those that are not listed.
+    pub total_sat: u128,
+    /// Whether the scripts of all were compared.
+    pub checked: bool,
+    /// Where the list goes on, if a limit has ended it.
+    pub next: Option<Start>,
 }
 
 /// What is known of all unspent outputs before the first is given.
@@ -64,44 +78,61 @@ impl<'i> View<'i> {
         script: &Script,
         listing: &Listing,
     ) -> Result<Unspent<'v, 'i>> {
-        let source = self.source(listing.check);
-        let stretch = self.stretch(listing)?;
-        let sum = self.sum_unspent(script, listing, stretch, source)?;
-        let payments = match sum.located {
-            Some(_) => None,
-            None => Some(self.payments(script, stretch.from, stretch.end)?),
-        };
-        let is_listed = |found: &Located| (stretch.from..stretch.end).contains(&found.payment.txo);
-        let located = sum.located.into_iter().flatten();
+        let (height, network) = (self.at, self.network);
+        let coins = self.coins(Payees::one(script), listing)?;
         Ok(Unspent {
             answer: Utxos {
                 script: script.to_owned(),
-                address: address_of(script, self.network),
-                height: self.at,
-                total_sat: sum.total_sat,
-                checked: sum.checked,
+                address: address_of(script, network),
+                height,
+                total_sat: coins.total_sat,
+                checked: coins.checked,
                 utxos: Vec::new(),
                 next: None,
             },
+            coins,
+        })
+    }
+
+    /// The unspent outputs of several scripts; of several, what sorts them may fail too.
+    pub(super) fn coins<'v>(
+        &'v mut self,
+        payees: Payees,
+        listing: &Listing,
+    ) -> Result<Coins<'v, 'i>> {
+        let source = self.source(listing.check);
+        let stretch = self.stretch(listing)?;
+        let sum = self.sum_unspent(&payees, listing, stretch, source)?;
+        let payments = match sum.located {
+            Some(_) => None,
+            None => Some(self.payments(&payees, stretch.from, stretch.end)?),
+        };
+        let is_listed = |found: &Located| (stretch.from..stretch.end).contains(&found.payment.txo);
+        let located = sum.located.into_iter().flatten();
+        Ok(Coins {
+            payees,
             source,
             payments,
             ready: located.filter(is_listed).collect(),
             rows: AT_ONCE_MAX,
             counter: Counter::new(listing),
             is_over: false,
+            total_sat: sum.total_sat,
+            checked: sum.checked,
+            next: None,
             view: self,
         })
     }
 
     fn sum_unspent(
         &mut self,
-        script: &Script,
+        payees: &Payees,
         listing: &Listing,
         stretch: Stretch,
         source: Source,
     ) -> Result<Sum> {
         let end = self.end();
-        let mut payments = self.payments(script, Txo(0), end)?;
+        let mut payments = self.payments(payees, Txo(0), end)?;
         let (mut few, mut block_end) = (Some(Vec::new()), Txo(0));
         let is_all = stretch.from == Txo(0) && stretch.end == end && listing.limit.is_none();
         let mut sum = Sum {
@@ -116,7 +147,7 @@ impl<'i> View<'i> {
             }
             batch.retain(|payment| payment.spender.is_none());
             if listing.check {
-                batch = self.compared(script, &batch)?;
+                batch = self.compared(payees, &batch)?;
             }
             sum.checked = sum.checked && self.has_blocks_of(&batch, &mut block_end)?;
             sum.total_sat += total_of(&batch);
@@ -124,7 +155,7 @@ impl<'i> View<'i> {
             few.iter_mut().for_each(|few| few.extend_from_slice(&batch));
         }
         if let Some(few) = few {
-            let located = self.locate(script, &few, source)?;
+            let located = self.locate(payees, &few, source)?;
             let found: Vec<Payment> = located.iter().map(|found| found.payment).collect();
             sum = Sum {
                 total_sat: total_of(&found),
@@ -165,10 +196,15 @@ fn total_of(payments: &[Payment]) -> u128 {
         .sum()
 }
 
-impl Unspent<'_, '_> {
-    /// The answer without its list; [`Utxos::next`] is told once the last one was given.
-    pub fn answer(&self) -> &Utxos {
-        &self.answer
+impl Coins<'_, '_> {
+    /// The script of this number.
+    pub fn payee(&self, number: u32) -> &Script {
+        self.payees.get(number)
+    }
+
+    /// The network of its address.
+    pub fn network(&self) -> NetworkName {
+        self.view.network
     }
 
     fn advance(&mut self) -> Result<Option<Located>> {
@@ -183,38 +219,72 @@ impl Unspent<'_, '_> {
                 self.payments = None;
             }
             batch.retain(|payment| payment.spender.is_none());
-            let located = view.locate(&self.answer.script, &batch, self.source)?;
+            let located = view.locate(&self.payees, &batch, self.source)?;
             // With `check` those of other scripts are not in the sum; else they are.
-            if located.len() < batch.len() && self.source != Source::Files {
-                let script: ScriptBuf = self.answer.script.clone();
-                return Err(Error::from(Fault::SameFingerprint { script }));
+            if self.source != Source::Files {
+                expect_all(&batch, &located, &self.payees)?;
             }
             self.ready.extend(located);
         }
         Ok(self.ready.pop_front())
     }
 
-    fn next_listed(&mut self) -> Result<Option<Utxo>> {
-        loop {
-            let Some(found) = self.advance()? else {
-                return Ok(None);
-            };
-            if self.counter.passes(found.height) {
-                continue;
+    fn next_listed(&mut self) -> Result<Option<(u32, Utxo)>> {
+        while let Some(found) = self.advance()? {
+            match self.counter.turn(found.height) {
+                Turn::Passed => {}
+                Turn::Given => return Ok(Some((found.payment.payee, self.utxo(&found)))),
+                Turn::Behind(next) => {
+                    self.next = Some(next);
+                    break;
+                }
             }
-            if self.counter.is_full() {
-                self.answer.next = Some(self.counter.start_at(found.height));
-                return Ok(None);
-            }
-            self.counter.give(found.height);
-            return Ok(Some(Utxo {
-                outpoint: found.outpoint,
-                amount_sat: found.payment.amount_sat,
-                height: found.height,
-                confirmations: found.height.confirmations(self.view.at),
-                coinbase: found.coinbase,
-            }));
         }
+        Ok(None)
+    }
+
+    fn utxo(&self, found: &Located) -> Utxo {
+        Utxo {
+            outpoint: found.outpoint,
+            amount_sat: found.payment.amount_sat,
+            height: found.height,
+            confirmations: found.height.confirmations(self.view.at),
+            coinbase: found.coinbase,
+        }
+    }
+}
+
+/// Refuses outputs that turned out to be of another script.
+fn expect_all(batch: &[Payment], located: &[Located], payees: &Payees) -> Result<()> {
+    let mut found = located.iter().map(|found| found.payment.txo);
+    let other = batch
+        .iter()
+        .find(|payment| found.next() != Some(payment.txo));
+    match other {
+        None => Ok(()),
+        Some(other) => Err(Error::from(Fault::SameFingerprint {
+            script: payees.get(other.payee).to_owned(),
+        })),
+    }
+}
+
+impl Iterator for Coins<'_, '_> {
+    type Item = Result<(u32, Utxo)>;
+
+    fn next(&mut self) -> Option<Result<(u32, Utxo)>> {
+        if self.is_over {
+            return None;
+        }
+        let next = self.next_listed().transpose();
+        self.is_over = !matches!(next, Some(Ok(_)));
+        next
+    }
+}
+
+impl Unspent<'_, '_> {
+    /// The answer without its list; [`Utxos::next`] is told once the last one was given.
+    pub fn answer(&self) -> &Utxos {
+        &self.answer
     }
 }
 
@@ -222,11 +292,8 @@ impl Iterator for Unspent<'_, '_> {
     type Item = Result<Utxo>;
 
     fn next(&mut self) -> Option<Result<Utxo>> {
-        if self.is_over {
-            return None;
-        }
-        let next = self.next_listed().transpose();
-        self.is_over = !matches!(next, Some(Ok(_)));
-        next
+        let next = self.coins.next();
+        self.answer.next = self.coins.next;
+        next.map(|row| row.map(|(_, utxo)| utxo))
     }
 }

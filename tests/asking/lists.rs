@@ -12,6 +12,7 @@ use blkdex::index::Index;
 use blkdex::memory::QUESTION_BYTES_MIN;
 use blkdex::primitives::Height;
 use blkdex::query::{AT_ONCE_MAX, Event, Listing, Start, Utxo, View};
+use blkdex::utxo::At;
 use serde_json::Value;
 use std::io::{BufRead, BufReader};
 use std::os::unix::process::CommandExt;
@@ -60,7 +61,7 @@ fn busy(seed: u64, blocks: u64) -> Chain {
 }
 
 fn view<'i>(index: &'i Index, at: Option<Height>) -> View<'i> {
-    let view = View::new(index, at, None).unwrap();
+    let view = View::new(index, at.map(At::Height), None).unwrap();
     view.within(QUESTION_BYTES_MIN).unwrap()
 }
 
@@ -78,7 +79,7 @@ fn utxos(view: &mut View<'_>, listing: Listing) -> (Vec<Utxo>, Option<Start>) {
 }
 
 /// All pages of random sizes, one behind the other.
-fn joined<T>(
+pub fn joined<T>(
     rng: &mut Rng,
     mut listing: Listing,
     mut page: impl FnMut(Listing) -> (Vec<T>, Option<Start>),

@@ -4,14 +4,18 @@ use crate::common::chain::{Chain, Plan, SUBSIDY_SAT};
 use crate::common::parts::{owner, spend};
 use crate::common::rng::Rng;
 use crate::common::trial::Trial;
+use crate::common::truth::Truth;
+use crate::lists::joined;
 use crate::{answer, refusal};
 use bitcoin::{OutPoint, ScriptBuf};
+use blkdex::Result;
+use blkdex::memory::QUESTION_BYTES_MIN;
 use blkdex::primitives::{Height, NetworkName};
-use blkdex::query::View;
 use blkdex::query::script::{Asked, Wallet, parse_any};
-use blkdex::query::wallet::Extent;
+use blkdex::query::wallet::{Extent, WalletUtxo};
+use blkdex::query::{AT_ONCE_MAX, Listing, Start, View};
 use serde_json::Value;
-use std::collections::BTreeSet;
+use std::collections::HashMap;
 
 /// Bitcoin Core, `test/functional/rpc_deriveaddresses.py`.
 const KEY: &str = "tpubD6NzVbkrYhZ4WaWSyoBvQwbpLkojyoTZPRsgXELWz3Popb3qkjcJyJUGLnL4qHHoQvao8ESaAstxYSnhyswJ76uZPStJRJCTKvosUCJZL5B";
@@ -35,6 +39,59 @@ fn pay(chain: &mut Chain, scripts: Vec<ScriptBuf>) {
         pay: Some(pay),
         ..Plan::default()
     });
+}
+
+/// Where in the wallet its scripts are, up to index 12 of each branch.
+fn places(wallet: &Wallet) -> HashMap<ScriptBuf, (usize, u32)> {
+    let mut places = HashMap::new();
+    for (number, branch) in wallet.branches().iter().enumerate() {
+        for index in 0..12 {
+            for script in branch.scripts_at(index).unwrap() {
+                places.insert(script, (number, index));
+            }
+        }
+    }
+    places
+}
+
+type Coin = (Option<OutPoint>, u64, u32, (usize, u32));
+
+/// The unspent outputs of a wallet at a height, in chain order, as a replay has them.
+fn true_coins(truth: &Truth, places: &HashMap<ScriptBuf, (usize, u32)>, height: u32) -> Vec<Coin> {
+    let mut coins = Vec::new();
+    for output in truth
+        .outputs
+        .iter()
+        .filter(|output| output.height <= height)
+    {
+        let is_there = output.gone.is_none_or(|gone| gone.height > height);
+        if let Some(place) = places.get(&output.script).filter(|_| is_there) {
+            let outpoint = Some(output.outpoint);
+            coins.push((outpoint, output.amount_sat, output.height, *place));
+        }
+    }
+    coins
+}
+
+/// A part of its unspent outputs, and where it goes on.
+fn unspent(
+    view: &mut View<'_>,
+    wallet: &Wallet,
+    listing: &Listing,
+) -> (Vec<WalletUtxo>, Option<Start>) {
+    let extent = Extent::GapLimit(12);
+    let mut list = view.wallet_unspent(wallet, extent, listing).unwrap();
+    let rows = list.by_ref().collect::<Result<_>>().unwrap();
+    (rows, list.answer().next)
+}
+
+fn coins(rows: &[WalletUtxo]) -> Vec<Coin> {
+    let coin = |row: &WalletUtxo| {
+        let utxo = &row.utxo;
+        let place = (row.branch, row.index.unwrap());
+        (utxo.outpoint, utxo.amount_sat, utxo.height.0, place)
+    };
+    rows.iter().map(coin).collect()
 }
 
 /// A chain whose coinbases pay scripts of the wallet and others; later some of them are spent, in part to it.
@@ -75,28 +132,22 @@ fn a_wallet_is_the_sum_of_its_scripts_at_every_height() {
     {
         let wallet = wallet(&text);
         let mut rng = Rng::new(seed as u64);
-        let indexed = Trial::new(&random_chain(&mut rng, &wallet)).imported();
+        let chain = random_chain(&mut rng, &wallet);
+        let (truth, places) = (Truth::of_best(&chain), places(&wallet));
+        let indexed = Trial::new(&chain).imported();
         let index = indexed.open();
         for height in [0, 1, 5, rng.below(136) as u32, rng.below(136) as u32, 135] {
-            let mut view = View::new(&index, Some(Height(height)), None).unwrap();
-            let extent = Extent::GapLimit(12);
-            let (mut sums, mut coins, mut used) = ([0; 3], BTreeSet::new(), 0);
-            for branch in wallet.branches() {
-                // Nothing at index 12 or above was ever paid: a gap of twelve ends behind them all.
-                for script in (0..12).flat_map(|index| branch.scripts_at(index).unwrap()) {
-                    let one = view.balance(&script, false).unwrap();
-                    sums[0] += one.received_sat;
-                    sums[1] += one.sent_sat;
-                    sums[2] += one.balance_sat;
-                    used += u64::from(one.outputs > 0);
-                    let utxos = view.utxos(&script, false).unwrap().utxos;
-                    coins.extend(
-                        utxos
-                            .into_iter()
-                            .map(|utxo| (script.clone(), utxo.outpoint)),
-                    );
-                }
+            let mut view = View::new(&index, Some(Height(height).into()), None).unwrap();
+            let (mut sums, mut used) = ([0; 3], 0);
+            for script in places.keys() {
+                let one = view.balance(script, false).unwrap();
+                sums[0] += one.received_sat;
+                sums[1] += one.sent_sat;
+                sums[2] += one.balance_sat;
+                used += u64::from(one.outputs > 0);
             }
+            // Nothing at index 12 or above was ever paid: a gap of twelve ends behind them all.
+            let extent = Extent::GapLimit(12);
             let all = view.wallet_balance(&wallet, extent, false).unwrap();
             assert_eq!(
                 [all.received_sat, all.sent_sat, all.balance_sat],
@@ -106,17 +157,73 @@ fn a_wallet_is_the_sum_of_its_scripts_at_every_height() {
             assert_eq!(all.used_scripts, used);
             let branches = all.branches.iter().map(|branch| branch.balance_sat);
             assert_eq!(branches.sum::<u128>(), all.balance_sat);
-            let found = view.wallet_utxos(&wallet, extent, false).unwrap();
-            assert_eq!(found.total_sat, all.balance_sat);
-            assert_eq!(found.utxos.len() as u64, all.unspent);
-            assert!(found.utxos.is_sorted_by_key(|utxo| utxo.utxo.height));
-            let found: BTreeSet<(ScriptBuf, Option<OutPoint>)> = found
-                .utxos
-                .into_iter()
-                .map(|utxo| (utxo.script, utxo.utxo.outpoint))
-                .collect();
-            assert_eq!(found, coins, "{text} at {height}");
+            let (found, next) = unspent(&mut view, &wallet, &Listing::default());
+            assert_eq!((found.len() as u64, next), (all.unspent, None));
+            let expected = true_coins(&truth, &places, height);
+            assert_eq!(coins(&found), expected, "{text} at {height}");
+            let list = view.wallet_unspent(&wallet, extent, &Listing::default());
+            assert_eq!(list.unwrap().answer().total_sat, all.balance_sat);
         }
+    }
+}
+
+/// More coins than are read at once, and than are sorted in memory: of two branches, mixed.
+#[test]
+fn pages_of_a_wallet_joined_are_its_coins_in_chain_order() {
+    const A_BLOCK: u32 = 3_000;
+    let wallet = wallet(&format!("wpkh({KEY}/<0;1>/*)"));
+    let places = places(&wallet);
+    let mut chain = Chain::new();
+    for block in 0..3 {
+        let script = |number: u32| match number % 10 {
+            9 => owner(1),
+            _ => script_at(&wallet, (number % 2) as usize, (number / 10 + block) % 12),
+        };
+        pay(&mut chain, (0..A_BLOCK).map(script).collect());
+    }
+    let truth = Truth::of_best(&chain);
+    let indexed = Trial::new(&chain).imported();
+    let index = indexed.open();
+    let view = View::new(&index, None, None).unwrap();
+    let mut view = view.within(QUESTION_BYTES_MIN).unwrap();
+    let expected = true_coins(&truth, &places, 3);
+    assert!(expected.len() > 4 * AT_ONCE_MAX);
+    for check in [false, true] {
+        let listing = Listing {
+            check,
+            ..Listing::default()
+        };
+        let (whole, next) = unspent(&mut view, &wallet, &listing);
+        assert_eq!(next, None);
+        assert!(coins(&whole) == expected);
+        for row in &whole {
+            let script = script_at(&wallet, row.branch, row.index.unwrap());
+            assert_eq!(
+                (&row.script, row.utxo.confirmations),
+                (&script, 4 - row.utxo.height.0)
+            );
+        }
+        let mut rng = Rng::new(1);
+        let pages = joined(&mut rng, listing, |page| unspent(&mut view, &wallet, &page));
+        assert!(pages == whole);
+        let part = Listing {
+            from: Start {
+                height: Height(2),
+                skip: 5,
+            },
+            until: Some(Height(2)),
+            limit: Some(7),
+            ..listing
+        };
+        let of_block = whole.iter().filter(|row| row.utxo.height == Height(2));
+        let (rows, next) = unspent(&mut view, &wallet, &part);
+        assert!(rows.iter().eq(of_block.skip(5).take(7)));
+        assert_eq!(next.unwrap().to_string(), "2:12");
+        let list = view
+            .wallet_unspent(&wallet, Extent::GapLimit(12), &part)
+            .unwrap();
+        let total_sat: u64 = expected.iter().map(|coin| coin.1).sum();
+        assert_eq!(list.answer().total_sat, u128::from(total_sat));
     }
 }
 

@@ -21,7 +21,7 @@ pub fn check(path: &Path, truth: &Truth, heights: &[u32]) -> Result<()> {
     let status = View::new(&index, None, None)?.status()?;
     assert_eq!(status.height, Height(truth.height()));
     for &height in heights {
-        let mut view = View::new(&index, Some(Height(height)), None)?;
+        let mut view = View::new(&index, Some(Height(height).into()), None)?;
         let status = view.status()?;
         let counts = truth.counts[height as usize];
         assert_eq!(
@@ -44,7 +44,7 @@ pub fn check(path: &Path, truth: &Truth, heights: &[u32]) -> Result<()> {
 pub fn check_without_files(path: &Path, truth: &Truth, heights: &[u32]) -> Result<()> {
     let index = Index::open(path)?;
     for &height in heights {
-        let mut view = View::new(&index, Some(Height(height)), None)?;
+        let mut view = View::new(&index, Some(Height(height).into()), None)?;
         check_scripts(&mut view, truth, height, false)?;
         let any = truth
             .events

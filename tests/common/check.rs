@@ -176,7 +176,7 @@ fn check_blocks(file: &IndexFile, truth: &Truth) {
 fn check_answers(index: &Index, truth: &Truth) {
     let (tip, scripts) = (truth.height(), truth.scripts());
     for height in [0, tip / 3, tip / 2, tip.saturating_sub(1), tip] {
-        let mut view = View::new(index, Some(Height(height)), None).unwrap();
+        let mut view = View::new(index, Some(Height(height).into()), None).unwrap();
         let expected = balances(truth, height);
         for script in &scripts {
             let found = view.balance(script, false).unwrap();

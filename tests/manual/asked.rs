@@ -137,8 +137,9 @@ impl Asked<'_> {
             format!("wpkh({XPUB}/<0;1>/*)"),
             format!("combo({XPUB}/0/1)"),
         ] {
-            for command in ["balance", "utxos"] {
-                let line = format!("{command} {text} --index paid.redb");
+            for line in ["balance", "utxos", "utxos --limit 0"] {
+                let command = line.split(' ').next().unwrap();
+                let line = format!("{line} {text} --index paid.redb");
                 self.ask(&format!("{command} of a wallet"), &line);
             }
             for command in ["balance", "utxos", "history"] {

@@ -1,9 +1,9 @@
 //! Questions about a wallet: all scripts that a descriptor stands for, as far as they are wanted.
 //!
-//! Invariant: an answer is made of the answers for single scripts. Whether a script was ever used is asked as of
-//! the same block as everything else, so a wallet at height h is the one that an index whose tip is h has.
+//! Invariant: whether a script was ever used is asked as of the same block as everything else, so a wallet at
+//! height h is the one that an index whose tip is h has.
 //!
-//! Memory: a script at a time; what `utxos` answers is held whole.
+//! Memory: a script at a time; where their rows are wanted in one order, the scripts that were ever used.
 //!
 //! | file | what |
 //! | --- | --- |
@@ -14,13 +14,13 @@ mod balance;
 mod utxos;
 
 pub use balance::{BranchBalance, WalletBalance};
-pub use utxos::{WalletUtxo, WalletUtxos};
+pub use utxos::{WalletUnspent, WalletUtxo, WalletUtxos};
 
+use super::payees::Payees;
 use super::script::{Branch, INDEX_MAX, Wallet};
 use super::{Fault, View};
-use crate::primitives::position::Txo;
 use crate::{Error, Result};
-use bitcoin::{Script, ScriptBuf};
+use bitcoin::ScriptBuf;
 use serde::Serialize;
 
 /// How far the scripts of a wallet are derived.
@@ -82,6 +82,39 @@ impl Wallet {
         scripts.next = scripts.first();
         scripts
     }
+
+    /// Those of its scripts that were ever used.
+    ///
+    /// # Errors
+    /// Those of [`Scripts::next`].
+    fn used(&self, extent: Extent, view: &View<'_>) -> Result<Used> {
+        let mut used = Used::default();
+        let mut scripts = self.scripts(extent);
+        while let Some(derived) = scripts.next(view)? {
+            if derived.used {
+                used.payees.push(&derived.script);
+                used.origins.push(Origin {
+                    branch: derived.branch,
+                    index: derived.index,
+                });
+            }
+        }
+        Ok(used)
+    }
+}
+
+/// Scripts of a wallet that were ever used, and in the same order where in it they are.
+#[derive(Default)]
+struct Used {
+    payees: Payees,
+    origins: Vec<Origin>,
+}
+
+/// Where in its wallet a script is.
+#[derive(Clone, Copy)]
+struct Origin {
+    branch: usize,
+    index: Option<u32>,
 }
 
 impl Scripts<'_> {
@@ -147,13 +180,5 @@ impl Scripts<'_> {
             Extent::Range { last, .. } => index >= last,
         };
         (!is_last).then_some(index + 1)
-    }
-}
-
-impl View<'_> {
-    /// Whether an output ever paid the script, told by its fingerprint.
-    fn was_used(&self, script: &Script) -> Result<bool> {
-        let mut payments = self.payments(script, Txo(0), self.end())?;
-        Ok(!payments.next_made(1)?.is_empty())
     }
 }
