@@ -5,21 +5,20 @@
 
 use super::columns::Align::{Left, Right};
 use super::columns::{BTC_WIDTH, Table};
-use super::people::{ADDRESS_WIDTH, print_head, print_unchecked};
-use super::words::{coinbase_word, date, grouped, input_words, known, name};
+use super::people::{print_head, print_unchecked};
+use super::words::{coinbase_word, date, grouped, input_words, known};
 use anyhow::Result;
 use blkdex::primitives::bitcoins;
-use blkdex::query::wallet::{WalletUnspent, WalletUtxo, WalletUtxos};
 use blkdex::query::{Event, EventKind, Events, History, Start, Unspent, Utxo, Utxos};
 use serde::Serialize;
 use std::io::{self, Write};
 
 /// Width of a time.
-const TIME_WIDTH: usize = 19;
+pub const TIME_WIDTH: usize = 19;
 /// Width of a txid.
-const TXID_WIDTH: usize = 64;
+pub const TXID_WIDTH: usize = 64;
 /// Width of an outpoint of a transaction that has at most a million outputs.
-const OUTPOINT_WIDTH: usize = TXID_WIDTH + 7;
+pub const OUTPOINT_WIDTH: usize = TXID_WIDTH + 7;
 
 /// An answer that is a list, whose rows are read one after the other.
 pub trait ShowList: Iterator<Item = blkdex::Result<Self::Row>> {
@@ -71,59 +70,22 @@ impl ShowList for Unspent<'_, '_> {
     }
 }
 
-impl ShowList for WalletUnspent<'_, '_> {
-    type Row = WalletUtxo;
-    type Answer = WalletUtxos;
-    const ROWS: &'static str = "utxos";
-
-    fn answer(&self) -> &WalletUtxos {
-        self.answer()
-    }
-
-    fn show(&mut self, out: &mut impl Write) -> Result<()> {
-        let answer = self.answer().clone();
-        writeln!(out, "{} at height {}", answer.descriptor, answer.height)?;
-        let columns = [
-            ("outpoint", Left, OUTPOINT_WIDTH),
-            ("BTC", Right, BTC_WIDTH),
-            ("height", Right, answer.height.to_string().len()),
-            ("branch", Right, 0),
-            ("index", Right, 0),
-            ("address or script", Left, ADDRESS_WIDTH),
-            ("", Left, 0),
-        ];
-        let mut table = Table::new(out, columns);
-        let mut listed = Listed::default();
-        for whole in self.by_ref() {
-            let whole = whole?;
-            listed.count(&whole.utxo);
-            table.row(wallet_utxo_cells(&whole))?;
-        }
-        let [count, total] = listed.cells(answer.total_sat);
-        let mut sum = [(); 7].map(|()| String::new());
-        (sum[0], sum[1]) = (count, total);
-        table.row(sum)?;
-        table.finish()?;
-        print_next(self.answer().next, out)?;
-        Ok(print_unchecked(out, answer.checked)?)
-    }
-}
-
 /// How many unspent outputs were listed, and what they are worth.
 #[derive(Default)]
-struct Listed {
+pub struct Listed {
     count: u64,
     sat: u128,
 }
 
 impl Listed {
-    fn count(&mut self, utxo: &Utxo) {
+    /// Notes one.
+    pub fn count(&mut self, utxo: &Utxo) {
         self.count += 1;
         self.sat += u128::from(utxo.amount_sat);
     }
 
     /// What the last row of their table says, of the sum of all.
-    fn cells(&self, total_sat: u128) -> [String; 2] {
+    pub fn cells(&self, total_sat: u128) -> [String; 2] {
         let count = grouped(self.count);
         let count = match self.sat == total_sat {
             true => format!("{count} unspent"),
@@ -133,20 +95,8 @@ impl Listed {
     }
 }
 
-fn wallet_utxo_cells(whole: &WalletUtxo) -> [String; 7] {
-    let [outpoint, amount, height, coinbase] = utxo_cells(&whole.utxo);
-    [
-        outpoint,
-        amount,
-        height,
-        whole.branch.to_string(),
-        whole.index.map_or(String::new(), |index| index.to_string()),
-        name(&whole.script, &whole.address),
-        coinbase,
-    ]
-}
-
-fn utxo_cells(utxo: &Utxo) -> [String; 4] {
+/// What a row says of an unspent output.
+pub fn utxo_cells(utxo: &Utxo) -> [String; 4] {
     [
         known(&utxo.outpoint),
         bitcoins(utxo.amount_sat),
@@ -212,7 +162,7 @@ fn event_cells(event: &Event) -> [String; 7] {
 }
 
 /// Says where a list goes on that a limit has ended.
-fn print_next(next: Option<Start>, out: &mut impl Write) -> io::Result<()> {
+pub fn print_next(next: Option<Start>, out: &mut impl Write) -> io::Result<()> {
     match next {
         Some(next) => writeln!(out, "more follows: --from {next}"),
         None => Ok(()),

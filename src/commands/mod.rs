@@ -35,7 +35,6 @@ mod words;
 use crate::args::{Args, Command};
 use anyhow::{Context, Result};
 use ask::Ask;
-use blkdex::query::Fault;
 use blkdex::query::script::Asked;
 use std::io::{self, ErrorKind, Write};
 use std::process::ExitCode;
@@ -93,8 +92,8 @@ fn run_once(args: &Args, out: &mut impl Write) -> Result<ExitCode> {
             asked(&a.scripts.ask).each(out, &a.scripts, |view, asked, out| match asked {
                 Asked::Script(script) => out.print_list(view.events(script, &a.listing())?),
                 Asked::Wallet(wallet) => {
-                    let descriptor = wallet.descriptor().to_owned();
-                    Err(blkdex::Error::from(Fault::ManyScripts { descriptor }).into())
+                    let extent = a.scripts.extent();
+                    out.print_list(view.wallet_history(wallet, extent, &a.listing())?)
                 }
             })
         }

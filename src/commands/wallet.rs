@@ -3,11 +3,15 @@
 //! Invariant: as for all answers.
 
 use super::columns::Align::{Left, Right};
-use super::columns::print;
-use super::people::{Show, print_unchecked};
-use super::words::grouped;
-use blkdex::primitives::bitcoins;
-use blkdex::query::wallet::{Derived, WalletBalance};
+use super::columns::{BTC_WIDTH, Table, print};
+use super::lists::{
+    Listed, OUTPOINT_WIDTH, ShowList, TIME_WIDTH, TXID_WIDTH, print_next, utxo_cells,
+};
+use super::people::{ADDRESS_WIDTH, Show, print_unchecked};
+use super::words::{coinbase_word, date, grouped, known, name};
+use blkdex::primitives::{bitcoins, signed_bitcoins};
+use blkdex::query::wallet::{Derived, WalletBalance, WalletUnspent, WalletUtxo, WalletUtxos};
+use blkdex::query::wallet::{WalletHistory, WalletTx, WalletTxs};
 use std::io::{Result, Write};
 
 impl Show for WalletBalance {
@@ -50,6 +54,104 @@ impl Show for WalletBalance {
         print(out, [Right, Right, Right, Right, Right, Left], &rows)?;
         print_unchecked(out, self.checked)
     }
+}
+
+impl ShowList for WalletUnspent<'_, '_> {
+    type Row = WalletUtxo;
+    type Answer = WalletUtxos;
+    const ROWS: &'static str = "utxos";
+
+    fn answer(&self) -> &WalletUtxos {
+        self.answer()
+    }
+
+    fn show(&mut self, out: &mut impl Write) -> anyhow::Result<()> {
+        let answer = self.answer().clone();
+        writeln!(out, "{} at height {}", answer.descriptor, answer.height)?;
+        let columns = [
+            ("outpoint", Left, OUTPOINT_WIDTH),
+            ("BTC", Right, BTC_WIDTH),
+            ("height", Right, answer.height.to_string().len()),
+            ("branch", Right, 0),
+            ("index", Right, 0),
+            ("address or script", Left, ADDRESS_WIDTH),
+            ("", Left, 0),
+        ];
+        let mut table = Table::new(out, columns);
+        let mut listed = Listed::default();
+        for whole in self.by_ref() {
+            let whole = whole?;
+            listed.count(&whole.utxo);
+            table.row(wallet_utxo_cells(&whole))?;
+        }
+        let [count, total] = listed.cells(answer.total_sat);
+        let mut sum = [(); 7].map(|()| String::new());
+        (sum[0], sum[1]) = (count, total);
+        table.row(sum)?;
+        table.finish()?;
+        print_next(self.answer().next, out)?;
+        Ok(print_unchecked(out, answer.checked)?)
+    }
+}
+
+fn wallet_utxo_cells(whole: &WalletUtxo) -> [String; 7] {
+    let [outpoint, amount, height, coinbase] = utxo_cells(&whole.utxo);
+    [
+        outpoint,
+        amount,
+        height,
+        whole.branch.to_string(),
+        whole.index.map_or(String::new(), |index| index.to_string()),
+        name(&whole.script, &whole.address),
+        coinbase,
+    ]
+}
+
+impl ShowList for WalletTxs<'_, '_> {
+    type Row = WalletTx;
+    type Answer = WalletHistory;
+    const ROWS: &'static str = "transactions";
+
+    fn answer(&self) -> &WalletHistory {
+        self.answer()
+    }
+
+    fn show(&mut self, out: &mut impl Write) -> anyhow::Result<()> {
+        let answer = self.answer().clone();
+        writeln!(out, "{} at height {}", answer.descriptor, answer.height)?;
+        let columns = [
+            ("height", Right, answer.height.to_string().len()),
+            ("time (UTC)", Left, TIME_WIDTH),
+            ("net BTC", Right, BTC_WIDTH),
+            ("fee", Right, BTC_WIDTH),
+            ("balance", Right, BTC_WIDTH),
+            ("txid", Left, TXID_WIDTH),
+            ("", Left, 0),
+        ];
+        let mut table = Table::new(out, columns);
+        let mut count = 0;
+        for tx in self.by_ref() {
+            table.row(tx_cells(&tx?))?;
+            count += 1;
+        }
+        table.finish()?;
+        writeln!(out, "{} transactions", grouped(count))?;
+        print_next(self.answer().next, out)?;
+        Ok(print_unchecked(out, answer.checked)?)
+    }
+}
+
+fn tx_cells(tx: &WalletTx) -> [String; 7] {
+    let sign = if tx.net_sat > 0 { "+" } else { "" };
+    [
+        tx.height.to_string(),
+        date(tx.time),
+        format!("{sign}{}", signed_bitcoins(tx.net_sat)),
+        tx.fee_sat.map_or(String::new(), signed_bitcoins),
+        bitcoins(tx.balance_sat),
+        known(&tx.txid),
+        coinbase_word(tx.coinbase),
+    ]
 }
 
 /// Which script of its wallet the answer below is about.

@@ -20,9 +20,7 @@ pub enum Fault {
         why: String,
     },
     /// The text stands for more scripts than one.
-    #[error(
-        "{descriptor} stands for many scripts, and one is wanted here; --each asks for one after another"
-    )]
+    #[error("{descriptor} stands for many scripts, and one is wanted here")]
     ManyScripts {
         /// The descriptor.
         descriptor: String,

@@ -25,10 +25,11 @@
 //! | `payees.rs` | the scripts that a question is about |
 //! | `payments.rs` | outputs that pay them, and where they are |
 //! | `balance.rs`, `utxos.rs`, `history.rs` | `balance`, `utxos`, `history` |
-//! | `survey.rs` | what is known of a history before its first event |
+//! | `wallet/` | the same of all scripts of a descriptor |
+//! | `changes.rs` | what happens to balances, which histories are made of |
+//! | `survey.rs` | what is known of that before the first change |
 //! | `gathered.rs` | rows sorted |
 //! | `outputs.rs` | `outpoint`; where outputs came from and where they went |
-//! | `wallet/` | `balance` and `utxos` of all scripts of a descriptor |
 //! | `tx.rs`, `block.rs` | `tx`, `block` |
 //! | `blocks.rs` | transactions out of the block files |
 //! | `fault.rs` | why there is no answer |
@@ -37,6 +38,7 @@ mod answers;
 mod balance;
 mod block;
 mod blocks;
+mod changes;
 mod fault;
 mod gathered;
 mod history;

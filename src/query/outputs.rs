@@ -41,6 +41,16 @@ pub(super) struct Spending {
     pub input_index: Option<u32>,
     pub height: Height,
     pub time: u32,
+    /// Of its transaction; `None`: that was not read.
+    pub paid: Option<Paid>,
+}
+
+/// What tells a transaction's fee, if what all its inputs spend is known.
+#[derive(Clone, Copy)]
+pub(super) struct Paid {
+    pub inputs: usize,
+    /// Sum of the outputs.
+    pub outputs_sat: u128,
 }
 
 impl Ending {
@@ -255,6 +265,7 @@ impl View<'_> {
                     input_index: None,
                     height,
                     time: time_of(&block.header),
+                    paid: None,
                 }),
             });
         }
@@ -341,11 +352,19 @@ fn endings_in(found: &Found<'_>, spent: &[Spent], own: &[usize], endings: &mut [
             .for_each(|at| endings[*at] = Some(Ending::Overwritten(found.height)));
         return;
     }
+    let amounts_sat = found
+        .tx
+        .outputs()
+        .map(|output| u128::from(output.amount_sat));
     let spending = Spending {
         txid: Some(Txid::from_byte_array(found.tx.txid())),
         input_index: None,
         height: found.height,
         time: found.time,
+        paid: Some(Paid {
+            inputs: found.tx.input_count,
+            outputs_sat: amounts_sat.sum(),
+        }),
     };
     let unknown = own.iter().filter(|at| spent[**at].outpoint.is_none());
     unknown.for_each(|at| endings[*at] = Some(Ending::Spent(spending)));

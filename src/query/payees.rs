@@ -2,7 +2,7 @@
 //!
 //! Invariant: a script's number is that of its turn.
 //!
-//! Memory: the bytes of the scripts, and four for each.
+//! Memory: the bytes of the scripts, and eight for each.
 
 use bitcoin::Script;
 
@@ -10,7 +10,7 @@ use bitcoin::Script;
 #[derive(Default)]
 pub(super) struct Payees {
     bytes: Vec<u8>,
-    ends: Vec<u32>,
+    ends: Vec<usize>,
 }
 
 impl Payees {
@@ -24,9 +24,7 @@ impl Payees {
     /// Adds one.
     pub fn push(&mut self, script: &Script) {
         self.bytes.extend_from_slice(script.as_bytes());
-        let end = u32::try_from(self.bytes.len());
-        self.ends
-            .push(end.expect("scripts of a question are far below 4 GiB"));
+        self.ends.push(self.bytes.len());
     }
 
     /// How many there are.
@@ -38,7 +36,7 @@ impl Payees {
     pub fn get(&self, number: u32) -> &Script {
         let number = number as usize;
         let start = number.checked_sub(1).map_or(0, |before| self.ends[before]);
-        Script::from_bytes(&self.bytes[start as usize..self.ends[number] as usize])
+        Script::from_bytes(&self.bytes[start..self.ends[number]])
     }
 }
 

@@ -34,6 +34,8 @@ pub(super) struct Payment {
 #[derive(Clone, Copy)]
 pub(super) struct Located {
     pub payment: Payment,
+    /// The transaction that made it.
+    pub tx: Option<TxNum>,
     pub outpoint: Option<OutPoint>,
     pub height: Height,
     pub time: u32,
@@ -197,6 +199,7 @@ impl View<'_> {
             let output = kept.find(payment.txo)?;
             located.push(Located {
                 payment: *payment,
+                tx: Some(output.tx()),
                 outpoint: Some(output.outpoint()),
                 height,
                 time: time_of(&block.header),
@@ -230,6 +233,7 @@ pub fn expect_indexed(script: &Script) -> Result<()> {
 fn in_gone(block: &GoneBlock, payment: &Payment) -> Located {
     Located {
         payment: *payment,
+        tx: None,
         outpoint: None,
         height: block.height,
         time: block.time(),
@@ -251,6 +255,7 @@ fn locate_in(found: &Found<'_>, payments: &[Payment], payees: &Payees, located: 
             let vout = (payment.txo.0 - first) as u32;
             located.push(Located {
                 payment: *payment,
+                tx: Some(found.number),
                 outpoint: Some(OutPoint { txid, vout }),
                 height: found.height,
                 time: found.time,

@@ -1,4 +1,4 @@
-//! What is known of a history before its first event: who spent what, and what was owned before.
+//! What is known of changes before the first: who spent what, and what was owned before.
 //!
 //! Invariant: every output up to the last block of the list is walked over once; where a spend is listed, it waits
 //! among [`Survey::spends`].

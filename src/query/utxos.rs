@@ -94,7 +94,7 @@ impl<'i> View<'i> {
         })
     }
 
-    /// The unspent outputs of several scripts; of several, what sorts them may fail too.
+    /// The same of any number of scripts.
     pub(super) fn coins<'v>(
         &'v mut self,
         payees: Payees,

@@ -283,17 +283,17 @@ fn an_answer_says_whether_what_a_part_leaves_out_was_compared() {
     }
 }
 
-/// Outputs that one script receives, and spends, in the chain of the next tests.
-const MANY: usize = 144_000;
+/// Outputs that are received and spent in the chain of [`many`].
+pub const MANY: usize = 144_000;
 
-/// All of them are spent in the last blocks.
-fn many() -> Chain {
+/// They are paid to the scripts of their numbers in their blocks, 12,000 each, and all spent in the last blocks.
+pub fn many(script: impl Fn(usize) -> ScriptBuf) -> Chain {
     const A_BLOCK: usize = 12_000;
     let mut chain = Chain::new();
     let mut coinbases = Vec::new();
     for _ in 0..MANY / A_BLOCK {
         coinbases.push(chain.grow_with(Plan {
-            pay: Some(vec![(owner(1), 1); A_BLOCK]),
+            pay: Some((0..A_BLOCK).map(|number| (script(number), 1)).collect()),
             ..Plan::default()
         }));
     }
@@ -320,7 +320,7 @@ fn many() -> Chain {
 }
 
 /// The program with so little memory that the system refuses more than a few thousand rows at a time.
-fn with_little_memory(trial: &Trial, args: &[&str]) -> Command {
+pub fn with_little_memory(trial: &Trial, args: &[&str]) -> Command {
     const DATA_BYTES_MAX: u64 = 40 << 20;
     let mut command = Command::new(env!("CARGO_BIN_EXE_blkdex"));
     command.env("BLKDEX_INDEX", trial.index()).args(args);
@@ -342,7 +342,7 @@ fn with_little_memory(trial: &Trial, args: &[&str]) -> Command {
 
 #[test]
 fn lists_of_hundreds_of_thousands_of_rows_need_no_more_memory_than_was_given() {
-    let trial = Trial::new(&many()).imported();
+    let trial = Trial::new(&many(|_| owner(1))).imported();
     let script = format!("raw({})", owner(1).to_hex_string());
     let ask = |args: &[&str]| {
         let output = with_little_memory(&trial, args).output().unwrap();

@@ -12,6 +12,7 @@ mod lists;
 mod numbers;
 mod places;
 mod scripts;
+mod wallet_history;
 mod wallets;
 
 use bitcoin::consensus::deserialize;

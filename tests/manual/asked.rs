@@ -137,7 +137,13 @@ impl Asked<'_> {
             format!("wpkh({XPUB}/<0;1>/*)"),
             format!("combo({XPUB}/0/1)"),
         ] {
-            for line in ["balance", "utxos", "utxos --limit 0"] {
+            for line in [
+                "balance",
+                "utxos",
+                "utxos --limit 0",
+                "history",
+                "history --limit 0",
+            ] {
                 let command = line.split(' ').next().unwrap();
                 let line = format!("{line} {text} --index paid.redb");
                 self.ask(&format!("{command} of a wallet"), &line);

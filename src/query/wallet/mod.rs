@@ -9,11 +9,14 @@
 //! | --- | --- |
 //! | `balance.rs` | `balance` |
 //! | `utxos.rs` | `utxos` |
+//! | `history.rs` | `history` |
 
 mod balance;
+mod history;
 mod utxos;
 
 pub use balance::{BranchBalance, WalletBalance};
+pub use history::{WalletHistory, WalletTx, WalletTxs};
 pub use utxos::{WalletUnspent, WalletUtxo, WalletUtxos};
 
 use super::payees::Payees;
