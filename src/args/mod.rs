@@ -406,7 +406,10 @@ mod tests {
             let blocks = text.split("```sh\n").skip(1);
             let lines = blocks.flat_map(|block| block.lines().take_while(|line| *line != "```"));
             for line in lines.filter(|line| line.starts_with("blkdex ")) {
-                let (command, _) = line.split_once(" #").unwrap_or((line, ""));
+                // What follows is the shell's.
+                let ends = [" #", " > ", " | "].into_iter();
+                let end = ends.filter_map(|mark| line.find(mark)).min();
+                let command = &line[..end.unwrap_or(line.len())];
                 let parsed = Args::try_parse_from(command.split_whitespace());
                 assert!(parsed.is_ok(), "{line}: {parsed:?}");
                 count += 1;
