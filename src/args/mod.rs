@@ -271,6 +271,10 @@ pub struct TxArgs {
     #[arg(value_name = "TXID")]
     pub txid: bitcoin::Txid,
 
+    /// Print all of its bytes too
+    #[arg(long)]
+    pub hex: bool,
+
     /// Memory, height and block files
     #[command(flatten)]
     pub ask: AskArgs,
@@ -282,6 +286,10 @@ pub struct BlockArgs {
     /// The block, by height or hash
     #[arg(value_name = "HEIGHT|HASH", value_parser = parse_block)]
     pub block: BlockName,
+
+    /// List the txids in it too
+    #[arg(long)]
+    pub txids: bool,
 
     /// Memory, height and block files
     #[command(flatten)]

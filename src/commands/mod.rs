@@ -98,8 +98,8 @@ fn run_once(args: &Args, out: &mut impl Write) -> Result<ExitCode> {
             })
         }
         Command::Outpoint(a) => asked(&a.ask).one(out, |view| view.outpoint(a.outpoint)),
-        Command::Tx(a) => asked(&a.ask).one(out, |view| view.tx(a.txid)),
-        Command::Block(a) => asked(&a.ask).one(out, |view| view.block(a.block)),
+        Command::Tx(a) => asked(&a.ask).one(out, |view| view.tx(a.txid, a.hex)),
+        Command::Block(a) => asked(&a.ask).one(out, |view| view.block(a.block, a.txids)),
     }
 }
 

@@ -131,10 +131,14 @@ impl Show for TxInfo {
             &[
                 ("txid", self.txid.to_string()),
                 ("block", format!("{}, {}", self.height, date(self.time))),
+                ("block hash", self.block_hash.to_string()),
                 ("confirmations", grouped(self.confirmations.into())),
                 ("index", self.index.to_string()),
                 ("size", format!("{} bytes", grouped(self.size as u64))),
+                ("vsize", format!("{} vbytes", grouped(self.vsize))),
                 ("weight", grouped(self.weight)),
+                ("version", self.version.to_string()),
+                ("locktime", self.locktime.to_string()),
                 ("fee", fee),
             ],
         )?;
@@ -143,7 +147,11 @@ impl Show for TxInfo {
             print_inputs(out, &self.inputs)?;
             writeln!(out)?;
         }
-        print_outputs(out, &self.outputs)
+        print_outputs(out, &self.outputs)?;
+        match &self.hex {
+            Some(hex) => writeln!(out, "\n{hex}"),
+            None => Ok(()),
+        }
     }
 }
 
@@ -171,7 +179,12 @@ impl Show for BlockInfo {
                 ("coinbase", format!("{} BTC", bitcoins(self.coinbase_sat))),
                 ("fees", format!("{} BTC", signed_bitcoins(self.fees_sat))),
             ],
-        )
+        )?;
+        let Some(txids) = &self.txids else {
+            return Ok(());
+        };
+        writeln!(out)?;
+        txids.iter().try_for_each(|txid| writeln!(out, "{txid}"))
     }
 }
 

@@ -13,6 +13,7 @@
 //! | `coin.rs` | a coin, and the bytes that Bitcoin Core hashes of it |
 //! | `amount.rs` | amounts in bitcoin, as Core prints them |
 //! | `script.rs` | which scripts can never be spent |
+//! | `script_type.rs` | what Core calls the form of a script |
 //! | `network.rs` | the networks and what differs between them |
 //! | `position.rs` | heights, txos, transaction numbers, places |
 //! | `fingerprint/` | keyed hashes of outpoints, scripts and txids |
@@ -28,6 +29,7 @@ pub(crate) mod network;
 pub(crate) mod position;
 pub(crate) mod pow;
 pub(crate) mod script;
+pub(crate) mod script_type;
 pub(crate) mod wire;
 
 pub use amount::{bitcoins, signed_bitcoins};

@@ -7,7 +7,8 @@ use crate::datadir::ChainEnd;
 use crate::index::left_out::LeftOut;
 use crate::primitives::position::Height;
 use crate::query::listing::Start;
-use bitcoin::{Address, BlockHash, OutPoint, ScriptBuf, TxMerkleNode, Txid};
+use crate::query::parts;
+use bitcoin::{Address, BlockHash, OutPoint, ScriptBuf, TxMerkleNode, Txid, Wtxid};
 use serde::Serialize;
 
 /// How far an index reaches and what it holds.
@@ -65,6 +66,7 @@ pub struct RunCounts {
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub struct Balance {
     /// The script.
+    #[serde(flatten, serialize_with = "parts::of_script")]
     pub script: ScriptBuf,
     /// Its address, if it has one.
     pub address: Option<Address>,
@@ -90,6 +92,7 @@ pub struct Balance {
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub struct Utxos {
     /// The script.
+    #[serde(flatten, serialize_with = "parts::of_script")]
     pub script: ScriptBuf,
     /// Its address, if it has one.
     pub address: Option<Address>,
@@ -109,6 +112,7 @@ pub struct Utxos {
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub struct Utxo {
     /// Its name; `None` if its block is gone and txids are not kept.
+    #[serde(flatten, serialize_with = "parts::of_outpoint_if_known")]
     pub outpoint: Option<OutPoint>,
     /// Its amount.
     pub amount_sat: u64,
@@ -116,6 +120,8 @@ pub struct Utxo {
     pub height: Height,
     /// Blocks from there up to the one that the answer is as of, as Bitcoin Core counts them.
     pub confirmations: u32,
+    /// Time of its block.
+    pub time: u32,
     /// Whether a coinbase made it; `None` as for the outpoint, if an earlier version imported the block.
     pub coinbase: Option<bool>,
 }
@@ -124,6 +130,7 @@ pub struct Utxo {
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub struct History {
     /// The script.
+    #[serde(flatten, serialize_with = "parts::of_script")]
     pub script: ScriptBuf,
     /// Its address, if it has one.
     pub address: Option<Address>,
@@ -161,6 +168,7 @@ pub struct Event {
     /// Which of both.
     pub kind: EventKind,
     /// The output; `None` if its own block is gone and txids are not kept.
+    #[serde(flatten, serialize_with = "parts::of_outpoint_beside_txid")]
     pub outpoint: Option<OutPoint>,
     /// Its amount.
     pub amount_sat: u64,
@@ -187,10 +195,12 @@ pub struct SpentBy {
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub struct OutputInfo {
     /// Its name.
+    #[serde(flatten, serialize_with = "parts::of_outpoint")]
     pub outpoint: OutPoint,
     /// Its amount.
     pub amount_sat: u64,
     /// Its scriptPubKey; `None` if its block is gone.
+    #[serde(flatten, serialize_with = "parts::of_script_if_known")]
     pub script: Option<ScriptBuf>,
     /// Its address, if it has one.
     pub address: Option<Address>,
@@ -215,6 +225,10 @@ pub struct OutputInfo {
 pub struct TxInfo {
     /// Its txid.
     pub txid: Txid,
+    /// Hash over all of its bytes, witnesses included (BIP 141); what Core calls its `hash`.
+    pub wtxid: Wtxid,
+    /// Hash of its block.
+    pub block_hash: BlockHash,
     /// Height of its block.
     pub height: Height,
     /// Blocks from there up to the one that the answer is as of, as Bitcoin Core counts them.
@@ -227,6 +241,12 @@ pub struct TxInfo {
     pub size: usize,
     /// Weight (BIP 141).
     pub weight: u64,
+    /// A quarter of it, rounded up (BIP 141).
+    pub vsize: u64,
+    /// Version.
+    pub version: i32,
+    /// Lock time: a height, or from 500,000,000 on a Unix time.
+    pub locktime: u32,
     /// Whether it is a coinbase; then it has no inputs here, and no fee.
     pub coinbase: bool,
     /// What its inputs have more than its outputs: below zero where a chain that nobody validated pays
@@ -236,19 +256,30 @@ pub struct TxInfo {
     pub inputs: Vec<InputInfo>,
     /// What it makes.
     pub outputs: Vec<OutputOfTx>,
+    /// All of its bytes in hexadecimal, where they are asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hex: Option<String>,
 }
 
 /// What an input spends.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub struct InputInfo {
     /// The output.
+    #[serde(flatten, serialize_with = "parts::of_outpoint")]
     pub outpoint: OutPoint,
     /// Its amount.
     pub amount_sat: u64,
     /// Its scriptPubKey.
+    #[serde(flatten, serialize_with = "parts::of_script")]
     pub script: ScriptBuf,
     /// Its address, if it has one.
     pub address: Option<Address>,
+    /// Of the input: its sequence number.
+    pub sequence: u32,
+    /// Of the input: how many items its witness has.
+    pub witness_items: u64,
+    /// Of the input: bytes of its witness, with the count and the lengths.
+    pub witness_size: u64,
 }
 
 /// An output of a transaction.
@@ -259,6 +290,7 @@ pub struct OutputOfTx {
     /// Its amount.
     pub amount_sat: u64,
     /// Its scriptPubKey.
+    #[serde(flatten, serialize_with = "parts::of_script")]
     pub script: ScriptBuf,
     /// Its address, if it has one.
     pub address: Option<Address>,
@@ -307,4 +339,7 @@ pub struct BlockInfo {
     pub coinbase_sat: u64,
     /// Sum of the transactions' fees, which may be below zero like each of them.
     pub fees_sat: i128,
+    /// Txids in the order of the block, where they are asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub txids: Option<Vec<Txid>>,
 }

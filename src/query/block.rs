@@ -12,7 +12,7 @@ use crate::primitives::wire::{Block, BlockFault};
 use crate::utxo;
 use crate::{Error, Result};
 use bitcoin::hashes::Hash;
-use bitcoin::{BlockHash, TxMerkleNode};
+use bitcoin::{BlockHash, TxMerkleNode, Txid};
 
 /// A block, as it is asked for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -32,26 +32,31 @@ struct Walked {
     coinbase_sat: u64,
     sent_sat: u128,
     wanted: Vec<Wanted>,
+    txids: Option<Vec<Txid>>,
 }
 
 impl View<'_> {
-    /// One block of the chain.
+    /// One block of the chain, and `with_txids` the txids in it.
     ///
     /// # Errors
     /// [`crate::utxo::Fault::AboveTip`], [`crate::utxo::Fault::UnknownBlock`] and others;
     /// [`crate::runs::Fault::Damaged`], [`crate::store::Fault::Store`].
-    pub fn block(&mut self, name: BlockName) -> Result<BlockInfo> {
+    pub fn block(&mut self, name: BlockName, with_txids: bool) -> Result<BlockInfo> {
         let height = self.height_of(name)?;
         let (snapshot, files) = self.parts()?;
         let block = files.block(snapshot, height)?;
-        let walked = walk(files.bytes(&block)?, block.row.coinbase());
-        let walked = walked.map_err(|fault| block.fault(fault))?;
+        let walked = walk(files.bytes(&block)?, block.row.coinbase(), with_txids);
+        let mut walked = walked.map_err(|fault| block.fault(fault))?;
         let mut amounts_sat = vec![0u64; walked.wanted.len()];
         self.prevouts(&walked.wanted, |at, output| {
             amounts_sat[at] = output.amount_sat;
         })?;
         let spent_sat = amounts_sat.into_iter().map(u128::from).sum();
-        Ok(info(&block, self.at, &walked, spent_sat))
+        let txids = walked.txids.take();
+        Ok(BlockInfo {
+            txids,
+            ..info(&block, self.at, &walked, spent_sat)
+        })
     }
 
     /// Height of the block, which is at most the height asked about.
@@ -71,8 +76,15 @@ impl View<'_> {
     }
 }
 
-fn walk(bytes: &[u8], coinbase: TxNum) -> std::result::Result<Walked, BlockFault> {
-    let mut walked = Walked::default();
+fn walk(
+    bytes: &[u8],
+    coinbase: TxNum,
+    with_txids: bool,
+) -> std::result::Result<Walked, BlockFault> {
+    let mut walked = Walked {
+        txids: with_txids.then(Vec::new),
+        ..Walked::default()
+    };
     let mut number = coinbase;
     let mut block = Block::read(bytes)?;
     while let Some(tx) = block.next_tx()? {
@@ -86,6 +98,9 @@ fn walk(bytes: &[u8], coinbase: TxNum) -> std::result::Result<Walked, BlockFault
                 outpoint: outpoint_of(input.outpoint),
                 spender: number,
             }));
+        }
+        if let Some(txids) = &mut walked.txids {
+            txids.push(Txid::from_byte_array(tx.txid()));
         }
         walked.txs += 1;
         walked.outputs += tx.output_count as u64;
@@ -117,5 +132,6 @@ fn info(block: &AtPlace, last: Height, walked: &Walked, spent_sat: u128) -> Bloc
         sent_sat: walked.sent_sat,
         coinbase_sat: walked.coinbase_sat,
         fees_sat: spent_sat as i128 - walked.sent_sat as i128,
+        txids: None,
     }
 }

@@ -11,7 +11,7 @@ use crate::primitives::header;
 use crate::primitives::header::HEADER_BYTES;
 use crate::primitives::network::Network;
 use crate::primitives::position::{Height, Place, TxNum, Txo};
-use crate::primitives::wire::{Block, BlockFault, Tx};
+use crate::primitives::wire::{Block, BlockFault, Hash32, Tx};
 use crate::utxo;
 use crate::utxo::{GoneBlocks, are_all_gone, from_block_files};
 use crate::{Error, Result};
@@ -38,6 +38,8 @@ pub(super) struct BlockFiles {
 pub(super) struct Found<'a> {
     /// Height of its block.
     pub height: Height,
+    /// Hash of its block.
+    pub block_hash: Hash32,
     /// Time in the block's header.
     pub time: u32,
     /// Index in the block: 0 is the coinbase.
@@ -248,6 +250,7 @@ impl BlockFiles {
             if !here.is_empty() {
                 let found = Found {
                     height: block.height,
+                    block_hash: block.row.hash,
                     time: header::time_of(&block.row.header),
                     index,
                     number,

@@ -19,7 +19,7 @@
 //!
 //! | file | what |
 //! | --- | --- |
-//! | `answers.rs` | what is answered |
+//! | `answers.rs`, `parts.rs` | what is answered; what JSON has beside names |
 //! | `status.rs` | `status` |
 //! | `listing.rs` | which part of a list, and within what memory |
 //! | `payees.rs` | the scripts that a question is about |
@@ -44,6 +44,7 @@ mod gathered;
 mod history;
 mod listing;
 mod outputs;
+mod parts;
 mod payees;
 mod payments;
 pub mod script;
@@ -62,6 +63,7 @@ pub use block::BlockName;
 pub use fault::Fault;
 pub use history::Events;
 pub use listing::{AT_ONCE_MAX, Listing, Start};
+pub use parts::type_of;
 pub use payments::expect_indexed;
 pub use utxos::Unspent;
 

@@ -11,17 +11,18 @@ use crate::primitives::network::NetworkName;
 use crate::primitives::position::{TxNum, Txo};
 use crate::query::script::address_of;
 use bitcoin::hashes::Hash;
-use bitcoin::{OutPoint, ScriptBuf, Txid};
+use bitcoin::hex::DisplayHex;
+use bitcoin::{BlockHash, OutPoint, ScriptBuf, Txid, Wtxid};
 
 impl View<'_> {
-    /// One transaction. If its txid came twice, the newer one.
+    /// One transaction, and `with_hex` its bytes. If its txid came twice, the newer one.
     ///
     /// # Errors
     /// [`crate::query::Fault::UnknownTx`] and others; [`crate::runs::Fault::Damaged`],
     /// [`crate::store::Fault::Store`].
-    pub fn tx(&mut self, txid: Txid) -> Result<TxInfo> {
+    pub fn tx(&mut self, txid: Txid, with_hex: bool) -> Result<TxInfo> {
         let network = self.network;
-        let (number, mut info) = self.find_tx(txid, |found| Ok(read(found, network)))?;
+        let (number, mut info) = self.find_tx(txid, |found| Ok(read(found, network, with_hex)))?;
         info.confirmations = info.height.confirmations(self.at);
         let wanted = info.inputs.iter().map(|input| Wanted {
             outpoint: input.outpoint,
@@ -67,15 +68,21 @@ impl View<'_> {
 }
 
 /// What the transaction itself says.
-fn read(found: &Found<'_>, network: NetworkName) -> TxInfo {
+fn read(found: &Found<'_>, network: NetworkName, with_hex: bool) -> TxInfo {
     let tx = &found.tx;
     let is_coinbase = found.index == 0;
     let input_count = if is_coinbase { 0 } else { tx.input_count };
-    let inputs = tx.inputs().take(input_count).map(|input| InputInfo {
+    // Without the segwit marker there are none.
+    let witnesses = tx.witnesses().map(Some).chain(std::iter::repeat(None));
+    let inputs = tx.inputs().take(input_count).zip(witnesses);
+    let inputs = inputs.map(|(input, witness)| InputInfo {
         outpoint: outpoint_of(input.outpoint),
         amount_sat: 0,
         script: ScriptBuf::new(),
         address: None,
+        sequence: input.sequence(),
+        witness_items: witness.map_or(0, |witness| witness.items as u64),
+        witness_size: witness.map_or(0, |witness| witness.bytes as u64),
     });
     let outputs = (0..).zip(tx.outputs()).map(|(vout, output)| {
         let script = ScriptBuf::from_bytes(output.script.to_vec());
@@ -89,15 +96,21 @@ fn read(found: &Found<'_>, network: NetworkName) -> TxInfo {
     });
     TxInfo {
         txid: Txid::from_byte_array(tx.txid()),
+        wtxid: Wtxid::from_byte_array(tx.wtxid()),
+        block_hash: BlockHash::from_byte_array(found.block_hash),
         height: found.height,
         confirmations: 0,
         time: found.time,
         index: found.index,
         size: tx.bytes.len(),
         weight: tx.weight(),
+        vsize: tx.weight().div_ceil(4),
+        version: tx.version(),
+        locktime: tx.lock_time(),
         coinbase: is_coinbase,
         fee_sat: None,
         inputs: inputs.collect(),
         outputs: outputs.collect(),
+        hex: with_hex.then(|| tx.bytes.to_lower_hex_string()),
     }
 }

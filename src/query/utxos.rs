@@ -249,6 +249,7 @@ impl Coins<'_, '_> {
             amount_sat: found.payment.amount_sat,
             height: found.height,
             confirmations: found.height.confirmations(self.view.at),
+            time: found.time,
             coinbase: found.coinbase,
         }
     }

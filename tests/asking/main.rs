@@ -8,6 +8,7 @@
 mod common;
 mod dates;
 mod expect;
+mod fields;
 mod lists;
 mod numbers;
 mod places;

@@ -255,13 +255,13 @@ fn check_txs(view: &mut View<'_>, truth: &Truth, height: u32) -> Result<()> {
     }
     for txid in &truth.txids {
         let Some(&count) = outputs.get(txid) else {
-            let unknown = view.tx(*txid);
+            let unknown = view.tx(*txid, false);
             match fault_of(&unknown) {
                 Some(query::Fault::UnknownTx { .. }) => continue,
                 _ => panic!("{txid} comes later: {:?}", unknown?),
             }
         };
-        let tx = view.tx(*txid)?;
+        let tx = view.tx(*txid, false)?;
         assert_eq!(tx.outputs.len(), count as usize);
         let spent: i128 = tx
             .inputs
@@ -307,8 +307,8 @@ fn check_output(
 }
 
 fn check_block(view: &mut View<'_>, truth: &Truth, height: u32) -> Result<()> {
-    let block = view.block(BlockName::Height(Height(height)))?;
-    assert_eq!(view.block(BlockName::Hash(block.hash))?, block);
+    let block = view.block(BlockName::Height(Height(height)), false)?;
+    assert_eq!(view.block(BlockName::Hash(block.hash), false)?, block);
     let before = height
         .checked_sub(1)
         .map(|before| truth.counts[before as usize]);
@@ -319,7 +319,7 @@ fn check_block(view: &mut View<'_>, truth: &Truth, height: u32) -> Result<()> {
     let txids = &truth.txids[before.txs as usize..counts.txs as usize];
     let mut fees = 0;
     for txid in txids {
-        fees += view.tx(*txid)?.fee_sat.unwrap_or_default();
+        fees += view.tx(*txid, false)?.fee_sat.unwrap_or_default();
     }
     assert_eq!(block.fees_sat, fees);
     Ok(())

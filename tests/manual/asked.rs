@@ -118,8 +118,9 @@ impl Asked<'_> {
         for line in [TXID, &format!("{TXID} --at 112"), &coinbase] {
             self.ask("tx", &format!("tx {line}"));
         }
+        self.ask("tx", &format!("tx --hex {TXID}"));
         self.ask("block", "block 0");
-        self.ask("block", "block 112");
+        self.ask("block", "block 112 --txids");
     }
 
     /// A chain that pays a script of a wallet.

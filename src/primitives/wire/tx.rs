@@ -17,6 +17,8 @@ pub struct Input<'a> {
     pub outpoint: &'a [u8; 36],
     /// scriptSig.
     pub script_sig: &'a [u8],
+    /// nSequence as serialized.
+    pub sequence: &'a [u8; 4],
 }
 
 impl<'a> Input<'a> {
@@ -28,6 +30,11 @@ impl<'a> Input<'a> {
     /// Index of the spent output in that transaction.
     pub fn prev_vout(&self) -> u32 {
         LittleEndian::read_u32(&self.outpoint[32..])
+    }
+
+    /// nSequence: relative lock time, replaceability.
+    pub fn sequence(&self) -> u32 {
+        u32::from_le_bytes(*self.sequence)
     }
 
     fn is_null(&self) -> bool {
@@ -162,6 +169,27 @@ impl<'a> Tx<'a> {
         }
     }
 
+    /// The witnesses of its inputs, in their order; none of a transaction without the segwit marker.
+    pub fn witnesses(&self) -> Witnesses<'a> {
+        Witnesses {
+            cursor: Cursor {
+                bytes: self.bytes,
+                at: self.outputs_end,
+            },
+            left: if self.is_segwit { self.input_count } else { 0 },
+        }
+    }
+
+    /// nVersion, signed as in a header.
+    pub fn version(&self) -> i32 {
+        LittleEndian::read_i32(self.bytes)
+    }
+
+    /// nLockTime.
+    pub fn lock_time(&self) -> u32 {
+        LittleEndian::read_u32(&self.bytes[self.bytes.len() - 4..])
+    }
+
     /// Whether its one input is the null outpoint (`CTransaction::IsCoinBase`).
     pub fn is_coinbase(&self) -> bool {
         self.input_count == 1 && self.inputs().next().is_some_and(|input| input.is_null())
@@ -226,11 +254,11 @@ impl<'a> Iterator for Inputs<'a> {
         self.left = self.left.checked_sub(1)?;
         let outpoint = self.cursor.take(36).expect("walked before");
         let script_sig = self.cursor.sized().expect("walked before");
-        // nSequence.
-        self.cursor.take(4).expect("walked before");
+        let sequence = self.cursor.take(4).expect("walked before");
         Some(Input {
             outpoint: outpoint.try_into().expect("36 bytes were taken"),
             script_sig,
+            sequence: sequence.try_into().expect("4 bytes were taken"),
         })
     }
 }
@@ -251,6 +279,41 @@ impl<'a> Iterator for Outputs<'a> {
         Some(Output {
             amount_sat: self.cursor.u64().expect("walked before"),
             script: self.cursor.sized().expect("walked before"),
+        })
+    }
+}
+
+/// The witness of one input.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
+pub struct Witness {
+    /// Items on its stack.
+    pub items: u64,
+    /// Bytes as serialized, with the counts: those of all inputs, and two for marker and flag, are what a
+    /// transaction has beside its base.
+    pub bytes: usize,
+}
+
+/// Iterator over the witnesses of a [`Tx`].
+#[derive(Clone)]
+pub struct Witnesses<'a> {
+    cursor: Cursor<'a>,
+    left: usize,
+}
+
+impl Iterator for Witnesses<'_> {
+    type Item = Witness;
+
+    #[inline]
+    fn next(&mut self) -> Option<Witness> {
+        self.left = self.left.checked_sub(1)?;
+        let start = self.cursor.at;
+        let items = self.cursor.compact_size().expect("walked before");
+        for _ in 0..items {
+            self.cursor.sized().expect("walked before");
+        }
+        Some(Witness {
+            items,
+            bytes: self.cursor.at - start,
         })
     }
 }

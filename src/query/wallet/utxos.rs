@@ -37,6 +37,7 @@ pub struct WalletUtxo {
     #[serde(flatten)]
     pub utxo: Utxo,
     /// Its script.
+    #[serde(flatten, serialize_with = "crate::query::parts::of_script")]
     pub script: ScriptBuf,
     /// Its address, if it has one.
     pub address: Option<Address>,
