@@ -1,9 +1,12 @@
 //! Text in columns.
 //!
-//! Invariant: a column is as wide as its widest cell, but for long tables ([`Table`]); no line ends in spaces; a cell is in one line.
+//! Invariant: a column is as wide as its widest cell, but for long tables ([`Table`]); no line ends in spaces; a
+//! cell is in one line. On a terminal that is too narrow for all columns, those behind go to lines of their own.
 
 use crate::commands::streams::plain;
-use std::io::{Result, Write};
+use console::Term;
+use std::io::{IsTerminal, Result, Write, stdout};
+use std::ops::Range;
 
 /// How the cells of a column stand.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -33,21 +36,54 @@ fn widest<const N: usize>(rows: &[[String; N]], least: [usize; N]) -> [usize; N]
     })
 }
 
+/// Prints a row in one line, or, if the terminal is too narrow, in several.
 fn print_row<const N: usize>(
     out: &mut impl Write,
     row: &[String; N],
     widths: [usize; N],
     aligns: [Align; N],
 ) -> Result<()> {
-    let mut line = String::new();
-    for ((cell, width), align) in row.iter().zip(widths).zip(aligns) {
-        let cell = plain(cell);
-        match align {
-            Align::Left => line += &format!("{cell:<width$}  "),
-            Align::Right => line += &format!("{cell:>width$}  "),
+    let indents = std::iter::once("").chain(std::iter::repeat(INDENT));
+    for (columns, indent) in lines(widths, columns_of_stdout()).into_iter().zip(indents) {
+        let mut line = indent.to_owned();
+        for column in columns {
+            let (cell, width) = (plain(&row[column]), widths[column]);
+            match aligns[column] {
+                Align::Left => line += &format!("{cell:<width$}  "),
+                Align::Right => line += &format!("{cell:>width$}  "),
+            }
+        }
+        let line = line.trim_end();
+        if !line.is_empty() || indent.is_empty() {
+            writeln!(out, "{line}")?;
         }
     }
-    writeln!(out, "{}", line.trim_end())
+    Ok(())
+}
+
+/// What the second and further lines of a row begin with.
+const INDENT: &str = "    ";
+
+/// Which columns stand in a line together where there is so much room.
+fn lines<const N: usize>(widths: [usize; N], room: usize) -> Vec<Range<usize>> {
+    let (mut lines, mut begin, mut end) = (Vec::new(), 0, 0);
+    for (column, width) in widths.into_iter().enumerate() {
+        if column > begin && end + width > room {
+            lines.push(begin..column);
+            (begin, end) = (column, INDENT.len());
+        }
+        end += width + 2;
+    }
+    lines.push(begin..N);
+    lines
+}
+
+/// Columns of the terminal that answers go to; as many as one likes of anything else.
+fn columns_of_stdout() -> usize {
+    match stdout().is_terminal() {
+        true => usize::from(Term::stdout().size().1),
+        false => usize::MAX,
+    }
 }
 
 /// Width of the most bitcoins that there are.
@@ -136,6 +172,21 @@ mod tests {
         print(&mut out, [Align::Left, Align::Right], &rows).expect("a Vec takes everything");
         let text = String::from_utf8(out).expect("text");
         assert_eq!(text, "name     n\na       10\n         7\né\n\\u000a   1\n");
+    }
+
+    #[test]
+    fn columns_that_a_narrow_terminal_has_no_room_for_go_to_the_next_line() {
+        let widths = [3, 10, 64, 6];
+        let ends = |room| -> Vec<usize> {
+            let lines = lines(widths, room).into_iter();
+            lines.map(|columns| columns.end).collect()
+        };
+        assert_eq!(ends(usize::MAX), [4]);
+        assert_eq!(ends(89), [4]);
+        assert_eq!(ends(88), [3, 4]);
+        assert_eq!(ends(80), [2, 4]);
+        assert_eq!(ends(20), [2, 3, 4]);
+        assert_eq!(ends(1), [1, 2, 3, 4]);
     }
 
     fn table(rows: usize) -> String {

@@ -81,7 +81,7 @@ fn read(found: &Found<'_>, network: NetworkName, with_hex: bool) -> TxInfo {
         script: ScriptBuf::new(),
         address: None,
         sequence: input.sequence(),
-        witness_items: witness.map_or(0, |witness| witness.items as u64),
+        witness_items: witness.map_or(0, |witness| witness.items),
         witness_size: witness.map_or(0, |witness| witness.bytes as u64),
     });
     let outputs = (0..).zip(tx.outputs()).map(|(vout, output)| {

@@ -67,3 +67,40 @@ fn a_dumb_terminal_gets_the_lines_that_a_pipe_gets() {
     let (code, drawn, _) = shell("sh", folder.path(), &line("xterm", "b"));
     assert!(code == Some(0) && drawn.contains('\u{1b}'), "{drawn}");
 }
+
+/// What goes through a pipe is one line a row; on a terminal it is as wide as that.
+#[test]
+fn tables_fit_the_terminal() {
+    let folder = tempfile::tempdir().unwrap();
+    let line = format!(
+        "blkdex import -q --datadir {}",
+        root().join("data").display()
+    );
+    let (code, _, words) = shell("sh", folder.path(), &line);
+    assert_eq!((code, words.as_str()), (Some(0), ""));
+    let txid = "8995eb3e7dd5b3f3fa280144de9ff5d93c9ca7b23555365200d7f7dcb1ab0721";
+    let address = "bcrt1qyq8dns7p6a20s5w8jd8a52nvrngkx2r5nqdmn5u7zkweuphul4nsvnjjf0";
+    for ask in [
+        format!("history {address}"),
+        format!("utxos {address}"),
+        format!("tx {txid}"),
+    ] {
+        let line = format!("script -qec 'stty cols 110; blkdex {ask}' /dev/null");
+        let (code, drawn, _) = shell("sh", folder.path(), &line);
+        assert_eq!(code, Some(0), "{drawn}");
+        let (_, piped, _) = shell("sh", folder.path(), &format!("blkdex {ask}"));
+        let widest = |text: &str| text.lines().map(|line| line.trim_end().len()).max();
+        assert!(widest(&drawn) <= Some(110), "{drawn}");
+        let is_wide = !ask.starts_with("utxos");
+        assert_eq!(widest(&piped) > Some(110), is_wide, "{piped}");
+        let words = |text: &str| {
+            text.split_whitespace()
+                .map(String::from)
+                .collect::<Vec<_>>()
+        };
+        let (mut drawn, mut piped) = (words(&drawn), words(&piped));
+        drawn.sort();
+        piped.sort();
+        assert_eq!(drawn, piped, "{ask}");
+    }
+}
