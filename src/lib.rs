@@ -132,8 +132,25 @@ pub mod inside {
     pub use crate::datadir::scan::scan;
     pub use crate::datadir::xor::XorKey;
     pub use crate::index::contents::{Contents, contents_of};
-    pub use crate::primitives::wire::{Block, check_block, check_witnesses};
+    pub use crate::primitives::Sha256Kernel;
+    pub use crate::primitives::sha256::Message;
+    pub use crate::primitives::wire::{Block, Txs, check_block, check_witnesses};
     pub use crate::runs::page::PageHead;
     pub use crate::runs::row::{CoinRow, FundingRow, Row, SpendingRow, TxidRow};
     pub use crate::verify::undo::{Records, SpentCoins};
+
+    /// Hashes messages by this kernel.
+    pub fn hash_messages_by(
+        kernel: Sha256Kernel,
+        bytes: &[u8],
+        messages: &[Message],
+        hashes: &mut [[u8; 32]],
+    ) {
+        kernel.hash_messages(bytes, messages, hashes);
+    }
+
+    /// Hashes pairs by this kernel.
+    pub fn hash_pairs_by(kernel: Sha256Kernel, hashes: &mut [[u8; 32]]) {
+        kernel.hash_pairs(hashes);
+    }
 }

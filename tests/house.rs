@@ -172,7 +172,7 @@ fn a_room_imports_only_rooms_that_stand_above_it() {
 
 #[test]
 fn unsafe_code_stands_only_in_rooms_made_for_it() {
-    const ALLOWED: [&str; 7] = [
+    const ALLOWED: [&str; 8] = [
         "allocator.rs",
         "memory/counting.rs",
         "memory/pool.rs",
@@ -180,6 +180,8 @@ fn unsafe_code_stands_only_in_rooms_made_for_it() {
         "os/file_map.rs",
         "os/sigbus.rs",
         "os/signals.rs",
+        // Kernels are entered for which the processor's instructions were found.
+        "primitives/sha256/kernel.rs",
     ];
     let sources = sources();
     for root in ["lib.rs", "main.rs"] {

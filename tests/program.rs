@@ -4,6 +4,7 @@
 mod common;
 
 use assert_cmd::Command;
+use blkdex::primitives::Sha256Kernel;
 use common::fixtures::{data, expected, scripts};
 use common::program::told;
 use common::trial::Trial;
@@ -61,6 +62,37 @@ fn the_program_answers_a_line_a_script() {
                 ),
             }
         }
+    }
+}
+
+#[test]
+fn every_way_to_make_sha_256_finds_the_same_and_another_is_refused() {
+    let examine = |way: &str| {
+        let mut command = Command::cargo_bin("blkdex").unwrap();
+        command.env("BLKDEX_SHA256", way);
+        let args = ["doctor", "--json", "-q", "--deep", "--check-witness"];
+        told(
+            command
+                .args(args)
+                .args(["--datadir", "data"])
+                .output()
+                .unwrap(),
+        )
+    };
+    for kernel in Sha256Kernel::all() {
+        let (code, out, err) = examine(kernel.name());
+        assert_eq!((code, err.as_str()), (Some(0), ""), "{kernel}");
+        let found: Value = serde_json::from_str(&out).unwrap();
+        assert_eq!(found["sha256"], kernel.to_string());
+        assert_eq!(found["deep"]["txs"], 1609, "{kernel}");
+        assert_eq!(found["deep"]["wrong_blocks"], 0, "{kernel}");
+    }
+    for way in ["", "AVX512", "md5"] {
+        let (code, out, err) = examine(way);
+        let words = format!("blkdex: BLKDEX_SHA256: \"{way}\" is no way to make SHA-256 here");
+        assert_eq!((code, out.as_str()), (Some(2), ""), "{err}");
+        assert!(err.starts_with(&words) && err.lines().count() == 1, "{err}");
+        assert!(err.ends_with("portable\n"), "{err}");
     }
 }
 

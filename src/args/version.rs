@@ -1,6 +1,7 @@
 //! `blkdex --version`: what this program was built from, what it reads, and what it uses of this processor.
 
 use blkdex::index::FORMATS;
+use blkdex::primitives::Sha256Kernel;
 use serde_json::{Value, json};
 use std::sync::LazyLock;
 
@@ -19,7 +20,7 @@ pub fn long() -> &'static str {
             "{VERSION}\ncommit {}\nindex formats {formats}\nredb {}\nprocessor {}",
             COMMIT.unwrap_or("unknown (built for development, or without git)"),
             REDB.unwrap_or("unknown"),
-            features().join(", "),
+            features().join("; "),
         )
     });
     &LONG
@@ -36,21 +37,18 @@ pub fn to_json() -> Value {
     })
 }
 
-/// What of this processor is used where it is there: hashing in its instructions, and fingerprints side by side.
-fn features() -> Vec<&'static str> {
-    let mut features = vec![std::env::consts::ARCH];
+/// What of this processor is used where it is there: for SHA-256, and for fingerprints side by side.
+fn features() -> Vec<String> {
+    let mut features = vec![
+        std::env::consts::ARCH.to_owned(),
+        format!("SHA-256 by {}", Sha256Kernel::chosen()),
+    ];
     #[cfg(target_arch = "x86_64")]
     {
-        if is_x86_feature_detected!("sha")
-            && is_x86_feature_detected!("sse4.1")
-            && is_x86_feature_detected!("ssse3")
-        {
-            features.push("SHA-NI");
-        }
         if is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512vl") {
-            features.push("AVX-512");
+            features.push("fingerprints by AVX-512".to_owned());
         } else if is_x86_feature_detected!("avx2") {
-            features.push("AVX2");
+            features.push("fingerprints by AVX2".to_owned());
         }
     }
     features

@@ -17,7 +17,7 @@ use crate::primitives::consensus::BLOCK_TXS_MAX;
 use crate::primitives::fingerprint::lanes::Lanes;
 use crate::primitives::fingerprint::{Fingerprints, outpoint_of_hash, script_of_hash};
 use crate::primitives::position::{Height, TxNum, Txo};
-use crate::primitives::wire::{Block, BlockFault, Hash32, check_merkle_root, check_witnesses};
+use crate::primitives::wire::{Block, BlockFault, Hash32, Txs, check_merkle_root, check_witnesses};
 use crate::runs::row::{FundingRow, TxidRow};
 
 /// Numbers of a block.
@@ -38,6 +38,7 @@ pub struct BlockCounts {
 /// Digests one block after the other.
 pub struct Digest {
     changes: Buffer<Change>,
+    txs: Txs,
     txids: Region<Hash32>,
     marks: TxMarks,
     hashing: Hashing,
@@ -46,8 +47,9 @@ pub struct Digest {
 
 impl Digest {
     /// Bytes of memory it takes.
-    pub const BYTES: usize =
-        COIN_CHANGES_MAX * size_of::<Change>() + BLOCK_TXS_MAX as usize * size_of::<Hash32>();
+    pub const BYTES: usize = COIN_CHANGES_MAX * size_of::<Change>()
+        + BLOCK_TXS_MAX as usize * size_of::<Hash32>()
+        + Txs::BYTES;
 
     /// With room for the largest block. `witnesses_from`: witnesses are checked too, and commitments
     /// count from this height on.
@@ -60,6 +62,7 @@ impl Digest {
     ) -> crate::Result<Digest> {
         Ok(Digest {
             changes: Buffer::new(Part::Block, COIN_CHANGES_MAX)?,
+            txs: Txs::new(),
             txids: Region::new(Part::Block, BLOCK_TXS_MAX as usize)?,
             marks: TxMarks::new(),
             hashing: Hashing::new(fingerprints),
@@ -103,40 +106,41 @@ impl Digest {
         self.marks.clear();
         self.hashing.clear();
         kept.iter_mut().for_each(|kept| kept.begin_block());
-        while let Some(tx) = block.next_tx()? {
-            let txid = tx.txid();
-            self.txids[counts.txs as usize] = txid;
-            self.marks.add(tx.offset_bytes, number);
-            rows.txids.push(TxidRow::new(&txid, number));
-            if counts.txs > 0 {
-                for input in tx.inputs() {
-                    self.changes.push(Change::take(0, number));
-                    self.hashing.outpoint(input.outpoint, &mut self.changes);
+        while self.txs.read(&mut block)? {
+            for (tx, txid) in self.txs.iter(bytes) {
+                self.txids[counts.txs as usize] = *txid;
+                self.marks.add(tx.offset_bytes, number);
+                rows.txids.push(TxidRow::new(txid, number));
+                if counts.txs > 0 {
+                    for input in tx.inputs() {
+                        self.changes.push(Change::take(0, number));
+                        self.hashing.outpoint(input.outpoint, &mut self.changes);
+                    }
+                    counts.inputs += tx.input_count as u64;
+                } else {
+                    counts.coinbase_outputs = tx.output_count as u64;
                 }
-                counts.inputs += tx.input_count as u64;
-            } else {
-                counts.coinbase_outputs = tx.output_count as u64;
-            }
-            let mut outpoint = [0; 36];
-            outpoint[..32].copy_from_slice(&txid);
-            for (vout, output) in (0u32..).zip(tx.outputs()) {
-                let txo = number.output(vout);
-                if !makes_coin(height, output.script) {
-                    let kept = kept.iter_mut().filter(|_| output.amount_sat > 0);
-                    kept.for_each(|kept| kept.add_never(txo, output.amount_sat));
-                    continue;
+                let mut outpoint = [0; 36];
+                outpoint[..32].copy_from_slice(txid);
+                for (vout, output) in (0u32..).zip(tx.outputs()) {
+                    let txo = number.output(vout);
+                    if !makes_coin(height, output.script) {
+                        let kept = kept.iter_mut().filter(|_| output.amount_sat > 0);
+                        kept.for_each(|kept| kept.add_never(txo, output.amount_sat));
+                        continue;
+                    }
+                    outpoint[32..].copy_from_slice(&vout.to_le_bytes());
+                    self.changes.push(Change::make(0, txo));
+                    self.hashing.outpoint(&outpoint, &mut self.changes);
+                    rows.funding
+                        .push(FundingRow::new(0, txo, output.amount_sat));
+                    self.hashing.script(output.script, rows.funding.filled());
+                    counts.coins += 1;
                 }
-                outpoint[32..].copy_from_slice(&vout.to_le_bytes());
-                self.changes.push(Change::make(0, txo));
-                self.hashing.outpoint(&outpoint, &mut self.changes);
-                rows.funding
-                    .push(FundingRow::new(0, txo, output.amount_sat));
-                self.hashing.script(output.script, rows.funding.filled());
-                counts.coins += 1;
+                number = number.next(tx.output_count);
+                counts.outputs += tx.output_count as u64;
+                counts.txs += 1;
             }
-            number = number.next(tx.output_count);
-            counts.outputs += tx.output_count as u64;
-            counts.txs += 1;
         }
         self.hashing
             .finish(&mut self.changes, rows.funding.filled());
@@ -149,7 +153,7 @@ impl Digest {
         self.txids.note_used(counts.txs as usize);
         check_merkle_root(&mut self.txids[..counts.txs as usize], block.header)?;
         if let Some(from) = self.witnesses_from {
-            check_witnesses(bytes, height >= from, &mut self.txids)?;
+            check_witnesses(bytes, height >= from, &mut self.txs, &mut self.txids)?;
         }
         Ok(counts)
     }

@@ -83,6 +83,7 @@ fn show(findings: &Findings, out: &mut impl Write) -> io::Result<()> {
         };
         fields.push(("index", format!("{}, {state}{kept}", index.path.display())));
     }
+    fields.push(("sha-256", findings.sha256.clone()));
     findings
         .needs
         .iter()

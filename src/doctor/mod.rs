@@ -36,6 +36,7 @@ use crate::memory::auto_bytes;
 use crate::memory::plan::BUDGET_BYTES_MIN;
 use crate::os::sigbus::catch_sigbus;
 use crate::primitives::position::Height;
+use crate::primitives::sha256::Sha256Kernel;
 use crate::primitives::wire::check_block;
 use bitcoin::hashes::Hash;
 use std::path::PathBuf;
@@ -90,6 +91,8 @@ pub struct Findings {
     pub node: Option<Node>,
     /// The index.
     pub index: Option<IndexFound>,
+    /// How SHA-256 is made on this machine.
+    pub sha256: String,
     /// What an import would take.
     pub needs: Option<Needs>,
     /// What the deep look found.
@@ -133,7 +136,10 @@ pub struct WrongBlock {
 /// Only what keeps the doctor itself from working; all else is in the findings.
 pub fn examine(options: &Options, watch: &mut Watch<'_>) -> Result<Findings> {
     catch_sigbus();
-    let mut findings = Findings::default();
+    let mut findings = Findings {
+        sha256: Sha256Kernel::chosen().to_string(),
+        ..Findings::default()
+    };
     let planned = findings.note(plan(options.memory_bytes, None, options.keeps_txids));
     if let Some(datadir) = findings.note(Datadir::open(&options.source)) {
         // With too little memory the rest is looked at all the same.

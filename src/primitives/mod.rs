@@ -17,6 +17,7 @@
 //! | `network.rs` | the networks and what differs between them |
 //! | `position.rs` | heights, txos, transaction numbers, places |
 //! | `fingerprint/` | keyed hashes of outpoints, scripts and txids |
+//! | `sha256/` | double SHA-256 of many messages side by side |
 
 pub(crate) mod amount;
 pub(crate) mod bip34;
@@ -30,10 +31,12 @@ pub(crate) mod position;
 pub(crate) mod pow;
 pub(crate) mod script;
 pub(crate) mod script_type;
+pub(crate) mod sha256;
 pub(crate) mod wire;
 
 pub use amount::{bitcoins, signed_bitcoins};
 pub use consensus::BLOCK_BYTES_MAX;
 pub use network::{NetworkName, UnknownNetwork};
 pub use position::{Height, Place, TxNum, Txo};
+pub use sha256::{Sha256Kernel, UnknownSha256Kernel};
 pub use wire::{BlockFault, FaultKind};

@@ -1,5 +1,5 @@
 //! `cargo bench --bench import`: what an import costs, beside the floor of merely reading and
-//! hashing the same blocks.
+//! hashing the same blocks, and beside one SHA-256 stream over the same files.
 //!
 //! A chain like mainnet's is made once per size and seed (see `generate.rs`) and kept. Then each
 //! job runs as a process of its own, one after the other, several rounds; the table shows the
@@ -17,6 +17,7 @@ mod report;
 #[path = "../common/rng.rs"]
 mod rng;
 mod script;
+mod stream;
 mod txs;
 
 use std::path::Path;
@@ -30,6 +31,17 @@ use report::Row;
 
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
+    if let [word, folder] = &words[..]
+        && word == stream::WORD
+    {
+        return match stream::hash_files(Path::new(folder)) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                eprintln!("{folder}: {error}");
+                ExitCode::FAILURE
+            }
+        };
+    }
     if words.iter().any(|word| word == "--help") {
         println!("{HELP}");
         return ExitCode::SUCCESS;

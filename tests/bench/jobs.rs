@@ -10,10 +10,13 @@ use serde_json::Value;
 
 use super::args::Args;
 use super::measure::{Measured, make_cold, make_warm, run};
+use super::stream;
 
 /// One row of the table.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Job {
+    /// One SHA-256 stream over the block files; nothing of the program.
+    Stream,
     /// Read, parse, txids, merkle roots; nothing else.
     Floor,
     /// The whole UTXO set fits the table.
@@ -32,7 +35,8 @@ pub enum Job {
 
 impl Job {
     /// In the order they run.
-    pub const ALL: [Job; 7] = [
+    pub const ALL: [Job; 8] = [
+        Job::Stream,
         Job::Floor,
         Job::Import,
         Job::Eighth,
@@ -45,6 +49,7 @@ impl Job {
     /// As `--only` takes it.
     pub fn name(self) -> &'static str {
         match self {
+            Job::Stream => "stream",
             Job::Floor => "floor",
             Job::Import => "import",
             Job::Eighth => "eighth",
@@ -57,7 +62,7 @@ impl Job {
 
     /// Whether it goes through the whole chain.
     pub fn reads_all(self) -> bool {
-        matches!(self, Job::Floor | Job::Import | Job::Eighth)
+        matches!(self, Job::Stream | Job::Floor | Job::Import | Job::Eighth)
     }
 }
 
@@ -85,10 +90,15 @@ impl Setting<'_> {
     /// Runs a job once, or says why it cannot run.
     pub fn run(&self, job: Job) -> io::Result<Result<Measured, String>> {
         let index = self.index(job);
-        let Some(mut command) = self.command(job, &index) else {
-            return Ok(Err(
-                "the chain has no such address: make a larger one".into()
-            ));
+        let blocks = self.datadir.join("regtest/blocks");
+        let mut command = match (job, self.command(job, &index)) {
+            (Job::Stream, _) => stream::command(&blocks)?,
+            (_, Some(command)) => command,
+            _ => {
+                return Ok(Err(
+                    "the chain has no such address: make a larger one".into()
+                ));
+            }
         };
         match job {
             Job::Import | Job::Eighth | Job::Tip if index.exists() => {
@@ -97,7 +107,7 @@ impl Setting<'_> {
             Job::Balance if index.exists() => make_cold(&index)?,
             _ => {}
         }
-        make_warm(&self.datadir.join("regtest/blocks"))?;
+        make_warm(&blocks)?;
         if job == Job::Tip {
             let before = self.facts["height"].as_u64().unwrap_or(0).saturating_sub(1);
             let mut all_others = self.command(job, &index).expect("an import can be run");
@@ -126,6 +136,7 @@ impl Setting<'_> {
     fn command(&self, job: Job, index: &Path) -> Option<Command> {
         let mut command = Command::new(env!("CARGO_BIN_EXE_blkdex"));
         match job {
+            Job::Stream => return None,
             Job::Floor => {
                 command
                     .args(["doctor", "--deep"])

@@ -5,12 +5,13 @@ use serde_json::Value;
 use super::jobs::{Job, json};
 use super::measure::Measured;
 
-const HEADINGS: [&str; 13] = [
+const HEADINGS: [&str; 14] = [
     "job",
     "seconds",
     "CPU s",
     "MB/s",
     "blocks/s",
+    "x stream",
     "x floor",
     "private MB",
     "budget MB",
@@ -38,12 +39,14 @@ pub fn median(mut runs: Vec<Measured>) -> Measured {
 
 /// Prints the rows, then what they have to say beside numbers.
 pub fn print(rows: &[Row], facts: &Value) {
-    let floor = rows.iter().find(|row| row.job == Job::Floor);
-    let floor_seconds = floor
-        .and_then(|row| row.outcome.as_ref().ok())
-        .map(|run| run.seconds);
+    let seconds_of = |job: Job| {
+        let row = rows.iter().find(|row| row.job == job);
+        let run = row.and_then(|row| row.outcome.as_ref().ok());
+        run.map(|run| run.seconds)
+    };
+    let yardsticks = [Job::Stream, Job::Floor].map(seconds_of);
     let mut lines = vec![HEADINGS.map(str::to_owned).to_vec()];
-    lines.extend(rows.iter().map(|row| cells(row, facts, floor_seconds)));
+    lines.extend(rows.iter().map(|row| cells(row, facts, yardsticks)));
     let width = |column: usize| {
         lines
             .iter()
@@ -69,7 +72,8 @@ pub fn print(rows: &[Row], facts: &Value) {
     rows.iter().for_each(notes);
 }
 
-fn cells(row: &Row, facts: &Value, floor_seconds: Option<f64>) -> Vec<String> {
+/// `yardsticks`: the seconds that others are told as multiples of.
+fn cells(row: &Row, facts: &Value, yardsticks: [Option<f64>; 2]) -> Vec<String> {
     let mut cells = vec![row.job.name().to_owned()];
     let Ok(run) = &row.outcome else {
         cells.resize(HEADINGS.len(), "n/a".to_owned());
@@ -80,14 +84,18 @@ fn cells(row: &Row, facts: &Value, floor_seconds: Option<f64>) -> Vec<String> {
     let fact = |name: &str| facts[name].as_f64().unwrap_or(f64::NAN);
     let rate = |amount: f64| row.job.reads_all().then(|| amount / run.seconds);
     let index = |value: f64| is_import.then_some(value);
-    let ratio = floor_seconds.filter(|_| row.job.reads_all() || row.job == Job::Verify);
+    let [to_stream, to_floor] = yardsticks.map(|seconds| {
+        let seconds = seconds.filter(|_| row.job.reads_all() || row.job == Job::Verify);
+        number(seconds.map(|seconds| run.seconds / seconds), 2)
+    });
     let decimals = if run.seconds < 1.0 { 3 } else { 2 };
     cells.extend([
         format!("{:.decimals$}", run.seconds),
         format!("{:.decimals$}", run.cpu_seconds),
         number(rate(fact("bytes") / 1e6), 0),
         number(rate(fact("blocks")), 0),
-        number(ratio.map(|floor| run.seconds / floor), 2),
+        to_stream,
+        to_floor,
         number(
             answer["peak_memory_bytes"]
                 .as_f64()

@@ -4,7 +4,7 @@
 set -eu
 cd "$(dirname "$0")"
 seconds=$1; shift
-[ $# -gt 0 ] || set -- records block xor undo page index
+[ $# -gt 0 ] || set -- records block xor undo page index sha256
 export RUSTFLAGS="-Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
  -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table \
  -Cllvm-args=-sanitizer-coverage-trace-compares --cfg fuzzing -Ccodegen-units=1"

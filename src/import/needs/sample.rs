@@ -3,7 +3,7 @@
 //! Invariant: a block costs the plain floor of the work: its bytes, its fields, its txids, its merkle
 //! root, and nothing else. The bench measures an import against that.
 //!
-//! Memory: one block's window and its txids; the places of the sample.
+//! Memory: one block's window and its txids, some hundred transactions; the places of the sample.
 
 use crate::Result;
 use crate::datadir::{BlockReader, Datadir};
@@ -11,7 +11,7 @@ use crate::memory::part::Part;
 use crate::memory::region::Region;
 use crate::primitives::consensus::BLOCK_TXS_MAX;
 use crate::primitives::position::{Height, Place};
-use crate::primitives::wire::{Block, BlockFault, Hash32, check_merkle_root, check_witnesses};
+use crate::primitives::wire::{Block, BlockFault, Hash32, Txs, check_merkle_root, check_witnesses};
 use std::time::Instant;
 
 /// Stretches of the chain that are read as a sample, evenly spread over its bytes.
@@ -81,6 +81,7 @@ impl Sample {
 /// Checks blocks one by one.
 pub struct Checker {
     reader: BlockReader,
+    txs: Txs,
     txids: Region<Hash32>,
     segwit_height: Height,
     /// What was read so far.
@@ -95,6 +96,7 @@ impl Checker {
     pub fn new(datadir: &Datadir) -> Result<Checker> {
         Ok(Checker {
             reader: BlockReader::new(datadir)?,
+            txs: Txs::new(),
             txids: Region::new(Part::Block, BLOCK_TXS_MAX as usize)?,
             segwit_height: datadir.network().segwit_height,
             tally: Tally::default(),
@@ -114,9 +116,10 @@ impl Checker {
         };
         self.tally.blocks += 1;
         self.tally.bytes += bytes.len() as u64;
-        let checked = match (check(bytes, &mut self.txids, &mut self.tally), height) {
+        let (txs, txids) = (&mut self.txs, &mut self.txids);
+        let checked = match (check(bytes, txs, txids, &mut self.tally), height) {
             (Ok(()), Some(height)) => {
-                check_witnesses(bytes, height >= self.segwit_height, &mut self.txids)
+                check_witnesses(bytes, height >= self.segwit_height, txs, txids)
             }
             (checked, _) => checked,
         };
@@ -126,17 +129,20 @@ impl Checker {
 
 fn check(
     bytes: &[u8],
+    txs: &mut Txs,
     txids: &mut [Hash32],
     tally: &mut Tally,
 ) -> std::result::Result<(), BlockFault> {
     let mut block = Block::read(bytes)?;
-    let mut txs = 0;
-    while let Some(tx) = block.next_tx()? {
-        txids[txs] = tx.txid();
-        txs += 1;
-        tally.inputs += tx.input_count as u64;
-        tally.outputs += tx.output_count as u64;
+    let mut count = 0;
+    while txs.read(&mut block)? {
+        for (tx, txid) in txs.iter(bytes) {
+            txids[count] = *txid;
+            count += 1;
+            tally.inputs += tx.input_count as u64;
+            tally.outputs += tx.output_count as u64;
+        }
     }
-    tally.txs += txs as u64;
-    check_merkle_root(&mut txids[..txs], block.header)
+    tally.txs += count as u64;
+    check_merkle_root(&mut txids[..count], block.header)
 }

@@ -99,6 +99,11 @@ impl<'a> Block<'a> {
         Ok(Some(tx))
     }
 
+    /// All bytes of the block.
+    pub(super) fn bytes(&self) -> &'a [u8] {
+        self.cursor.bytes
+    }
+
     fn check_end(&self) -> Result<(), BlockFault> {
         if self.cursor.left() > 0 {
             return Err(self

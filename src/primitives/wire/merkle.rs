@@ -5,9 +5,10 @@
 use super::Hash32;
 use super::block::Block;
 use super::fault::{BlockFault, FaultKind};
+use super::txs::Txs;
 use crate::primitives::header;
 use crate::primitives::header::HEADER_BYTES;
-use bitcoin::hashes::{Hash, sha256d};
+use crate::primitives::sha256::hash_pairs;
 
 /// Folds `hashes`, in place, into their merkle root; also says whether two equal hashes stood side
 /// by side, which makes one block look like another (Bitcoin Core, `consensus/merkle.cpp`).
@@ -15,16 +16,19 @@ pub(super) fn merkle_root(hashes: &mut [Hash32]) -> (Hash32, bool) {
     let mut count = hashes.len();
     let mut mutated = false;
     while count > 1 {
-        let pairs = count.div_ceil(2);
-        for pair in 0..pairs {
-            let (left, right) = (2 * pair, (2 * pair + 1).min(count - 1));
-            mutated |= left != right && hashes[left] == hashes[right];
-            let mut both = [0; 64];
-            both[..32].copy_from_slice(&hashes[left]);
-            both[32..].copy_from_slice(&hashes[right]);
-            hashes[pair] = sha256d::Hash::hash(&both).to_byte_array();
-        }
-        count = pairs;
+        let level = &mut hashes[..count];
+        let (pairs, alone) = level.as_chunks::<2>();
+        mutated |= pairs.iter().any(|[left, right]| left == right);
+        let pairs = pairs.len();
+        // What has no neighbour is hashed with itself.
+        let alone = alone.first().map(|alone| {
+            let mut both = [*alone; 2];
+            hash_pairs(&mut both);
+            both[0]
+        });
+        hash_pairs(level);
+        count = pairs + alone.iter().len();
+        alone.into_iter().for_each(|alone| hashes[pairs] = alone);
     }
     (hashes[0], mutated)
 }
@@ -60,9 +64,9 @@ pub fn check_merkle_root(
 /// A [`BlockFault`] that names the first byte that cannot be right.
 pub fn check_block(bytes: &[u8]) -> Result<(), BlockFault> {
     let mut block = Block::read(bytes)?;
-    let mut txids = Vec::new();
-    while let Some(tx) = block.next_tx()? {
-        txids.push(tx.txid());
+    let (mut txs, mut txids) = (Txs::new(), Vec::new());
+    while txs.read(&mut block)? {
+        txids.extend_from_slice(txs.ids());
     }
     check_merkle_root(&mut txids, block.header)
 }

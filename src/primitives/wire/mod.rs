@@ -8,6 +8,7 @@
 //! | --- | --- |
 //! | `block.rs` | a block, transaction by transaction |
 //! | `tx.rs` | a transaction, its inputs and outputs |
+//! | `txs.rs` | transactions and their ids, many at a time |
 //! | `merkle.rs` | the transactions against the merkle root |
 //! | `witness.rs` | the witnesses against their commitment |
 //! | `cursor.rs` | the bytes, read forward |
@@ -18,12 +19,14 @@ mod cursor;
 mod fault;
 mod merkle;
 mod tx;
+mod txs;
 mod witness;
 
 pub use block::Block;
 pub use fault::{BlockFault, FaultKind};
 pub use merkle::{check_block, check_merkle_root};
 pub use tx::{Input, Output, Tx};
+pub use txs::Txs;
 pub use witness::check_witnesses;
 
 /// A 32-byte hash in the byte order in which blocks carry it (the reverse of the printed one).

@@ -7,7 +7,7 @@ use super::Hash32;
 use super::cursor::Cursor;
 use super::fault::{BlockFault, FaultKind};
 use crate::primitives::consensus::{AMOUNT_SAT_MAX, INPUT_BYTES_MIN, OUTPUT_BYTES_MIN};
-use bitcoin::hashes::{Hash, HashEngine, sha256, sha256d};
+use crate::primitives::sha256::Message;
 use byteorder::{ByteOrder, LittleEndian};
 
 /// An input: what it spends, and with which script.
@@ -197,20 +197,54 @@ impl<'a> Tx<'a> {
 
     /// Double SHA-256 over the bytes without marker, flag and witnesses.
     pub fn txid(&self) -> Hash32 {
-        if !self.is_segwit {
-            return self.wtxid();
-        }
-        let mut engine = sha256::Hash::engine();
-        engine.input(&self.bytes[..4]);
-        engine.input(&self.bytes[self.inputs_at..self.outputs_end]);
-        engine.input(&self.bytes[self.bytes.len() - 4..]);
-        let once = sha256::Hash::from_engine(engine).to_byte_array();
-        sha256::Hash::hash(&once).to_byte_array()
+        self.base().hash_alone(self.bytes)
     }
 
     /// Double SHA-256 over all bytes (BIP 141).
     pub fn wtxid(&self) -> Hash32 {
-        sha256d::Hash::hash(self.bytes).to_byte_array()
+        self.whole().hash_alone(self.bytes)
+    }
+
+    /// What is hashed for the txid, as a message in its bytes.
+    #[inline(always)]
+    pub(super) fn base(&self) -> Message {
+        match self.is_segwit {
+            true => self.message(self.inputs_at, self.outputs_end),
+            false => self.whole(),
+        }
+    }
+
+    /// What is hashed for the wtxid (BIP 141), as a message in its bytes.
+    #[inline(always)]
+    pub(super) fn whole(&self) -> Message {
+        self.message(4, self.bytes.len() - 4)
+    }
+
+    /// Its version, what lies between these two, and its lock time.
+    #[inline(always)]
+    fn message(&self, from: usize, to: usize) -> Message {
+        let (head, tail) = (self.bytes.first_chunk(), self.bytes.last_chunk());
+        Message {
+            head: *head.expect("four bytes of version were walked"),
+            middle_at: from as u32,
+            middle_bytes: (to - from) as u32,
+            tail: *tail.expect("four bytes of lock time were walked"),
+        }
+    }
+
+    /// Where its parts are.
+    #[inline(always)]
+    pub(super) fn walked(&self) -> Walked {
+        Walked {
+            offset_bytes: self.offset_bytes as u32,
+            bytes: self.bytes.len() as u32,
+            input_count: self.input_count as u32,
+            output_count: self.output_count as u32,
+            inputs_at: self.inputs_at as u32,
+            outputs_at: self.outputs_at as u32,
+            outputs_end: self.outputs_end as u32,
+            is_segwit: self.is_segwit,
+        }
     }
 
     /// Bytes without marker, flag and witnesses.
@@ -236,6 +270,37 @@ impl<'a> Tx<'a> {
         let one_item = self.is_segwit && cursor.compact_size().ok()? == 1;
         let item = cursor.sized().ok()?;
         (one_item && item.len() == 32).then_some(item)
+    }
+}
+
+/// Where the parts of a transaction are that was walked in a block.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Walked {
+    offset_bytes: u32,
+    bytes: u32,
+    input_count: u32,
+    output_count: u32,
+    inputs_at: u32,
+    outputs_at: u32,
+    outputs_end: u32,
+    is_segwit: bool,
+}
+
+impl Walked {
+    /// The transaction, of the bytes of the same block.
+    #[inline(always)]
+    pub fn tx<'a>(&self, block: &'a [u8]) -> Tx<'a> {
+        let offset_bytes = self.offset_bytes as usize;
+        Tx {
+            bytes: &block[offset_bytes..offset_bytes + self.bytes as usize],
+            offset_bytes,
+            input_count: self.input_count as usize,
+            output_count: self.output_count as usize,
+            inputs_at: self.inputs_at as usize,
+            outputs_at: self.outputs_at as usize,
+            outputs_end: self.outputs_end as usize,
+            is_segwit: self.is_segwit,
+        }
     }
 }
 

@@ -7,19 +7,21 @@ use super::block::Block;
 use super::fault::{BlockFault, FaultKind};
 use super::merkle::merkle_root;
 use super::tx::{Output, Tx};
+use super::txs::Txs;
 use crate::primitives::script::OP_RETURN;
 use bitcoin::hashes::{Hash, sha256d};
 
 /// Checks a block's witnesses (BIP 141; Bitcoin Core, `validation.cpp`: `CheckWitnessMalleation`): from
 /// segwit on they match the commitment in the coinbase. Where there is none, and before segwit, when
-/// blocks carried commitments that did not count yet, no transaction has a witness. `wtxids` is scratch
-/// space.
+/// blocks carried commitments that did not count yet, no transaction has a witness. `txs` and `wtxids` are
+/// scratch space.
 ///
 /// # Errors
 /// [`FaultKind::WitnessCommitment`], [`FaultKind::UnexpectedWitness`], or what [`Block::next_tx`] finds.
 pub fn check_witnesses(
     bytes: &[u8],
     is_segwit: bool,
+    txs: &mut Txs,
     wtxids: &mut [Hash32],
 ) -> Result<(), BlockFault> {
     let mut block = Block::read(bytes)?;
@@ -27,7 +29,7 @@ pub fn check_witnesses(
         return Ok(());
     };
     match commitment_of(&coinbase).filter(|_| is_segwit) {
-        Some(commitment) => check_commitment(block, &coinbase, commitment, wtxids),
+        Some(commitment) => check_commitment(block, &coinbase, commitment, (txs, wtxids)),
         None => check_no_witness(block, coinbase),
     }
 }
@@ -44,7 +46,7 @@ fn check_commitment(
     mut block: Block<'_>,
     coinbase: &Tx<'_>,
     commitment: &Hash32,
-    wtxids: &mut [Hash32],
+    (txs, wtxids): (&mut Txs, &mut [Hash32]),
 ) -> Result<(), BlockFault> {
     let fault = BlockFault {
         kind: FaultKind::WitnessCommitment,
@@ -55,9 +57,9 @@ fn check_commitment(
     };
     wtxids[0] = [0; 32];
     let mut count = 1;
-    while let Some(tx) = block.next_tx()? {
-        wtxids[count] = tx.wtxid();
-        count += 1;
+    while txs.read_with_wtxids(&mut block)? {
+        wtxids[count..count + txs.ids().len()].copy_from_slice(txs.ids());
+        count += txs.ids().len();
     }
     let mut salted = [0; 64];
     salted[..32].copy_from_slice(&merkle_root(&mut wtxids[..count]).0);
@@ -94,7 +96,12 @@ mod tests {
     fn a_witness_without_a_commitment_is_refused() {
         let mut block: bitcoin::Block = deserialize(&regtest_genesis()).expect("genesis");
         let verdict = |block: &bitcoin::Block, is_segwit| {
-            let kind = check_witnesses(&serialize(block), is_segwit, &mut [[0; 32]; 2]);
+            let kind = check_witnesses(
+                &serialize(block),
+                is_segwit,
+                &mut Txs::new(),
+                &mut [[0; 32]; 2],
+            );
             kind.map_err(|fault| fault.kind)
         };
         assert_eq!(verdict(&block, true), Ok(()));

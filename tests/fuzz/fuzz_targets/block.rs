@@ -2,7 +2,7 @@
 #![no_main]
 
 use bitcoin::hashes::Hash;
-use blkdex::inside::{Block, check_block, check_witnesses};
+use blkdex::inside::{Block, Txs, check_block, check_witnesses};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {
@@ -14,17 +14,30 @@ fuzz_target!(|bytes: &[u8]| {
             Ok(Some(tx)) => {
                 assert_eq!(tx.inputs().count(), tx.input_count);
                 assert_eq!(tx.outputs().count(), tx.output_count);
-                ids.push((tx.txid(), tx.wtxid()));
+                ids.push(tx.txid());
             }
             Ok(None) => break,
             Err(_) => return,
         }
     }
+    let mut txs = Txs::new();
+    let mut read = |wtxids: bool| {
+        let (mut block, mut read) = (Block::read(bytes).unwrap(), Vec::new());
+        while match wtxids {
+            true => txs.read_with_wtxids(&mut block).unwrap(),
+            false => txs.read(&mut block).unwrap(),
+        } {
+            read.extend_from_slice(txs.ids());
+        }
+        read
+    };
+    let (txids, wtxids) = (read(false), read(true));
+    assert_eq!(txids, ids);
     let mut scratch = vec![[0; 32]; ids.len()];
-    let _ = check_witnesses(bytes, true, &mut scratch);
+    let _ = check_witnesses(bytes, true, &mut txs, &mut scratch);
     let parsed: bitcoin::Block = bitcoin::consensus::deserialize(bytes).unwrap();
     assert_eq!(parsed.txdata.len(), ids.len());
-    for (tx, (txid, wtxid)) in parsed.txdata.iter().zip(&ids) {
+    for ((tx, txid), wtxid) in parsed.txdata.iter().zip(&txids).zip(&wtxids) {
         assert_eq!(tx.compute_txid().as_byte_array(), txid);
         assert_eq!(tx.compute_wtxid().as_byte_array(), wtxid);
     }
