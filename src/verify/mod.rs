@@ -7,7 +7,7 @@
 //! | --- | --- |
 //! | `proof.rs` | the command: recompute, compare |
 //! | `recompute.rs` | the numbers and hashes of the set at a height |
-//! | `muhash.rs`, `serialized.rs` | the two hashes over coins |
+//! | `muhash/`, `serialized.rs` | the two hashes over coins |
 //! | `stats.rs`, `expect.rs`, `assumeutxo.rs` | numbers of a set; what Core says of them |
 //! | `text.rs` | text in UTF-8 and UTF-16 |
 //! | `compress.rs`, `cursor.rs`, `snapshot/` | Core's short form of outputs, and its snapshots |

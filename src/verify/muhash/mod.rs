@@ -1,11 +1,15 @@
 //! MuHash3072: a hash of a set that does not depend on the order of its elements.
 //!
 //! Invariant: equals `MuHash3072` of Bitcoin Core (`crypto/muhash.cpp`) for every set.
-//! Memory: a number of 384 bytes; nothing is allocated per element.
+//! Memory: a number of 384 bytes, and 7 kB for eight more; nothing is allocated per element.
 //!
 //! An element is SHA-256 of its bytes, stretched by ChaCha20 to a 3072-bit number. A set is the
 //! product of its elements modulo the prime 2^3072 − 1103717. Numbers stay below 2^3072 but are
-//! reduced below the prime only at the end, since 2^3072 ≡ 1103717 makes that cheap.
+//! reduced below the prime only at the end, since 2^3072 ≡ 1103717 makes that cheap. Where the processor
+//! has IFMA, eight products grow side by side (`ifma.rs`), and are multiplied at the end.
+
+#[cfg(target_arch = "x86_64")]
+mod ifma;
 
 use bitcoin::hashes::{Hash, HashEngine, sha256};
 use chacha20::ChaCha20;
@@ -26,12 +30,20 @@ type Number = Uint<3072, LIMBS>;
 type Product = Uint<6144, { 2 * LIMBS }>;
 
 /// A set of coins: their product.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct MuHash(Number);
+pub struct MuHash {
+    product: Number,
+    /// If there are any, elements go into these.
+    #[cfg(target_arch = "x86_64")]
+    side_by_side: Option<ifma::Products>,
+}
 
 impl Default for MuHash {
     fn default() -> MuHash {
-        MuHash(Number::ONE)
+        MuHash {
+            product: Number::ONE,
+            #[cfg(target_arch = "x86_64")]
+            side_by_side: ifma::Products::new(),
+        }
     }
 }
 
@@ -43,12 +55,25 @@ impl MuHash {
 
     /// Adds a coin. One multiplication.
     pub fn insert(&mut self, coin: &Coin) {
-        self.0 = multiply(&self.0, &coin_element(coin));
+        self.multiply_by(&coin_element(coin));
+    }
+
+    fn multiply_by(&mut self, element: &Number) {
+        #[cfg(target_arch = "x86_64")]
+        if let Some(products) = &mut self.side_by_side {
+            return products.push(element);
+        }
+        self.product = multiply(&self.product, element);
     }
 
     /// The hash of the set.
     pub fn finish(&self) -> Uint256 {
-        let bytes: [u8; NUMBER_BYTES] = reduce(self.0).to_le_bytes();
+        #[cfg(target_arch = "x86_64")]
+        let others = self.side_by_side.iter().flat_map(|all| all.numbers());
+        #[cfg(not(target_arch = "x86_64"))]
+        let others = std::iter::empty();
+        let product = others.fold(self.product, |product, other| multiply(&product, &other));
+        let bytes: [u8; NUMBER_BYTES] = reduce(product).to_le_bytes();
         Uint256::from_byte_array(sha256::Hash::hash(&bytes).to_byte_array())
     }
 }
@@ -83,10 +108,16 @@ fn multiply(left: &Number, right: &Number) -> Number {
         *out = sum as u64;
         carry = sum >> 64;
     }
+    fold(folded, carry * u128::from(PRIME_GAP))
+}
+
+/// The number below 2^3072 that is congruent to the sum.
+fn fold(mut limbs: [u64; LIMBS], addend: u128) -> Number {
+    let mut carry = add_small(&mut limbs, addend);
     while carry != 0 {
-        carry = add_small(&mut folded, carry * u128::from(PRIME_GAP));
+        carry = add_small(&mut limbs, carry * u128::from(PRIME_GAP));
     }
-    Number::from_limbs(folded)
+    Number::from_limbs(limbs)
 }
 
 /// Adds a small number and returns the carry out of the last limb. It rarely goes past the first.
@@ -133,7 +164,10 @@ mod tests {
         let inverse = from_int(2)
             .inv_mod(prime())
             .expect("it is no multiple of the prime");
-        let set = MuHash(multiply(&multiply(&from_int(0), &from_int(1)), &inverse));
+        let mut set = MuHash::new();
+        [from_int(0), from_int(1), inverse]
+            .iter()
+            .for_each(|element| set.multiply_by(element));
         let expected = "10d312b100cbd32ada024a6646e40d3482fcff103668d2625f10002a607d5863";
         assert_eq!(set.finish().to_string(), expected);
     }
@@ -151,7 +185,8 @@ mod tests {
 
     #[test]
     fn a_number_over_the_prime_has_cores_hash() {
-        let set = MuHash(Number::MAX);
+        let mut set = MuHash::new();
+        set.multiply_by(&Number::MAX);
         let natural = bitcoin::hex::DisplayHex::to_lower_hex_string(set.finish().as_byte_array());
         let expected = "3a31e6903aff0de9f62f9a9f7f8b861de76ce2cda09822b90014319ae5dc2271";
         assert_eq!(natural, expected);
