@@ -88,6 +88,7 @@
 //! | [`utxo`] | the coins at any height, in chain order |
 //! | [`query`] | questions at any height; how scripts are named |
 //! | [`verify`] | the UTXO set against Bitcoin Core's own hashes |
+//! | [`dataset`] | the chain as tables in Parquet files |
 //! | [`export`] | coins and balances as files |
 //! | [`ledger`] | what memory was used for, commit by commit |
 //! | [`import`] | the loop, top to bottom; which chain, which merges, what is needed |
@@ -104,6 +105,7 @@
 
 mod batch;
 pub mod datadir;
+pub mod dataset;
 pub mod doctor;
 pub mod error;
 pub mod export;

@@ -14,7 +14,10 @@ use values::{
     Memory, parse_block, parse_height, parse_memory, parse_range, parse_start, parse_wait,
 };
 
-pub use export::{ExportArgs, ExportBalancesArgs, ExportUtxosArgs, ExportWhat};
+pub use export::{
+    ExportArgs, ExportBalancesArgs, ExportCommonArgs, ExportParquetArgs, ExportUtxosArgs,
+    ExportWhat,
+};
 pub use memory::{MemoryArgs, MemoryReportArgs, MemoryWhat};
 pub use source::{DoctorArgs, HowArgs, ImportArgs, RebuildArgs};
 pub use values::Wait;
@@ -109,7 +112,7 @@ pub enum Command {
     Rebuild(RebuildArgs),
     /// The UTXO set recomputed, and compared with what Bitcoin Core says of it
     Verify(VerifyArgs),
-    /// All coins, or all balances, as a file
+    /// All coins, all balances, or the whole chain, as files
     #[command(after_help = and_example!("export", "blkdex export utxos --format csv --output utxos.csv"))]
     Export(ExportArgs),
     /// What a memory log of an import says

@@ -2,6 +2,7 @@
 //!
 //! Invariant: a text is either understood whole or refused.
 
+use blkdex::dataset::Until;
 use blkdex::primitives::Height;
 use blkdex::query::script::INDEX_MAX;
 use blkdex::query::wallet::Extent;
@@ -85,6 +86,17 @@ pub fn parse_start(text: &str) -> Result<Start, String> {
 /// A height.
 pub fn parse_height(text: &str) -> Result<Height, std::num::ParseIntError> {
     text.parse().map(Height)
+}
+
+/// `tip`, or a height.
+pub fn parse_until(text: &str) -> Result<Until, String> {
+    match text {
+        "tip" => Ok(Until::Tip),
+        height => match parse_height(height) {
+            Ok(height) => Ok(Until::Height(height)),
+            Err(error) => Err(format!("{error}; give a height, or tip")),
+        },
+    }
 }
 
 /// `auto`, or a size.

@@ -78,7 +78,7 @@ fn given(command: &Command) -> Option<Source> {
         Command::Tx(tx) => asked(&tx.ask.at),
         Command::Block(block) => asked(&block.ask.at),
         Command::Verify(verify) => asked(&verify.at),
-        Command::Export(export) => asked(&export.what.common().at),
+        Command::Export(export) => export.what.location().map(Source::new),
         Command::Memory(_) | Command::Manual(_) | Command::Man(_) | Command::Completions(_) => None,
     }
 }

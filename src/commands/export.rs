@@ -2,11 +2,12 @@
 //!
 //! Invariant: what is said goes to stdout only if the export itself does not.
 
+use super::dataset;
 use super::place;
 use super::progress::Reporter;
 use super::signals;
 use super::words::{as_of_words, grouped};
-use crate::args::{ExportBalancesArgs, ExportUtxosArgs, ExportWhat};
+use crate::args::{ExportBalancesArgs, ExportCommonArgs, ExportUtxosArgs, ExportWhat};
 use crate::commands::streams::say;
 use anyhow::Result;
 use bitcoin::BlockHash;
@@ -39,11 +40,25 @@ struct BalancesAnswer {
 
 /// Runs it.
 pub fn run(what: &ExportWhat, index: &Path, json: bool, out: &mut impl Write) -> Result<ExitCode> {
-    let common = match what {
-        ExportWhat::Utxos(args) => &args.common,
-        ExportWhat::Balances(args) => &args.common,
-    };
-    place::say_of_closed(&common.at, index);
+    place::say_of_closed(what.location(), index);
+    match what {
+        ExportWhat::Utxos(args) => to_destination(&args.common, json, out, |to, watch| {
+            utxos(args, index, to, watch)
+        }),
+        ExportWhat::Balances(args) => to_destination(&args.common, json, out, |to, watch| {
+            balances(args, index, to, watch)
+        }),
+        ExportWhat::Parquet(args) => dataset::run(args, index, json, out),
+    }
+}
+
+/// Exports to one file, or to stdout.
+fn to_destination(
+    common: &ExportCommonArgs,
+    json: bool,
+    out: &mut impl Write,
+    export: impl FnOnce(&Destination, &mut Watch<'_>) -> blkdex::Result<Said>,
+) -> Result<ExitCode> {
     let to = common.destination();
     let stop = signals::caught()?;
     let mut reporter = Reporter::new(common.quiet);
@@ -51,10 +66,7 @@ pub fn run(what: &ExportWhat, index: &Path, json: bool, out: &mut impl Write) ->
         stop: &stop,
         tell: &mut |progress| reporter.reading(progress),
     };
-    let said = match what {
-        ExportWhat::Utxos(args) => utxos(args, index, &to, &mut watch),
-        ExportWhat::Balances(args) => balances(args, index, &to, &mut watch),
-    };
+    let said = export(&to, &mut watch);
     reporter.finish();
     let Said {
         words,

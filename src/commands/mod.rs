@@ -6,6 +6,7 @@ pub mod advice;
 mod ask;
 mod columns;
 mod completions;
+mod dataset;
 mod doctor;
 mod export;
 mod follow;

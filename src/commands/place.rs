@@ -5,7 +5,7 @@
 use crate::args::AtArgs;
 use crate::commands::streams::say;
 use crate::commands::words::date;
-use blkdex::datadir::{Found, Source};
+use blkdex::datadir::{Found, Location, Source};
 use blkdex::index::Index;
 use blkdex::utxo::{AsOf, At};
 use std::path::Path;
@@ -23,11 +23,11 @@ pub fn say_of_index(at: &AtArgs, index: &Index) {
 }
 
 /// The same for an index that is not open.
-pub fn say_of_closed(at: &AtArgs, index: &Path) {
-    if at.location().is_some()
+pub fn say_of_closed(location: Option<Location>, index: &Path) {
+    if let Some(location) = location
         && let Ok(index) = Index::open(index)
     {
-        say_of_index(at, &index);
+        say_found(index.find_blocks(&location));
     }
 }
 

@@ -7,6 +7,7 @@ use super::notices::{describe, describe_chain, describe_memory, describe_plan};
 use super::words::{date, grouped};
 use crate::commands::streams::say;
 use blkdex::datadir::ScanProgress;
+use blkdex::dataset;
 use blkdex::import::{Event, Progress};
 use blkdex::ledger::{Moment, Record};
 use blkdex::os::Resident;
@@ -163,6 +164,32 @@ impl Reporter {
             let before = self.live_bytes.replace(record.heap.live_bytes);
             self.say(&describe_memory(record, before));
         }
+    }
+
+    /// Says how far a data set is.
+    pub fn dataset(&mut self, progress: &dataset::Progress) {
+        if self.is_quiet || !self.is_due() {
+            return;
+        }
+        let seconds = self.started.elapsed().as_secs_f64().max(1e-6);
+        let left = progress.bytes.saturating_sub(progress.bytes_done) as f64;
+        let eta = Duration::from_secs_f64(left * seconds / progress.bytes_done.max(1) as f64);
+        let pieces = [
+            format!("height {}", grouped(progress.height.0.into())),
+            format!("{:.0} MB/s", progress.bytes_done as f64 / 1e6 / seconds),
+            format!("{} left", duration(eta)),
+            format!("{} rows", grouped(progress.rows)),
+            format!("memory {} MB", Resident::now().private_bytes / 1_000_000),
+            format!(
+                "{} of {} MB",
+                grouped(progress.bytes_done / 1_000_000),
+                grouped(progress.bytes / 1_000_000)
+            ),
+            format!("to {}", grouped(progress.last.0.into())),
+        ];
+        let columns = self.bar.as_ref().map(|_| columns_for_words());
+        let text = fitting(&pieces, columns.unwrap_or(usize::MAX));
+        self.show(progress.bytes_done, progress.bytes, &text);
     }
 
     /// Says how far a long reading is.

@@ -23,7 +23,7 @@ use std::process::ExitCode;
 /// Runs it.
 pub fn run(args: &VerifyArgs, index: &Path, json: bool, out: &mut impl Write) -> Result<ExitCode> {
     let expect = args.expect.as_deref().map(read_expected).transpose()?;
-    place::say_of_closed(&args.at, index);
+    place::say_of_closed(args.at.location(), index);
     let is_expecting = expect.is_some();
     let options = Options {
         at: args.at.at,

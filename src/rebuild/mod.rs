@@ -34,7 +34,7 @@ use crate::primitives::position::Height;
 use crate::runs;
 use crate::store;
 use crate::store::contention::{Use, in_use, is_in_use};
-use crate::utxo::{self, gone_up_to};
+use crate::utxo::{self, gone_between};
 use crate::verify;
 use crate::verify::proof::{self, Verified, verify};
 use crate::{Error, Result};
@@ -110,7 +110,7 @@ fn refuse_gone(path: &Path, until: Option<Height>, datadir: &Datadir) -> Result<
         return Ok(());
     };
     let last = until.map_or(tip, |until| until.min(tip));
-    match gone_up_to(&old.snapshot()?, last, datadir.blocks_dir())? {
+    match gone_between(&old.snapshot()?, Height(0), last, datadir.blocks_dir())? {
         Some(gone) => Err(Fault::BlocksGone {
             path: path.to_owned(),
             gone,

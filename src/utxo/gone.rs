@@ -104,18 +104,19 @@ impl fmt::Display for GoneBlocks {
     }
 }
 
-/// The blocks up to `last` that the index has in files which are not in `blocks_dir`.
+/// The blocks from `first` to `last` that the index has in files which are not in `blocks_dir`.
 ///
 /// # Errors
 /// [`crate::store::Fault::Store`], [`crate::store::Fault::DamagedIndex`].
-pub(crate) fn gone_up_to(
+pub(crate) fn gone_between(
     snapshot: &Snapshot<'_>,
+    first: Height,
     last: Height,
     blocks_dir: &Path,
 ) -> Result<Option<GoneBlocks>> {
     let mut is_there = HashMap::new();
     let mut gone = None;
-    for first in (0..=last.0).step_by(PLACES_PER_READ as usize) {
+    for first in (first.0..=last.0).step_by(PLACES_PER_READ as usize) {
         let count = (last.0 - first + 1).min(PLACES_PER_READ);
         let places = snapshot.places(Height(first), count)?;
         for (height, place) in (first..).zip(places) {

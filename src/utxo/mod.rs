@@ -35,7 +35,7 @@ pub(crate) use budget::left_for_buffers;
 pub use fault::Fault;
 pub(crate) use fault::from_block_files;
 pub use gone::GoneBlocks;
-pub(crate) use gone::{are_all_gone, gone_up_to};
+pub(crate) use gone::{are_all_gone, gone_between};
 
 pub(crate) use heights::Heights;
 pub use progress::{Progress, Reading, Watch, Work};
@@ -91,13 +91,27 @@ impl<'i> UtxoSet<'i> {
     ) -> Result<UtxoSet<'i>> {
         let (tip, _) = index.tip().ok_or_else(|| index.no_blocks())?;
         let at = at.map_or(Ok(tip), |at| at.height(index))?;
+        UtxoSet::open_from(index, Height(0), at, location)
+    }
+
+    /// The set at height `at`, which the index reaches, where no block below `from` will be read: a node may
+    /// have pruned those.
+    ///
+    /// # Errors
+    /// As [`UtxoSet::open`].
+    pub fn open_from(
+        index: &'i Index,
+        from: Height,
+        at: Height,
+        location: Option<&Location>,
+    ) -> Result<UtxoSet<'i>> {
         let meta = index.meta();
         let network = meta.network()?;
         let imported = Location::BlocksDir(meta.blocks_dir.clone());
         let reader = BlockReader::for_all(location.unwrap_or(&imported), &network);
         let reader = from_block_files(reader)?;
         let snapshot = index.snapshot()?;
-        if let Some(gone) = gone_up_to(&snapshot, at, reader.blocks_dir())? {
+        if let Some(gone) = gone_between(&snapshot, from, at, reader.blocks_dir())? {
             return Err(Error::from(Fault::Gone(gone)));
         }
         Ok(UtxoSet {

@@ -41,7 +41,23 @@ impl<'b> Spent<'b> {
         end: Txo,
         buffer: &'b mut [SpendingRow],
     ) -> Result<Spent<'b>> {
-        let mut rows = Stream::of_runs(runs_below(snapshot, height), true, buffer);
+        Spent::open_from(snapshot, Txo(0), height, end, buffer)
+    }
+
+    /// The same of outputs from `first` on; the runs are read from there.
+    ///
+    /// # Errors
+    /// As [`Spent::open`].
+    pub fn open_from(
+        snapshot: &Snapshot<'_>,
+        first: Txo,
+        height: Height,
+        end: Txo,
+        buffer: &'b mut [SpendingRow],
+    ) -> Result<Spent<'b>> {
+        let runs = runs_below(snapshot, height).into_iter();
+        let runs = runs.filter_map(|run| run.above(u128::from(first.0)));
+        let mut rows = Stream::of_runs(runs.collect(), true, buffer);
         rows.open(snapshot.index().store())?;
         Ok(Spent { rows, end })
     }

@@ -25,7 +25,7 @@ mod witness;
 pub use block::Block;
 pub use fault::{BlockFault, FaultKind};
 pub use merkle::{check_block, check_merkle_root};
-pub use tx::{Input, Output, Tx};
+pub use tx::{Input, Output, Tx, Witness};
 pub use txs::Txs;
 pub use witness::check_witnesses;
 

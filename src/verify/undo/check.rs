@@ -11,9 +11,9 @@
 //! Memory: 33 bytes a block, the largest undo file, and what the outputs' stream takes.
 
 use super::difference::first_difference;
+use super::sums::Keyed;
 use super::{Record, Records};
 use crate::datadir::{UndoFile, UndoFiles};
-use crate::index::meta::rand_key;
 use crate::memory::part::Part;
 use crate::memory::region::Region;
 use crate::primitives::coin::Coin;
@@ -24,9 +24,8 @@ use crate::runs::row::SpendingRow;
 use crate::utxo::{Heights, Progress, UtxoSet, Watch, Work, left_for_buffers, spent_rows};
 use crate::verify::Fault;
 use crate::{Error, Result};
-use siphasher::sip128::{Hasher128, SipHasher24};
-use std::hash::Hasher;
 use std::ops::Range;
+use std::path::PathBuf;
 
 /// What was compared.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
@@ -45,17 +44,15 @@ const EQUAL: u8 = 1;
 const DIFFERENT: u8 = 2;
 const DAMAGED: u8 = 3;
 
-/// The hash of a coin that the sums are made of.
-#[derive(Clone)]
-pub(super) struct Keyed(SipHasher24);
-
-impl Keyed {
-    /// Of all that is compared.
-    fn coin(&self, coin: &Coin<'_>) -> u128 {
-        let mut hasher = self.0;
-        hasher.write(&coin.head());
-        hasher.write(coin.script);
-        hasher.finish128().as_u128()
+/// The error of a record that breaks its format, with the file that it is in.
+pub(crate) fn in_undo_file(path: PathBuf, source: Error) -> Error {
+    match source.fault() {
+        Some(Fault::Coded { .. }) => Fault::InFile {
+            path,
+            source: Box::new(source),
+        }
+        .into(),
+        _ => source,
     }
 }
 
@@ -107,7 +104,7 @@ pub fn check_undo(
     let mut check = Check {
         heights: Heights::read(set)?,
         set,
-        keyed: Keyed(SipHasher24::new_with_key(&rand_key())),
+        keyed: Keyed::new(),
         sums: Region::new(Part::UndoFiles, blocks)?,
         by_file,
         states: Region::new(Part::UndoFiles, blocks)?,
@@ -246,14 +243,7 @@ impl Check<'_, '_> {
     }
 
     fn in_file(&self, file: u32, source: Error) -> Error {
-        match source.fault() {
-            Some(Fault::Coded { .. }) => Fault::InFile {
-                path: self.files.path(file),
-                source: Box::new(source),
-            }
-            .into(),
-            _ => source,
-        }
+        in_undo_file(self.files.path(file), source)
     }
 
     fn take_record(&mut self, record: &Record<'_>, height: Height) -> Result<()> {

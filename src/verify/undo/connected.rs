@@ -5,19 +5,16 @@
 //! Of most records only the head is read, and of none more than a piece at a time: the doctor asks this
 //! whatever memory there is, so [`super::Records`], which has a whole file in memory, does not do.
 //!
-//! Memory: one buffer of [`PIECE_BYTES`], and where the last records begin.
+//! Memory: one buffer, and where the last records begin.
 
-use super::record::{CHECKSUM_BYTES, Checksum, HEAD_BYTES, Head, MAGIC_BYTES, UNDO_BYTES_MAX};
+use super::heads::{Found, Heads};
 use crate::Result;
-use crate::datadir::{BlockReader, Datadir, UndoFile};
+use crate::datadir::{BlockReader, Datadir};
 use crate::primitives::compact_size;
 use crate::primitives::header;
 use crate::primitives::header::HEADER_BYTES;
 use crate::primitives::position::Place;
 use crate::primitives::wire::Hash32;
-
-/// Bytes that are read at once.
-const PIECE_BYTES: usize = 64 << 10;
 
 /// Records at the end of a file that are looked at first: the newest block's is nearly always the last.
 const LAST_RECORDS: usize = 64;
@@ -34,34 +31,32 @@ pub fn is_connected(datadir: &Datadir, place: Place) -> Result<Option<bool>> {
         return Ok(None);
     };
     let mut search = Search {
-        magic: datadir.network().magic,
-        file,
+        heads: Heads::new(file, datadir.network().magic),
         prev_hash,
         txs,
-        buffer: vec![0; PIECE_BYTES],
     };
     let mut last = Vec::with_capacity(LAST_RECORDS);
     let mut records = 0;
-    let mut at = search.next(0)?;
+    let mut at = search.heads.next(0)?;
     while let Some(record) = at {
         if last.len() == LAST_RECORDS {
             last.remove(0);
         }
         last.push(record);
         records += 1;
-        at = search.next(record.end_bytes())?;
+        at = search.heads.next(record.end_bytes())?;
     }
     for record in last.iter().rev() {
         if search.belongs(record)? {
             return Ok(Some(true));
         }
     }
-    let mut at = search.next(0)?.filter(|_| records > last.len());
+    let mut at = search.heads.next(0)?.filter(|_| records > last.len());
     while let Some(record) = at {
         if search.belongs(&record)? {
             return Ok(Some(true));
         }
-        at = search.next(record.end_bytes())?;
+        at = search.heads.next(record.end_bytes())?;
     }
     Ok(Some(false))
 }
@@ -80,70 +75,19 @@ fn txs_of(datadir: &Datadir, place: Place) -> Result<u64> {
         .max(1))
 }
 
-/// A record that is whole.
-#[derive(Clone, Copy)]
-struct Found {
-    /// First byte of the undo bytes.
-    offset_bytes: u64,
-    bytes: u32,
-}
-
-impl Found {
-    fn end_bytes(&self) -> u64 {
-        self.offset_bytes + u64::from(self.bytes) + CHECKSUM_BYTES as u64
-    }
-}
-
 struct Search {
-    file: UndoFile,
-    magic: [u8; MAGIC_BYTES],
+    heads: Heads,
     prev_hash: Hash32,
     /// Transactions of the block.
     txs: u64,
-    buffer: Vec<u8>,
 }
 
 impl Search {
-    /// The next whole record from byte `at` on. What is no record ends the file: Core fills it with zeros
-    /// ahead of need, and writes no gaps.
-    fn next(&mut self, at: u64) -> Result<Option<Found>> {
-        let mut head = [0; HEAD_BYTES];
-        let read = self.file.read_at(&mut head, at)?;
-        let head = Head(head);
-        let found = Found {
-            offset_bytes: at + HEAD_BYTES as u64,
-            bytes: head.length(),
-        };
-        let is_whole = read == HEAD_BYTES
-            && head.is_of(self.magic)
-            && found.bytes <= UNDO_BYTES_MAX
-            && found.end_bytes() <= self.file.bytes();
-        Ok(is_whole.then_some(found))
-    }
-
     /// Whether it is the record of a child of the block's parent with as many transactions as the block. (The
     /// checksum does not say which child; of two that are as long, one may be taken for the other.)
     fn belongs(&mut self, record: &Found) -> Result<bool> {
-        let mut first = [0; compact_size::BYTES_MAX];
-        self.file.read_at(&mut first, record.offset_bytes)?;
-        if compact_size::first_of(&first) != Some(self.txs - 1) {
-            return Ok(false);
-        }
-        let mut computed = Checksum::after(&self.prev_hash);
-        let end = record.offset_bytes + u64::from(record.bytes);
-        let mut at = record.offset_bytes;
-        while at < end {
-            let wanted = ((end - at) as usize).min(PIECE_BYTES);
-            let read = self.file.read_at(&mut self.buffer[..wanted], at)?;
-            if read == 0 {
-                return Ok(false);
-            }
-            computed.add(&self.buffer[..read]);
-            at += read as u64;
-        }
-        let mut checksum = [0; CHECKSUM_BYTES];
-        let read = self.file.read_at(&mut checksum, end)?;
-        Ok(read == CHECKSUM_BYTES && computed.is(checksum))
+        let is_as_long = self.heads.txs_of(record)? == Some(self.txs - 1);
+        Ok(is_as_long && self.heads.belongs_after(record, &self.prev_hash)?)
     }
 }
 

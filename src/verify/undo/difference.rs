@@ -28,7 +28,7 @@ struct Resolved {
 type ByOutpoint = BTreeMap<([u8; 32], u32), Resolved>;
 
 /// The error that names the first difference.
-pub(super) fn first_difference(
+pub(crate) fn first_difference(
     set: &mut UtxoSet<'_>,
     heights: &Heights,
     height: Height,
@@ -84,6 +84,32 @@ pub(super) fn first_difference(
         file,
     }
     .into())
+}
+
+/// Whether the record says of every input what the index says: of siblings with as many transactions, only one's
+/// does.
+pub(crate) fn is_of_index(
+    set: &mut UtxoSet<'_>,
+    heights: &Heights,
+    height: Height,
+    record: &Record<'_>,
+    buffer: &mut [SpendingRow],
+) -> Result<bool> {
+    let resolved = resolved_by(set, heights, height, buffer)?;
+    let block = set.block(height)?;
+    let mut walk = Block::read(block.bytes).map_err(|fault| block.fault(fault))?;
+    let mut coins = record.coins()?;
+    walk.next_tx().map_err(|fault| block.fault(fault))?;
+    while let Some(tx) = walk.next_tx().map_err(|fault| block.fault(fault))? {
+        for input in tx.inputs() {
+            let found = resolved.get(&(*input.prev_txid(), input.prev_vout()));
+            match (found, coins.next_coin()?) {
+                (Some(found), Some(coin)) if unequal(found, &coin).is_none() => {}
+                _ => return Ok(false),
+            }
+        }
+    }
+    Ok(coins.next_coin()?.is_none())
 }
 
 /// The first field in which the index and the undo file differ.
