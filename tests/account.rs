@@ -22,6 +22,8 @@ mod rng;
 mod script;
 #[path = "bench/txs.rs"]
 mod txs;
+#[path = "bench/undo.rs"]
+mod undo;
 
 use blkdex::datadir::{Location, Source};
 use blkdex::doctor;

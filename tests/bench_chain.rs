@@ -14,6 +14,8 @@ mod hash;
 mod script;
 #[path = "bench/txs.rs"]
 mod txs;
+#[path = "bench/undo.rs"]
+mod undo;
 
 use bitcoin::consensus::encode::deserialize;
 use bitcoin::{Address, Block, Network, ScriptBuf};

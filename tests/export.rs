@@ -6,7 +6,8 @@ mod common;
 use blkdex::error::unwatched;
 use blkdex::export;
 use blkdex::export::{
-    BalancesOptions, Destination, Lines, UtxosFormat, UtxosOptions, export_balances, export_utxos,
+    BalancesFormat, BalancesOptions, Destination, Lines, UtxosFormat, UtxosOptions,
+    export_balances, export_utxos,
 };
 use blkdex::memory;
 use blkdex::primitives::Height;
@@ -35,15 +36,24 @@ fn utxos(imported: &Trial, at: Option<u32>, format: UtxosFormat) -> Vec<u8> {
 }
 
 fn balances(imported: &Trial, at: Option<u32>, lines: Lines, top: Option<u64>) -> String {
+    String::from_utf8(balances_in(imported, at, lines.into(), top)).unwrap()
+}
+
+fn balances_in(
+    imported: &Trial,
+    at: Option<u32>,
+    format: BalancesFormat,
+    top: Option<u64>,
+) -> Vec<u8> {
     let path = imported.folder.path().join("out");
     let options = BalancesOptions {
         at: at.map(|height| Height(height).into()),
         memory_bytes: MEMORY_BYTES,
         top,
-        ..BalancesOptions::new(lines, file(&path))
+        ..BalancesOptions::new(format, file(&path))
     };
     unwatched(|watch| export_balances(imported.index(), &options, watch)).unwrap();
-    String::from_utf8(taken(path)).unwrap()
+    taken(path)
 }
 
 fn taken(path: PathBuf) -> Vec<u8> {
@@ -64,6 +74,96 @@ fn a_snapshot_is_core_s_byte_for_byte() {
     let (imported, _) = imported("regtest-core31");
     let core = std::fs::read(fixture("regtest-core31").join("utxos.snapshot.dat")).unwrap();
     assert!(utxos(&imported, None, UtxosFormat::Snapshot) == core);
+}
+
+/// Core's name for the form of a script of the model.
+fn type_of(script: &bitcoin::Script) -> &'static str {
+    match script {
+        _ if script.is_p2pkh() => "pubkeyhash",
+        _ if script.is_p2sh() => "scripthash",
+        _ if script.is_p2wpkh() => "witness_v0_keyhash",
+        _ if script.is_p2wsh() => "witness_v0_scripthash",
+        _ if script.is_p2tr() => "witness_v1_taproot",
+        _ if script.is_p2pk() => "pubkey",
+        _ if script.is_multisig() => "multisig",
+        _ if script.is_witness_program() => "witness_unknown",
+        _ => "nonstandard",
+    }
+}
+
+/// The rows of a Parquet file, as JSON; numbers and texts only.
+fn parquet_rows(bytes: Vec<u8>) -> Vec<Value> {
+    use parquet::file::reader::FileReader;
+    use parquet::file::serialized_reader::SerializedFileReader;
+    use parquet::record::Field;
+    let reader = SerializedFileReader::new(bytes::Bytes::from(bytes)).unwrap();
+    let value = |field: &Field| match field {
+        Field::Null => Value::Null,
+        Field::Bool(flag) => (*flag).into(),
+        Field::Long(number) => (*number).into(),
+        Field::TimestampMicros(micros) => (micros / 1_000_000).into(),
+        Field::Str(text) => text.as_str().into(),
+        other => panic!("{other:?}"),
+    };
+    let rows = reader.get_row_iter(None).unwrap();
+    let object = |row: parquet::record::Row| -> Value {
+        let pairs = row.get_column_iter();
+        let pairs = pairs.map(|(name, field)| (name.clone(), value(field)));
+        Value::Object(pairs.collect())
+    };
+    rows.map(|row| object(row.unwrap())).collect()
+}
+
+#[test]
+fn parquet_holds_what_the_lines_hold() {
+    let (imported, _) = imported("data");
+    for at in [None, Some(150)] {
+        let lines = utxos(&imported, at, UtxosFormat::Lines(Lines::Jsonl));
+        let lines = jsonl(std::str::from_utf8(&lines).unwrap());
+        let rows = parquet_rows(utxos(&imported, at, UtxosFormat::Parquet));
+        assert_eq!(rows.len(), lines.len());
+        let mut hashes = std::collections::HashMap::new();
+        for (row, line) in rows.iter().zip(&lines) {
+            let pairs = [
+                ("transaction_hash", "txid"),
+                ("index", "vout"),
+                ("block_number", "height"),
+                ("block_timestamp", "block_time"),
+                ("value", "amount_sat"),
+                ("type", "type"),
+                ("address", "address"),
+                ("script_hex", "script"),
+                ("is_coinbase", "coinbase"),
+            ];
+            for (column, field) in pairs {
+                assert_eq!(row[column], line[field], "{column}");
+            }
+            assert_eq!(row["is_spendable"], true);
+            let hash = hashes.entry(row["block_number"].to_string());
+            assert_eq!(
+                &row["block_hash"],
+                hash.or_insert(row["block_hash"].clone())
+            );
+        }
+        for top in [None, Some(50)] {
+            let lines = jsonl(&balances(&imported, at, Lines::Jsonl, top));
+            let rows = parquet_rows(balances_in(&imported, at, BalancesFormat::Parquet, top));
+            assert_eq!(rows.len(), lines.len());
+            for (row, line) in rows.iter().zip(&lines) {
+                let pairs = [
+                    ("script_hex", "script"),
+                    ("address", "address"),
+                    ("balance", "balance_sat"),
+                    ("unspent", "unspent"),
+                    ("first_block_number", "first_height"),
+                    ("last_block_number", "last_height"),
+                ];
+                for (column, field) in pairs {
+                    assert_eq!(row[column], line[field], "{column}");
+                }
+            }
+        }
+    }
 }
 
 #[test]
@@ -91,6 +191,10 @@ fn lines_hold_every_coin_of_the_model_at_every_height() {
                     "amount_sat": coin.amount_sat,
                     "script": coin.script.to_hex_string(),
                     "address": address.ok().map(|address| address.to_string()),
+                    "txid": coin.outpoint.txid.to_string(),
+                    "vout": coin.outpoint.vout,
+                    "type": type_of(&coin.script),
+                    "block_time": chain.block(truth.hashes[coin.height as usize]).header.time,
                 })
             })
             .collect();
@@ -101,7 +205,7 @@ fn lines_hold_every_coin_of_the_model_at_every_height() {
         let mut lines = text.lines();
         assert_eq!(
             lines.next(),
-            Some("outpoint,height,coinbase,amount_sat,script,address")
+            Some("outpoint,height,coinbase,amount_sat,script,address,txid,vout,type,block_time")
         );
         for coin in &expected {
             let fields = [
@@ -111,6 +215,10 @@ fn lines_hold_every_coin_of_the_model_at_every_height() {
                 "amount_sat",
                 "script",
                 "address",
+                "txid",
+                "vout",
+                "type",
+                "block_time",
             ];
             let plain = |field: &str| match &coin[field] {
                 Value::String(text) => text.clone(),

@@ -6,7 +6,7 @@ use super::values::{Memory, parse_height, parse_memory, parse_until};
 use super::{AtArgs, location};
 use blkdex::datadir::Location;
 use blkdex::dataset::{BLOCKS_PER_FILE, GROUP_ROWS, Hashes, Table, Until};
-use blkdex::export::{Destination, Lines, UtxosFormat};
+use blkdex::export::{BalancesFormat, Destination, Lines, UtxosFormat};
 use blkdex::primitives::Height;
 use clap::{Subcommand, ValueEnum};
 use std::path::{Path, PathBuf};
@@ -140,7 +140,7 @@ pub struct ExportUtxosArgs {
 pub struct ExportBalancesArgs {
     /// How
     #[arg(long, value_enum)]
-    pub format: LinesArg,
+    pub format: BalancesFormatArg,
 
     /// Only so many, the richest first
     #[arg(long, value_name = "N")]
@@ -184,15 +184,19 @@ pub enum UtxosFormatArg {
     Csv,
     /// A JSON object a line.
     Jsonl,
+    /// The columns of `export parquet`'s outputs.
+    Parquet,
 }
 
-/// How lines are written.
+/// How balances are written.
 #[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
-pub enum LinesArg {
+pub enum BalancesFormatArg {
     /// Comma-separated.
     Csv,
     /// A JSON object a line.
     Jsonl,
+    /// Columns.
+    Parquet,
 }
 
 impl UtxosFormatArg {
@@ -202,16 +206,18 @@ impl UtxosFormatArg {
             UtxosFormatArg::Snapshot => UtxosFormat::Snapshot,
             UtxosFormatArg::Csv => UtxosFormat::Lines(Lines::Csv),
             UtxosFormatArg::Jsonl => UtxosFormat::Lines(Lines::Jsonl),
+            UtxosFormatArg::Parquet => UtxosFormat::Parquet,
         }
     }
 }
 
-impl LinesArg {
+impl BalancesFormatArg {
     /// As the library calls it.
-    pub fn get(self) -> Lines {
+    pub fn get(self) -> BalancesFormat {
         match self {
-            LinesArg::Csv => Lines::Csv,
-            LinesArg::Jsonl => Lines::Jsonl,
+            BalancesFormatArg::Csv => BalancesFormat::Lines(Lines::Csv),
+            BalancesFormatArg::Jsonl => BalancesFormat::Lines(Lines::Jsonl),
+            BalancesFormatArg::Parquet => BalancesFormat::Parquet,
         }
     }
 }

@@ -140,7 +140,7 @@ fn balances(
         at: args.common.at.at,
         location: args.common.at.location(),
         memory_bytes: args.common.memory.bytes(),
-        lines: args.format.get(),
+        format: args.format.get(),
         top: args.top,
         to: to.clone(),
     };

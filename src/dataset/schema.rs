@@ -174,6 +174,17 @@ pub(crate) const OUTPUTS: [Spec; 11] = [
     column("is_spendable", FLAG),
 ];
 
+/// The columns of `export balances`.
+pub(crate) const BALANCES: [Spec; 7] = [
+    column("script_hex", TEXT).filtered(),
+    column("address", TEXT).or_null().filtered(),
+    column("type", TEXT).of_few(),
+    column("balance", INT),
+    column("unspent", INT).of_few(),
+    column("first_block_number", INT),
+    column("last_block_number", INT),
+];
+
 /// The columns of a table.
 pub(crate) fn columns_of(table: Table) -> &'static [Spec] {
     match table {

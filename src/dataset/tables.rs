@@ -30,12 +30,16 @@ use crate::primitives::wire::{Hash32, Input, Output, Tx, Witness};
 use bitcoin::BlockHash;
 use bitcoin::hashes::Hash;
 use std::fs::File;
+use std::io::BufWriter;
+
+/// Bytes that are written to a file at once.
+const BUFFER_BYTES: usize = 256 << 10;
 
 /// A file without its name yet.
 struct Open {
     piece: Piece,
     growing: Growing,
-    writer: FileWriter<File>,
+    writer: FileWriter<BufWriter<File>>,
     rows: u64,
     sums: Sums,
     first_hash: String,
@@ -70,7 +74,9 @@ impl Tables {
             + Outputs::bytes(group_rows)
             + range_blocks * size_of::<BlockHead>()
             + Addresses::BYTES
-            + FileWriter::<File>::BYTES
+            + FileWriter::<BufWriter<File>>::BYTES
+            + FileWriter::<BufWriter<File>>::LONG_TEXT_BYTES
+            + Table::COUNT * BUFFER_BYTES
     }
 
     /// With room for groups of so many rows, and ranges of so many blocks.
@@ -112,6 +118,7 @@ impl Tables {
             let path = self.folder.file_of(piece);
             let file = growing.file().try_clone();
             let file = file.map_err(io_error("open", &path))?;
+            let file = BufWriter::with_capacity(BUFFER_BYTES, file);
             let columns = columns_of(piece.table);
             let hashes = self.common.hashes;
             self.open[piece.table as usize] = Some(Open {

@@ -74,7 +74,7 @@ pub(crate) struct Addresses {
 const KEPT_BYTES_MAX: usize = 42;
 
 /// A power of two.
-const SEEN_MAX: usize = 1 << 14;
+const SEEN_MAX: usize = 1 << 13;
 
 impl Addresses {
     /// Bytes of memory: the list, a script and an address on the heap for each.

@@ -38,9 +38,12 @@ pub(crate) struct FileWriter<W: Write + Send> {
 }
 
 impl<W: Write + Send> FileWriter<W> {
-    /// What it takes beside what is written. A script of a megabyte is two as text, and the encoder has it
-    /// once more.
-    pub const BYTES: usize = 8 << 20;
+    /// What it takes beside what is written: batch, page, dictionary and filter of a column, and zstd.
+    pub const BYTES: usize = 3 << 20;
+
+    /// What it takes more where there are scripts of a megabyte: each is two as text, and the encoder has it
+    /// once or twice more.
+    pub const LONG_TEXT_BYTES: usize = 8 << 20;
 
     /// A file with these columns, in groups of at most so many rows.
     ///

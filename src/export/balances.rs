@@ -14,10 +14,11 @@
 
 use super::destination::{Destination, Out};
 use super::entries::{Entries, Entry, Owner};
+use super::parquet::{BALANCES_BYTES, BalanceWriter};
 use super::ranking::Ranking;
 use super::received::{Received, funding_rows};
 use super::utxos::push_script;
-use super::{Lines, kept};
+use super::{BalancesFormat, Lines, kept};
 use crate::Result;
 use crate::datadir::Location;
 use crate::export::Fault;
@@ -49,7 +50,7 @@ pub struct BalancesOptions {
     /// All memory, in bytes.
     pub memory_bytes: usize,
     /// How.
-    pub lines: Lines,
+    pub format: BalancesFormat,
     /// Only so many of the richest, richest first; `None`: all, in the order of first receipt.
     pub top: Option<u64>,
     /// Where to.
@@ -58,12 +59,12 @@ pub struct BalancesOptions {
 
 impl BalancesOptions {
     /// All balances at the tip.
-    pub fn new(lines: Lines, to: Destination) -> BalancesOptions {
+    pub fn new(format: impl Into<BalancesFormat>, to: Destination) -> BalancesOptions {
         BalancesOptions {
             at: None,
             location: None,
             memory_bytes: auto_bytes(),
-            lines,
+            format: format.into(),
             top: None,
             to,
         }
@@ -113,7 +114,11 @@ pub fn export_balances(
         let funding_rows = funding_rows(&set);
         let spent_bytes = spent_rows * size_of::<SpendingRow>();
         let rows_bytes = spent_bytes.max(funding_rows * size_of::<FundingRow>());
-        let fixed = Heights::bytes(set.height()) + rows_bytes;
+        let columns_bytes = match options.format {
+            BalancesFormat::Parquet => BALANCES_BYTES,
+            BalancesFormat::Lines(_) => 0,
+        };
+        let fixed = Heights::bytes(set.height()) + rows_bytes + columns_bytes;
         let least = fixed + 3 * SORTER_BYTES_MIN;
         let share = (left_for_buffers(options.memory_bytes, least)? - fixed) / 3;
         let mut coins = Sorter::new(COIN_KEY_BYTES, share, dir)?;
@@ -272,21 +277,36 @@ fn write_scripts(
         scripts: 0,
         balance_sat: 0,
     };
-    if options.lines == Lines::Csv {
-        out.write(b"script,address,balance_sat,unspent,first_height,last_height\n")?;
-    }
-    let mut line = String::new();
     let mut entries = entries.finish()?;
-    while written.scripts < options.top.unwrap_or(u64::MAX) {
-        let Some(entry) = entries.next_entry()? else {
-            break;
-        };
-        line.clear();
-        push_line(&mut line, options.lines, &entry, set, &heights)
-            .expect("a String takes everything");
-        out.write(line.as_bytes())?;
-        written.scripts += 1;
-        written.balance_sat += entry.balance_sat;
+    let mut each = |push: &mut dyn FnMut(&Entry<'_>) -> Result<()>| -> Result<()> {
+        while written.scripts < options.top.unwrap_or(u64::MAX) {
+            let Some(entry) = entries.next_entry()? else {
+                break;
+            };
+            push(&entry)?;
+            written.scripts += 1;
+            written.balance_sat += entry.balance_sat;
+        }
+        Ok(())
+    };
+    match options.format {
+        BalancesFormat::Parquet => {
+            let mut writer = BalanceWriter::new(set, out)?;
+            each(&mut |entry| writer.push(entry, &heights))?;
+            writer.finish()?;
+        }
+        BalancesFormat::Lines(lines) => {
+            if lines == Lines::Csv {
+                out.write(b"script,address,balance_sat,unspent,first_height,last_height\n")?;
+            }
+            let mut line = String::new();
+            each(&mut |entry| {
+                line.clear();
+                push_line(&mut line, lines, entry, set, &heights)
+                    .expect("a String takes everything");
+                out.write(line.as_bytes())
+            })?;
+        }
     }
     Ok(written)
 }

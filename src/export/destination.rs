@@ -35,7 +35,7 @@ pub enum Destination {
 /// What is written to; names itself in errors.
 pub(crate) struct Out<'a> {
     /// The stream.
-    pub stream: BufWriter<Box<dyn Write + 'a>>,
+    pub stream: BufWriter<Box<dyn Write + Send + 'a>>,
     /// Its name.
     pub path: PathBuf,
 }
@@ -86,7 +86,7 @@ impl Destination {
         let (path, force) = match self {
             Destination::Stdout => {
                 let path = PathBuf::from("stdout");
-                return write_to(std::io::stdout().lock(), path, work);
+                return write_to(std::io::stdout(), path, work);
             }
             Destination::File { path, force } => (path, *force),
         };
@@ -110,7 +110,7 @@ impl Destination {
 }
 
 fn write_to<T>(
-    stream: impl Write,
+    stream: impl Write + Send,
     path: PathBuf,
     work: impl FnOnce(&mut Out<'_>) -> Result<T>,
 ) -> Result<T> {

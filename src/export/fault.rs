@@ -13,6 +13,9 @@ pub enum Fault {
         /// The file.
         path: PathBuf,
     },
+    /// A balance is larger than a column of numbers holds.
+    #[error("a script owns more than 2^63 sat, more than a column holds")]
+    TooMuch,
     /// Two scripts have the same fingerprint.
     #[error(
         "two scripts of the index {} have the same fingerprint; `blkdex rebuild` takes another key",

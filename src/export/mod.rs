@@ -10,6 +10,7 @@
 //! | `balances.rs` | every script that owns something, or the richest |
 //! | `entries.rs` | their lines, being sorted |
 //! | `received.rs` | what scripts received |
+//! | `parquet.rs` | both as Parquet |
 //! | `ranking.rs` | which scripts cannot be among the richest |
 //! | `fault.rs` | what can go wrong |
 
@@ -17,6 +18,7 @@ mod balances;
 mod destination;
 mod entries;
 mod fault;
+mod parquet;
 mod ranking;
 mod received;
 mod utxos;
@@ -46,6 +48,23 @@ pub enum UtxosFormat {
     Snapshot,
     /// As lines of text.
     Lines(Lines),
+    /// As Parquet, with the columns of a data set's `outputs`.
+    Parquet,
+}
+
+/// How balances are written.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum BalancesFormat {
+    /// As lines of text.
+    Lines(Lines),
+    /// As Parquet.
+    Parquet,
+}
+
+impl From<Lines> for BalancesFormat {
+    fn from(lines: Lines) -> BalancesFormat {
+        BalancesFormat::Lines(lines)
+    }
 }
 
 /// How lines are written.

@@ -7,6 +7,7 @@
 //! file beside the index if it does not do.
 
 use super::destination::{Destination, Out};
+use super::parquet::{COINS_BYTES_MIN, CoinWriter};
 use super::{Lines, UtxosFormat, kept};
 use crate::Result;
 use crate::datadir::Location;
@@ -16,8 +17,10 @@ use crate::memory::auto_bytes;
 use crate::os::paths::folder_of;
 use crate::os::sigbus::catch_sigbus;
 use crate::primitives::coin::Coin;
+use crate::primitives::header;
 use crate::primitives::network::NetworkName;
 use crate::primitives::position::Height;
+use crate::primitives::script_type::ScriptType;
 use crate::primitives::wire::Hash32;
 use crate::query::script::address_of;
 use crate::utxo::{AsOf, At, Progress, UtxoSet, Watch, Work};
@@ -90,6 +93,7 @@ pub fn export_utxos(
     options.to.write(&kept(&set), |out| match options.format {
         UtxosFormat::Snapshot => write_snapshot(&mut set, options.memory_bytes, watch, out),
         UtxosFormat::Lines(lines) => write_lines(&mut set, lines, options.memory_bytes, watch, out),
+        UtxosFormat::Parquet => write_parquet(&mut set, options.memory_bytes, watch, out),
     })
 }
 
@@ -145,18 +149,44 @@ fn write_lines(
 ) -> Result<UtxosWritten> {
     let (mut buffer, _) = spent_buffer(set, memory_bytes, 0)?;
     let network = set.network();
+    let times = set.snapshot().index().snapshot()?;
     let mut written = nothing_yet(set)?;
     let mut line = String::new();
     if lines == Lines::Csv {
-        out.write(b"outpoint,height,coinbase,amount_sat,script,address\n")?;
+        out.write(
+            b"outpoint,height,coinbase,amount_sat,script,address,txid,vout,type,block_time\n",
+        )?;
     }
+    let mut block = (None, 0);
     set.each_coin(&mut buffer, watch, |_, coin| {
         written.coins += 1;
         written.total_amount_sat += u128::from(coin.amount_sat);
+        if block.0 != Some(coin.height) {
+            let row = times.block(Height(coin.height))?;
+            block = (Some(coin.height), header::time_of(&row.header));
+        }
         line.clear();
-        push_coin(&mut line, lines, coin, network).expect("a String takes everything");
+        push_coin(&mut line, lines, coin, block.1, network).expect("a String takes everything");
         out.write(line.as_bytes())
     })?;
+    Ok(written)
+}
+
+fn write_parquet(
+    set: &mut UtxoSet<'_>,
+    memory_bytes: usize,
+    watch: &mut Watch<'_>,
+    out: &mut Out<'_>,
+) -> Result<UtxosWritten> {
+    let (mut buffer, left) = spent_buffer(set, memory_bytes, COINS_BYTES_MIN)?;
+    let mut written = nothing_yet(set)?;
+    let mut writer = CoinWriter::new(set, left, out)?;
+    set.each_coin(&mut buffer, watch, |txo, coin| {
+        written.coins += 1;
+        written.total_amount_sat += u128::from(coin.amount_sat);
+        writer.push(txo, coin)
+    })?;
+    writer.finish()?;
     Ok(written)
 }
 
@@ -165,6 +195,7 @@ fn push_coin(
     line: &mut String,
     lines: Lines,
     coin: &Coin<'_>,
+    block_time: u32,
     network: NetworkName,
 ) -> std::fmt::Result {
     let txid = Txid::from_byte_array(coin.txid);
@@ -183,7 +214,14 @@ fn push_coin(
         )?,
     }
     push_script(line, lines, coin.script, network)?;
-    line.write_str(if lines == Lines::Csv { "\n" } else { "}\n" })
+    let kind = ScriptType::of(coin.script).name();
+    match lines {
+        Lines::Csv => writeln!(line, ",{txid},{vout},{kind},{block_time}"),
+        Lines::Jsonl => writeln!(
+            line,
+            r#","txid":"{txid}","vout":{vout},"type":"{kind}","block_time":{block_time}}}"#
+        ),
+    }
 }
 
 /// The two fields of a script: itself, and its address, if it has one.

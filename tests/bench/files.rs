@@ -1,4 +1,4 @@
-//! Writes blocks into `blk*.dat` files as Bitcoin Core does.
+//! Writes blocks into `blk*.dat` files, and what they spent into `rev*.dat` files, as Bitcoin Core does.
 //!
 //! Invariant: a record never crosses a file, and a byte is XORed by its offset in its file.
 
@@ -10,6 +10,8 @@ use std::path::{Path, PathBuf};
 const FILE_BYTES_MAX: u64 = 128 << 20;
 /// Bitcoin Core, `node/blockstorage.h`: `BLOCKFILE_CHUNK_SIZE`. Files grow in such steps.
 const CHUNK_BYTES: u64 = 16 << 20;
+/// Bitcoin Core, `node/blockstorage.h`: `UNDOFILE_CHUNK_SIZE`. A file is cut to its length once it is full.
+const UNDO_CHUNK_BYTES: u64 = 1 << 20;
 /// What stands before every regtest block.
 const MAGIC: [u8; 4] = [0xfa, 0xbf, 0xb5, 0xda];
 
@@ -20,6 +22,8 @@ pub struct BlockFiles {
     file: File,
     number: u32,
     offset_bytes: u64,
+    undo: File,
+    undo_offset_bytes: u64,
     /// Magic, length and the first part of the block, put together before they are XORed.
     head: Vec<u8>,
     /// All bytes of records written.
@@ -37,6 +41,8 @@ impl BlockFiles {
             file: File::create(folder.join("blk00000.dat"))?,
             number: 0,
             offset_bytes: 0,
+            undo: File::create(folder.join("rev00000.dat"))?,
+            undo_offset_bytes: 0,
             head: Vec::new(),
             total_bytes: 0,
         })
@@ -51,6 +57,9 @@ impl BlockFiles {
             let name = format!("blk{:05}.dat", self.number);
             self.file = File::create(self.folder.join(name))?;
             self.offset_bytes = 0;
+            let name = format!("rev{:05}.dat", self.number);
+            self.undo = File::create(self.folder.join(name))?;
+            self.undo_offset_bytes = 0;
         }
         self.head.clear();
         self.head.extend_from_slice(&MAGIC);
@@ -68,8 +77,23 @@ impl BlockFiles {
         Ok(())
     }
 
-    /// Leaves the last file with a tail of zeros up to the next chunk, as a node does.
+    /// Writes the undo record of the block that was written last.
+    pub fn write_undo(&mut self, undo: Vec<u8>, checksum: [u8; 32]) -> io::Result<()> {
+        let mut record = MAGIC.to_vec();
+        record.extend_from_slice(&(undo.len() as u32).to_le_bytes());
+        record.extend_from_slice(&undo);
+        record.extend_from_slice(&checksum);
+        if let Some(key) = self.key {
+            xor(&mut record, key, self.undo_offset_bytes);
+        }
+        self.undo_offset_bytes += record.len() as u64;
+        self.undo.write_all(&record)
+    }
+
+    /// Leaves the last files with tails of zeros up to the next chunk, as a node does.
     pub fn finish(self) -> io::Result<()> {
+        self.undo
+            .set_len((self.undo_offset_bytes / UNDO_CHUNK_BYTES + 1) * UNDO_CHUNK_BYTES)?;
         self.file
             .set_len((self.offset_bytes / CHUNK_BYTES + 1) * CHUNK_BYTES)
     }

@@ -5,7 +5,7 @@
 //!
 //! The chain is valid but for signatures and the subsidy, which is never halved: proof of work,
 //! merkle roots, witness commitments, weights, amounts, coinbase maturity and BIP 34 are as they
-//! should be. It goes as far as memory bandwidth lets it: bytes are written by hand.
+//! should be, and its undo files say what was spent. It goes as far as memory bandwidth lets it: bytes are written by hand.
 
 use std::collections::VecDeque;
 use std::io;
@@ -16,14 +16,16 @@ use bitcoin::consensus::encode;
 use bitcoin::{Address, Network, ScriptBuf};
 use serde_json::{Value, json};
 
+use super::coins::{NewCoin, Origin};
 use super::files::BlockFiles;
 use super::hash::{hash_parts, merkle_root};
 use super::rng::Rng;
-use super::script::{self, Kind};
+use super::script;
 use super::txs::{TxMaker, write_count};
+use super::undo::BlockUndo;
 
 /// Changes when the same parameters give another chain.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 /// Blocks are filled up to a weight between these; the second leaves room for one large transaction.
 const WEIGHT_RANGE: (u64, u64) = (2_800_000, 3_850_000);
 /// Bitcoin Core, `consensus/consensus.h`: `COINBASE_MATURITY`.
@@ -48,7 +50,8 @@ pub struct Params {
 /// A coinbase that cannot be spent yet.
 struct Immature {
     txid: [u8; 32],
-    outputs: [(Kind, u64); 2],
+    outputs: [NewCoin; 2],
+    height: u32,
 }
 
 /// The folder of this chain under `cache`, made if it is not there, and its facts.
@@ -83,6 +86,7 @@ struct Generator {
     txs: Vec<u8>,
     txids: Vec<[u8; 32]>,
     wtxids: Vec<[u8; 32]>,
+    undo: BlockUndo,
 }
 
 impl Generator {
@@ -106,6 +110,7 @@ impl Generator {
             txs: Vec::with_capacity(4_000_000),
             txids: Vec::new(),
             wtxids: Vec::new(),
+            undo: BlockUndo::default(),
         })
     }
 
@@ -115,6 +120,8 @@ impl Generator {
             let fees_sat = self.fill();
             let (head, immature) = self.head(fees_sat);
             self.files.write(&head, &mut self.txs)?;
+            let (undo, checksum) = self.undo.finish(head[4..36].try_into().expect("32 bytes"));
+            self.files.write_undo(undo, checksum)?;
             self.immature.push_back(immature);
             if self.height.is_multiple_of(500) {
                 eprintln!(
@@ -135,17 +142,25 @@ impl Generator {
         self.txs.clear();
         self.txids.clear();
         self.wtxids.clear();
+        self.undo.clear();
         // The coinbase's places.
         self.txids.push([0; 32]);
         self.wtxids.push([0; 32]);
         if self.immature.len() == MATURITY_BLOCKS {
             let coinbase = self.immature.pop_front().expect("there are a hundred");
-            self.maker.coins.add(coinbase.txid, &coinbase.outputs);
+            let origin = Origin {
+                txid: coinbase.txid,
+                height: coinbase.height,
+                is_coinbase: true,
+            };
+            self.maker.coins.add(origin, &coinbase.outputs);
         }
         let weight_end = self.maker.rng.between(WEIGHT_RANGE.0, WEIGHT_RANGE.1);
         let (mut stripped_bytes, mut fees_sat) = (0, 0);
         while 3 * stripped_bytes as u64 + (self.txs.len() as u64) < weight_end {
-            let Some(made) = self.maker.append(&mut self.txs) else {
+            let height = self.height + 1;
+            let made = self.maker.append(&mut self.txs, &mut self.undo, height);
+            let Some(made) = made else {
                 break;
             };
             self.txids.push(made.txid);
@@ -179,12 +194,17 @@ impl Generator {
         head.extend_from_slice(&body);
         head.extend_from_slice(&[1, 32]);
         head.extend_from_slice(&[0; 36]); // witness nonce and lock time
-        (head, Immature { txid, outputs })
+        let immature = Immature {
+            txid,
+            outputs,
+            height: self.height,
+        };
+        (head, immature)
     }
 
     /// Inputs and outputs of the coinbase: BIP 34 height and an extra nonce; the payout and the
     /// BIP 141 commitment.
-    fn coinbase(&mut self, amount_sat: u64) -> (Vec<u8>, [(Kind, u64); 2]) {
+    fn coinbase(&mut self, amount_sat: u64) -> (Vec<u8>, [NewCoin; 2]) {
         let mut script_sig = push_height(self.height);
         script_sig.push(8);
         script_sig.extend_from_slice(&self.maker.rng.bits().to_le_bytes());
@@ -196,14 +216,14 @@ impl Generator {
         body.extend_from_slice(&[0xff; 4]);
         body.push(2);
         body.extend_from_slice(&amount_sat.to_le_bytes());
-        let kind = self.maker.write_some_script(&mut body, amount_sat);
+        let payout = self.maker.write_some_script(&mut body, amount_sat);
         body.extend_from_slice(&[0; 8]);
         body.extend_from_slice(&[38, 0x6a, 0x24, 0xaa, 0x21, 0xa9, 0xed]);
         let commitment = hash_parts(&[&merkle_root(&mut self.wtxids), &[0; 32]]);
         body.extend_from_slice(&commitment);
         self.maker.totals.txs += 1;
         self.maker.totals.outputs += 2;
-        (body, [(kind, amount_sat), (Kind::OpReturn, 0)])
+        (body, [payout, NewCoin::op_return()])
     }
 
     /// What is known of the finished chain. Sums are exact; "share" is of all inputs.

@@ -19,6 +19,7 @@ mod rng;
 mod script;
 mod stream;
 mod txs;
+mod undo;
 
 use std::path::Path;
 use std::process::ExitCode;

@@ -3,10 +3,11 @@
 //! Invariant: inputs are worth at least as much as outputs, and every input spends a coin that is
 //! unspent and was made before. Only signatures and keys are random bytes instead of true ones.
 
-use super::coins::{Coin, Coins};
+use super::coins::{Coin, Coins, NewCoin, Origin};
 use super::hash::hash_parts;
 use super::rng::Rng;
-use super::script::{self, Kind};
+use super::script;
+use super::undo::BlockUndo;
 
 /// Below so many coins transactions fan out, so that a young chain soon has something to spend.
 const COINS_ENOUGH: u64 = 20_000;
@@ -56,7 +57,8 @@ pub struct TxMaker {
     /// Outputs that transactions were too poor to make.
     owed: u64,
     spent: Vec<Coin>,
-    made: Vec<(Kind, u64)>,
+    made: Vec<NewCoin>,
+    script: Vec<u8>,
 }
 
 /// A transaction as it was appended to a block.
@@ -85,11 +87,18 @@ impl TxMaker {
             owed: 0,
             spent: Vec::new(),
             made: Vec::new(),
+            script: Vec::new(),
         }
     }
 
-    /// Appends one transaction to `block`, unless there is no coin to spend.
-    pub fn append(&mut self, block: &mut Vec<u8>) -> Option<Made> {
+    /// Appends one transaction to the block at `height`, and what it spends to `undo`, unless there is no coin
+    /// to spend.
+    pub fn append(
+        &mut self,
+        block: &mut Vec<u8>,
+        undo: &mut BlockUndo,
+        height: u32,
+    ) -> Option<Made> {
         let inputs_sat = self.choose_coins();
         if self.spent.is_empty() {
             return None;
@@ -102,6 +111,7 @@ impl TxMaker {
             block.extend_from_slice(&[0, 1]);
         }
         self.write_inputs(block);
+        self.write_undo(undo);
         let fee_sat = (1000 * self.spent.len() as u64).min(inputs_sat / 100);
         self.write_outputs(block, inputs_sat - fee_sat);
         let witness = block.len();
@@ -114,7 +124,12 @@ impl TxMaker {
         let whole = &block[start..];
         let txid = hash_parts(&[&whole[..4], &block[body..witness], &[0; 4]]);
         let wtxid = if segwit { hash_parts(&[whole]) } else { txid };
-        self.coins.add(txid, &self.made);
+        let origin = Origin {
+            txid,
+            height,
+            is_coinbase: false,
+        };
+        self.coins.add(origin, &self.made);
         self.totals.txs += 1;
         self.totals.inputs += self.spent.len() as u64;
         self.totals.outputs += self.made.len() as u64;
@@ -159,6 +174,17 @@ impl TxMaker {
         }
     }
 
+    fn write_undo(&mut self, undo: &mut BlockUndo) {
+        undo.begin_tx(self.spent.len());
+        for coin in &self.spent {
+            self.script.clear();
+            script::write_script(&mut self.script, self.seed, coin.script.into());
+            // All of these scripts have their length in one byte.
+            let script = &self.script[1..];
+            undo.coin(coin.height, coin.is_coinbase, coin.amount_sat, script);
+        }
+    }
+
     /// Pays `total_sat` to some scripts; now and then an OP_RETURN comes last.
     fn write_outputs(&mut self, block: &mut Vec<u8>, total_sat: u64) {
         self.made.clear();
@@ -176,13 +202,13 @@ impl TxMaker {
             };
             left_sat -= amount_sat;
             block.extend_from_slice(&amount_sat.to_le_bytes());
-            let kind = self.write_some_script(block, amount_sat);
-            self.made.push((kind, amount_sat));
+            let made = self.write_some_script(block, amount_sat);
+            self.made.push(made);
         }
         if carries_data {
             block.extend_from_slice(&[0; 8]);
             script::write_op_return(block, &mut self.rng);
-            self.made.push((Kind::OpReturn, 0));
+            self.made.push(NewCoin::op_return());
         }
     }
 
@@ -219,7 +245,7 @@ impl TxMaker {
 
     /// A new script three times out of five; else one used before, half of these by a power law
     /// over the oldest, half among the newest.
-    pub fn write_some_script(&mut self, out: &mut Vec<u8>, amount_sat: u64) -> Kind {
+    pub fn write_some_script(&mut self, out: &mut Vec<u8>, amount_sat: u64) -> NewCoin {
         let script = match self.rng.below(10) {
             0..2 if self.scripts > 0 => self.rng.log_uniform(self.scripts) - 1,
             2..4 if self.scripts > 0 => self.scripts - self.rng.log_uniform(self.scripts),
@@ -232,7 +258,11 @@ impl TxMaker {
             received.outputs += 1;
             received.amount_sat += amount_sat;
         }
-        script::write_script(out, self.seed, script)
+        NewCoin {
+            kind: script::write_script(out, self.seed, script),
+            script: u32::try_from(script).expect("scripts are fewer than coins"),
+            amount_sat,
+        }
     }
 }
 

@@ -15,7 +15,7 @@ pub struct Need {
 }
 
 /// All of them.
-pub const NEEDS: [Need; 8] = [
+pub const NEEDS: [Need; 10] = [
     Need {
         name: "../shared",
         cfg_if_missing: "without_shared",
@@ -24,7 +24,17 @@ pub const NEEDS: [Need; 8] = [
     Need {
         name: "bitcoinkernel",
         cfg_if_missing: "without_bitcoinkernel",
-        find: bitcoinkernel,
+        find: || module("pbk"),
+    },
+    Need {
+        name: "duckdb",
+        cfg_if_missing: "without_duckdb",
+        find: || module("duckdb"),
+    },
+    Need {
+        name: "pyspark",
+        cfg_if_missing: "without_pyspark",
+        find: pyspark,
     },
     Need {
         name: "chromium",
@@ -66,10 +76,16 @@ fn shared() -> Option<PathBuf> {
     file.exists().then_some(file)
 }
 
-/// The module `pbk` of the package py-bitcoinkernel, for the `python3` on the path.
-fn bitcoinkernel() -> Option<PathBuf> {
-    const FIND: &str = "from importlib.util import find_spec; print(find_spec('pbk').origin)";
-    let output = Command::new("python3").args(["-c", FIND]).output().ok()?;
+/// PySpark, and a Java for it.
+fn pyspark() -> Option<PathBuf> {
+    program("java")?;
+    module("pyspark")
+}
+
+/// A module of the `python3` on the path; `pbk` is that of the package py-bitcoinkernel.
+fn module(name: &str) -> Option<PathBuf> {
+    let find = format!("from importlib.util import find_spec; print(find_spec('{name}').origin)");
+    let output = Command::new("python3").args(["-c", &find]).output().ok()?;
     let file = String::from_utf8(output.stdout).ok()?;
     let is_found = output.status.success();
     is_found.then(|| PathBuf::from(file.trim()))

@@ -12,6 +12,8 @@ fn what_tests_need_is_there_or_missing_as_it_was_when_they_were_built() {
     let missing = [
         ("without_shared", cfg!(without_shared)),
         ("without_bitcoinkernel", cfg!(without_bitcoinkernel)),
+        ("without_duckdb", cfg!(without_duckdb)),
+        ("without_pyspark", cfg!(without_pyspark)),
         ("without_chromium", cfg!(without_chromium)),
         ("without_systemd_analyze", cfg!(without_systemd_analyze)),
         ("without_man", cfg!(without_man)),

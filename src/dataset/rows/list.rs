@@ -104,7 +104,12 @@ impl Txs {
     #[inline]
     pub fn push(&mut self, of: &TxHead, at: u32) {
         match self.0.last_mut() {
-            Some(last) if (last.block, last.index) == (of.block, of.index) => last.rows += 1,
+            Some(last)
+                if (last.block, last.index) == (of.block, of.index)
+                    && last.first + last.rows == at =>
+            {
+                last.rows += 1;
+            }
             _ => self.0.push(TxHead {
                 first: at,
                 rows: 1,

@@ -8,8 +8,10 @@
 //! | file | what |
 //! | --- | --- |
 //! | `blocks.rs`, `transactions.rs`, `inputs.rs`, `outputs.rs` | the tables |
+//! | `balances.rs` | what `export balances` writes |
 //! | `list.rs` | bytes one behind the other; what rows say of block and transaction |
 
+pub(crate) mod balances;
 pub(crate) mod blocks;
 pub(crate) mod inputs;
 mod list;
