@@ -20,9 +20,11 @@
 //! | `piece.rs`, `folder.rs`, `manifest.rs` | files of a set, by name and footer; their folder; their list |
 //! | `table.rs`, `schema.rs` | the tables and their columns |
 //! | `tables.rs`, `rows/` | rows that wait to be written |
-//! | `writer.rs`, `text.rs` | Parquet files; hashes and addresses in them |
+//! | `writer.rs` | Parquet files |
+//! | `text.rs`, `address.rs` | hashes and addresses in them |
 //! | `fault.rs` | what can go wrong |
 
+mod address;
 mod fault;
 mod folder;
 mod manifest;

@@ -2,17 +2,14 @@
 //!
 //! Invariant: an address is what Core prints for the script on the network, or none.
 //!
-//! Memory: [`Addresses::BYTES`], for scripts seen lately: many are seen again soon, and an address takes two
-//! hashes and long division.
+//! Memory: [`Addresses::BYTES`], for scripts seen lately: many are seen again soon.
 
+use super::address::{Prefixes, push_address};
 use crate::primitives::network::NetworkName;
 use crate::primitives::script_type::ScriptType;
 use crate::primitives::wire::Hash32;
-use crate::query::script::address_of;
-use bitcoin::Script;
 use bytes::Bytes;
 use parquet::data_type::ByteArray;
-use std::fmt::Write;
 
 /// The two digits of every byte.
 const DIGITS: [[u8; 2]; 256] = digits();
@@ -58,16 +55,18 @@ pub(crate) fn type_name(script: &[u8]) -> ByteArray {
     ByteArray::from(Bytes::from_static(ScriptType::of(script).name().as_bytes()))
 }
 
+/// A script that was seen, in place: most looks are for one that is not there.
 struct Seen {
-    script: Vec<u8>,
+    length: u8,
+    script: [u8; KEPT_BYTES_MAX],
     address: Option<ByteArray>,
 }
 
 /// See the module documentation.
 pub(crate) struct Addresses {
-    network: NetworkName,
-    seen: Vec<Option<Seen>>,
-    text: String,
+    prefixes: Prefixes,
+    seen: Vec<Seen>,
+    text: Vec<u8>,
 }
 
 /// Scripts of all forms that have an address are no longer.
@@ -77,15 +76,21 @@ const KEPT_BYTES_MAX: usize = 42;
 const SEEN_MAX: usize = 1 << 13;
 
 impl Addresses {
-    /// Bytes of memory: the list, a script and an address on the heap for each.
-    pub const BYTES: usize = SEEN_MAX * (size_of::<Option<Seen>>() + 48 + 128);
+    /// Bytes of memory: the list, and an address on the heap for each.
+    pub const BYTES: usize = SEEN_MAX * (size_of::<Seen>() + 128);
 
     /// Of scripts of this network.
     pub fn new(network: NetworkName) -> Addresses {
+        // What the empty script has: no address.
+        let nothing = || Seen {
+            length: 0,
+            script: [0; KEPT_BYTES_MAX],
+            address: None,
+        };
         Addresses {
-            network,
-            seen: std::iter::repeat_with(|| None).take(SEEN_MAX).collect(),
-            text: String::new(),
+            prefixes: Prefixes::of(network),
+            seen: std::iter::repeat_with(nothing).take(SEEN_MAX).collect(),
+            text: Vec::new(),
         }
     }
 
@@ -95,25 +100,15 @@ impl Addresses {
         if script.len() > KEPT_BYTES_MAX {
             return None;
         }
-        let place = place_of(script);
-        if let Some(seen) = &self.seen[place]
-            && seen.script == script
-        {
-            return seen.address.clone();
+        let seen = &mut self.seen[place_of(script)];
+        if &seen.script[..seen.length as usize] != script {
+            self.text.clear();
+            let has_one = push_address(&mut self.text, script, &self.prefixes);
+            seen.address = has_one.then(|| ByteArray::from(&self.text[..]));
+            seen.length = script.len() as u8;
+            seen.script[..script.len()].copy_from_slice(script);
         }
-        let seen = Seen {
-            script: script.to_vec(),
-            address: self.made(script),
-        };
-        self.seen[place].insert(seen).address.clone()
-    }
-
-    #[inline(never)]
-    fn made(&mut self, script: &[u8]) -> Option<ByteArray> {
-        let address = address_of(Script::from_bytes(script), self.network)?;
-        self.text.clear();
-        write!(self.text, "{address}").expect("a String takes everything");
-        Some(ByteArray::from(self.text.as_str()))
+        seen.address.clone()
     }
 }
 

@@ -30,6 +30,8 @@ pub const QUESTIONS: &str = include_str!("questions.md");
 pub const VERIFY: &str = include_str!("verify.md");
 #[doc = include_str!("export.md")]
 pub const EXPORT: &str = include_str!("export.md");
+#[doc = include_str!("dataset.md")]
+pub const DATASET: &str = include_str!("dataset.md");
 #[doc = include_str!("memory.md")]
 pub const MEMORY: &str = include_str!("memory.md");
 #[doc = include_str!("speed.md")]
@@ -44,7 +46,7 @@ pub const INSTALL: &str = include_str!("install.md");
 pub const CHANGELOG: &str = include_str!("changelog.md");
 
 /// All chapters, in the order in which they are best read.
-pub const CHAPTERS: [Chapter; 11] = [
+pub const CHAPTERS: [Chapter; 12] = [
     chapter("import", "importing, operating, doctor, rebuild", IMPORT),
     chapter(
         "service",
@@ -58,6 +60,11 @@ pub const CHAPTERS: [Chapter; 11] = [
     ),
     chapter("verify", "proving the index against Bitcoin Core", VERIFY),
     chapter("export", "coins and balances as files", EXPORT),
+    chapter(
+        "dataset",
+        "the chain as Parquet tables, for DuckDB, Spark and others",
+        DATASET,
+    ),
     chapter(
         "memory",
         "the plan, running under a limit, the memory log",

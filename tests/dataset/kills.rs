@@ -14,8 +14,8 @@ struct Half {
     last: u32,
 }
 
-const FIRST: [&str; 4] = ["--until", "13", "--blocks-per-file", "10"];
-const THEN: [&str; 5] = ["--until", "tip", "--blocks-per-file", "10", "--quiet"];
+const FIRST: [&str; 4] = ["--until", "13", "--blocks-per-file", "60"];
+const THEN: [&str; 5] = ["--until", "tip", "--blocks-per-file", "60", "--quiet"];
 
 /// Of the writes into files without a name, which nobody sees, so many are passed over.
 const WRITES_PASSED: u64 = 12;

@@ -279,6 +279,11 @@ impl Asked<'_> {
             "export utxos",
             "export utxos --format snapshot -o utxos.dat -q",
         );
+        let command = "export parquet";
+        self.ask(command, "export parquet --to set --until tip -q");
+        self.ask(command, "export parquet --to set --until tip -q");
+        let without = "export parquet --to less --until 9 --without-spent-coins -q";
+        self.ask(command, without);
     }
 
     fn memory(&mut self) {
