@@ -86,7 +86,7 @@ fn the_manifest_says_what_the_utxo_set_is() {
     for height in [150, 267] {
         scene.export(&["--until", &height.to_string(), "--blocks-per-file", "100"]);
         let options = blkdex::verify::Options {
-            at: Some(blkdex::primitives::Height(height)),
+            at: Some(blkdex::utxo::At::Height(blkdex::primitives::Height(height))),
             ..Default::default()
         };
         let verified = blkdex::error::unwatched(|watch| {
