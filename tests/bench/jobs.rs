@@ -31,11 +31,17 @@ pub enum Job {
     History,
     /// The last block, on an index of all others.
     Tip,
+    /// The undo files against the finished index.
+    Undo,
+    /// The whole chain as Parquet tables, hashes as text.
+    Dataset,
+    /// The same, hashes in binary.
+    Binary,
 }
 
 impl Job {
     /// In the order they run.
-    pub const ALL: [Job; 8] = [
+    pub const ALL: [Job; 11] = [
         Job::Stream,
         Job::Floor,
         Job::Import,
@@ -44,6 +50,9 @@ impl Job {
         Job::Balance,
         Job::History,
         Job::Tip,
+        Job::Undo,
+        Job::Dataset,
+        Job::Binary,
     ];
 
     /// As `--only` takes it.
@@ -57,12 +66,15 @@ impl Job {
             Job::Balance => "balance",
             Job::History => "history",
             Job::Tip => "tip",
+            Job::Undo => "undo",
+            Job::Dataset => "dataset",
+            Job::Binary => "binary",
         }
     }
 
     /// Whether it goes through the whole chain.
     pub fn reads_all(self) -> bool {
-        matches!(self, Job::Stream | Job::Floor | Job::Import | Job::Eighth)
+        !matches!(self, Job::Verify | Job::Balance | Job::History | Job::Tip)
     }
 }
 
@@ -87,6 +99,11 @@ impl Setting<'_> {
         })
     }
 
+    /// Where the tables go.
+    fn set(&self) -> PathBuf {
+        self.folder.join("set")
+    }
+
     /// Runs a job once, or says why it cannot run.
     pub fn run(&self, job: Job) -> io::Result<Result<Measured, String>> {
         let index = self.index(job);
@@ -105,6 +122,9 @@ impl Setting<'_> {
                 std::fs::remove_file(&index)?;
             }
             Job::Balance if index.exists() => make_cold(&index)?,
+            Job::Dataset | Job::Binary if self.set().exists() => {
+                std::fs::remove_dir_all(self.set())?;
+            }
             _ => {}
         }
         make_warm(&blocks)?;
@@ -149,6 +169,16 @@ impl Setting<'_> {
             Job::Verify => {
                 command.arg("verify");
             }
+            Job::Undo => {
+                command.args(["verify", "--undo"]);
+            }
+            Job::Dataset | Job::Binary => {
+                command.args(["export", "parquet", "--until", "tip", "--to"]);
+                command.arg(self.set());
+                if job == Job::Binary {
+                    command.args(["--hashes", "binary"]);
+                }
+            }
             Job::Balance => {
                 command
                     .arg("balance")
@@ -188,6 +218,7 @@ impl Setting<'_> {
                 &["hash", "height", "txs", "inputs", "outputs", "coins"],
             ),
             Job::Balance => (&self.facts["script_10"], &["outputs", "received_sat"]),
+            Job::Dataset | Job::Binary => return self.wrong_rows(job, &found),
             _ => return Vec::new(),
         };
         let differs = |field: &&&str| found[**field] != facts[**field];
@@ -200,6 +231,30 @@ impl Setting<'_> {
             )
         };
         fields.iter().filter(differs).map(say).collect()
+    }
+}
+
+impl Setting<'_> {
+    /// What differs between the rows of a set and the facts.
+    fn wrong_rows(&self, job: Job, found: &Value) -> Vec<String> {
+        let facts = ["blocks", "txs", "inputs", "outputs"].map(|name| &self.facts[name]);
+        let rows = (0..4).map(|table| &found["tables"][table]["rows"]);
+        let all = rows
+            .zip(facts)
+            .zip(["blocks", "transactions", "inputs", "outputs"]);
+        let wrong = all.filter(|((rows, fact), _)| rows != fact);
+        let mut wrong: Vec<String> = wrong
+            .map(|((rows, fact), table)| format!("{}: {rows} {table}, not {fact}", job.name()))
+            .collect();
+        let coins = &found["utxo_set"]["txouts"];
+        if *coins != self.facts["coins"] {
+            wrong.push(format!(
+                "{}: {coins} coins, not {}",
+                job.name(),
+                self.facts["coins"]
+            ));
+        }
+        wrong
     }
 }
 

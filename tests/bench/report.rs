@@ -126,7 +126,7 @@ fn number(value: Option<f64>, decimals: usize) -> String {
     value.map_or(String::new(), |value| format!("{value:.decimals$}"))
 }
 
-/// Hit rate and stages of an import, resident memory, or why the job did not run.
+/// Hit rate and stages of an import, rows of a set, resident memory, or why the job did not run.
 fn notes(row: &Row) {
     let name = row.job.name();
     let run = match &row.outcome {
@@ -152,6 +152,18 @@ fn notes(row: &Row) {
             None => format!("{name} {seconds}"),
         };
         words.extend(stages.iter().map(stage));
+    }
+    if let (Some(rows), Some(tables)) = (answer["rows"].as_f64(), answer["tables"].as_array()) {
+        words.push(format!("{:.2} M rows/s", rows / 1e6 / run.seconds));
+        let per_row = |table: &Value| {
+            let (bytes, rows) = (table["bytes"].as_f64()?, table["rows"].as_f64()?);
+            Some(format!(
+                "{} {:.1} B/row",
+                table["table"].as_str()?,
+                bytes / rows
+            ))
+        };
+        words.extend(tables.iter().filter_map(per_row));
     }
     println!("{name}: {}", words.join(", "));
 }
