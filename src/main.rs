@@ -8,8 +8,10 @@
 use std::io::{self, Write, stdout};
 use std::process::ExitCode;
 
+use anyhow::Context;
 use blkdex::Error;
 use blkdex::error::Family;
+use blkdex::primitives::Sha256Kernel;
 use clap::Parser;
 use clap::error::ErrorKind;
 use commands::streams::{Answers, say};
@@ -19,6 +21,10 @@ mod args;
 mod commands;
 
 fn main() -> ExitCode {
+    if let Err(error) = choose_sha256() {
+        say(&format!("blkdex: {}", one_line(&error)));
+        return exit_code(&error);
+    }
     let args = match args::Args::try_parse() {
         Ok(args) => args,
         Err(error) => return usage(&error),
@@ -39,13 +45,26 @@ fn main() -> ExitCode {
     }
 }
 
+/// Environment variable: by which kernel SHA-256 is made, instead of the fastest.
+const SHA256_VARIABLE: &str = "BLKDEX_SHA256";
+
+fn choose_sha256() -> anyhow::Result<()> {
+    let Some(name) = std::env::var_os(SHA256_VARIABLE) else {
+        return Ok(());
+    };
+    Sha256Kernel::choose(&name.to_string_lossy()).context(SHA256_VARIABLE)
+}
+
 /// Prints help, the version, or what is wrong with the arguments.
 fn usage(error: &clap::Error) -> ExitCode {
     let code = u8::try_from(error.exit_code()).map_or(ExitCode::FAILURE, ExitCode::from);
-    let wants_json = std::env::args_os().any(|arg| arg == "--json");
+    let has = |flag: &str| std::env::args_os().any(|arg| arg == flag);
     let printed = match error.kind() {
-        ErrorKind::DisplayVersion if wants_json => {
+        ErrorKind::DisplayVersion if has("--json") => {
             writeln!(stdout(), "{}", args::version::to_json())
+        }
+        ErrorKind::DisplayVersion if has("--version") => {
+            writeln!(stdout(), "{}", args::version::long())
         }
         _ => error.print(),
     };

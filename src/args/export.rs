@@ -27,7 +27,7 @@ pub enum ExportWhat {
     /// Every script that owns something, or the richest
     Balances(ExportBalancesArgs),
     /// The chain as tables for DuckDB, Spark and others: a folder of Parquet files
-    #[command(after_help = "More: `blkdex manual dataset`")]
+    #[command(after_help = and_example!("dataset", "blkdex export parquet --to chain"))]
     Parquet(ExportParquetArgs),
 }
 

@@ -44,7 +44,7 @@ pub mod version;
 /// Turns the block files of a Bitcoin Core datadir into one file that answers, offline, at any height.
 /// Begin with `blkdex import --datadir ~/.bitcoin`; the same command goes on when there are new blocks.
 #[derive(Parser, Debug)]
-#[command(version, long_version = version::long(), max_term_width = 100)]
+#[command(version, max_term_width = 100)]
 // What is told by colour alone is lost in a pipe, and to some people: none is used.
 #[command(color = ColorChoice::Never)]
 #[command(after_help = and_example!(
@@ -418,7 +418,7 @@ mod tests {
             let lines = blocks.flat_map(|block| block.lines().take_while(|line| *line != "```"));
             for line in lines.filter(|line| line.starts_with("blkdex ")) {
                 // What follows is the shell's.
-                let ends = [" #", " > ", " | "].into_iter();
+                let ends = [" #", " > ", " | ", " &"].into_iter();
                 let end = ends.filter_map(|mark| line.find(mark)).min();
                 let command = &line[..end.unwrap_or(line.len())];
                 let parsed = Args::try_parse_from(command.split_whitespace());

@@ -3,7 +3,6 @@
 use blkdex::index::FORMATS;
 use blkdex::primitives::Sha256Kernel;
 use serde_json::{Value, json};
-use std::sync::LazyLock;
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
@@ -12,18 +11,15 @@ const COMMIT: Option<&str> = option_env!("BLKDEX_BUILT_COMMIT");
 
 const REDB: Option<&str> = option_env!("BLKDEX_BUILT_REDB");
 
-/// What `--version` prints behind the name; `-V` has the first line.
-pub fn long() -> &'static str {
-    static LONG: LazyLock<String> = LazyLock::new(|| {
-        let formats = FORMATS.map(|format| format.to_string()).join(", ");
-        format!(
-            "{VERSION}\ncommit {}\nindex formats {formats}\nredb {}\nprocessor {}",
-            COMMIT.unwrap_or("unknown (built for development, or without git)"),
-            REDB.unwrap_or("unknown"),
-            features().join("; "),
-        )
-    });
-    &LONG
+/// What `--version` prints; `-V` has the first line.
+pub fn long() -> String {
+    let formats = FORMATS.map(|format| format.to_string()).join(", ");
+    format!(
+        "blkdex {VERSION}\ncommit {}\nindex formats {formats}\nredb {}\nprocessor {}",
+        COMMIT.unwrap_or("unknown (built for development, or without git)"),
+        REDB.unwrap_or("unknown"),
+        features().join("; "),
+    )
 }
 
 /// The same for machines.

@@ -36,7 +36,6 @@ mod words;
 use crate::args::{Args, Command};
 use anyhow::{Context, Result};
 use ask::Ask;
-use blkdex::primitives::Sha256Kernel;
 use blkdex::query::script::Asked;
 use std::io::{self, ErrorKind, Write};
 use std::process::ExitCode;
@@ -44,7 +43,6 @@ use waiting::Waiting;
 
 /// Runs the command, as often as the call wants to wait for the index.
 pub fn run(args: &Args, out: &mut impl Write) -> Result<ExitCode> {
-    choose_sha256()?;
     let Some(mut waiting) = Waiting::of(args) else {
         return run_once(args, out);
     };
@@ -55,16 +53,6 @@ pub fn run(args: &Args, out: &mut impl Write) -> Result<ExitCode> {
             done => return done,
         }
     }
-}
-
-/// Environment variable: by which kernel SHA-256 is made, instead of the fastest.
-const SHA256_VARIABLE: &str = "BLKDEX_SHA256";
-
-fn choose_sha256() -> Result<()> {
-    let Some(name) = std::env::var_os(SHA256_VARIABLE) else {
-        return Ok(());
-    };
-    Sha256Kernel::choose(&name.to_string_lossy()).context(SHA256_VARIABLE)
 }
 
 fn run_once(args: &Args, out: &mut impl Write) -> Result<ExitCode> {
