@@ -83,6 +83,10 @@ impl Manifest {
                 tables: BTreeMap::new(),
                 sums: about.sums,
             });
+            // The file of a table that tells nothing of spent coins may have been written without them.
+            if about.sums.inputs_unknown < range.sums.inputs_unknown {
+                range.sums = about.sums;
+            }
             range.tables.insert(
                 piece.table.name().to_owned(),
                 Listed {
@@ -99,7 +103,7 @@ impl Manifest {
             network: common.network.clone(),
             hashes: common.hashes.name().to_owned(),
             spent_coins: common.has_spent_coins,
-            utxo_set: utxo_set(&ranges).filter(|_| common.has_spent_coins),
+            utxo_set: utxo_set(&ranges),
             ranges,
         }
     }
@@ -215,6 +219,13 @@ pub(crate) fn publish(
     for _ in 0..TRIES {
         let mut all = known(folder, common)?;
         all.retain(|piece, _| !without.contains(piece));
+        let pieces: Vec<Piece> = all.keys().copied().collect();
+        // Another process is about to remove a file that has become longer.
+        let has_become_longer = |piece: &Piece| {
+            let mut others = pieces.iter().filter(|other| *other != piece);
+            others.any(|other| other.contains(piece))
+        };
+        all.retain(|piece, _| !has_become_longer(piece));
         for (piece, about) in own {
             if let Some(entry) = all.get_mut(piece) {
                 entry.clone_from(about);

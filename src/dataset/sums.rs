@@ -23,9 +23,11 @@ pub struct Sums {
     pub spendable_outputs: u64,
     /// ...and what they are worth.
     pub spendable_sat: u128,
-    /// What inputs spent; 0 if that was not read.
+    /// What inputs spent...
     pub spent_sat: u128,
-    /// Fees; 0 if what inputs spent was not read.
+    /// ...but these, of which it was not read.
+    pub inputs_unknown: u64,
+    /// Fees, as far as that is known.
     pub fees_sat: u128,
     /// Coins that a coinbase with the same id overwrote (BIP 30)...
     pub overwritten_outputs: u64,
@@ -45,6 +47,7 @@ impl AddAssign for Sums {
         self.spendable_outputs += other.spendable_outputs;
         self.spendable_sat += other.spendable_sat;
         self.spent_sat += other.spent_sat;
+        self.inputs_unknown += other.inputs_unknown;
         self.fees_sat += other.fees_sat;
         self.overwritten_outputs += other.overwritten_outputs;
         self.overwritten_sat += other.overwritten_sat;
@@ -71,7 +74,7 @@ impl Sums {
 
     /// What they are worth; `None` if that is not known.
     pub fn coins_sat(&self) -> Option<u128> {
-        if self.overwritten_unknown > 0 {
+        if self.inputs_unknown + self.overwritten_unknown > 0 {
             return None;
         }
         let gone = self.spent_sat + self.overwritten_sat;

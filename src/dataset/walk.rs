@@ -392,7 +392,8 @@ fn end(
     counted: Counted,
     has_spent: bool,
 ) -> Result<()> {
-    let sums = compared(block, before.row.as_ref(), counted)?;
+    let mut sums = compared(block, before.row.as_ref(), counted)?;
+    sums.inputs_unknown = if has_spent { 0 } else { sums.inputs };
     let height = block.height;
     let output_sat = i64::try_from(sums.output_sat);
     let output_sat = output_sat.map_err(|_| Fault::TooMuch { height })?;

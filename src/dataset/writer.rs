@@ -241,7 +241,7 @@ impl<W: Write + Send> GroupWriter<'_, W> {
                 return column.close();
             }
             texts.take_into(&mut arrays);
-            write_arrays(&mut column, &arrays, has_levels.then_some(&levels))?;
+            write_arrays(&mut column, &mut arrays, has_levels.then_some(&levels))?;
         }
     }
 
@@ -255,7 +255,7 @@ impl<W: Write + Send> GroupWriter<'_, W> {
             if batch.is_empty() {
                 return column.close();
             }
-            write_arrays(&mut column, &batch, None)?;
+            write_arrays(&mut column, &mut batch, None)?;
         }
     }
 
@@ -274,7 +274,7 @@ impl<W: Write + Send> GroupWriter<'_, W> {
             if levels.is_empty() {
                 return column.close();
             }
-            write_arrays(&mut column, &batch, Some(&levels))?;
+            write_arrays(&mut column, &mut batch, Some(&levels))?;
         }
     }
 
@@ -326,7 +326,9 @@ impl<'t, T: ?Sized> Texts<'t, T> {
 
     /// Gives them, in place of what `arrays` held.
     fn take_into(&mut self, arrays: &mut Vec<ByteArray>) {
-        let bytes = Bytes::from(std::mem::take(&mut self.bytes));
+        // The next batch will be about as large.
+        let next = Vec::with_capacity(self.bytes.len() + self.bytes.len() / 8);
+        let bytes = Bytes::from(std::mem::replace(&mut self.bytes, next));
         let array = |(start, end): &(u32, u32)| {
             ByteArray::from(bytes.slice(*start as usize..*end as usize))
         };
@@ -336,17 +338,19 @@ impl<'t, T: ?Sized> Texts<'t, T> {
     }
 }
 
+/// Writes a batch, which is empty then.
 fn write_arrays(
     column: &mut SerializedColumnWriter<'_>,
-    arrays: &[ByteArray],
+    arrays: &mut Vec<ByteArray>,
     levels: Option<&[i16]>,
 ) -> Done {
     match column.untyped() {
         ColumnWriter::ByteArrayColumnWriter(writer) => {
             writer.write_batch(arrays, levels, None)?;
+            arrays.clear();
         }
         ColumnWriter::FixedLenByteArrayColumnWriter(writer) => {
-            let fixed = arrays.iter().map(|array| array.clone().into());
+            let fixed = arrays.drain(..).map(FixedLenByteArray::from);
             let fixed: Vec<FixedLenByteArray> = fixed.collect();
             writer.write_batch(&fixed, levels, None)?;
         }

@@ -123,6 +123,12 @@ fn the_manifest_says_what_the_utxo_set_is() {
 fn only_the_wanted_tables_are_written_and_others_later() {
     let scene = scene(3, 30);
     let last = tip(&scene);
+    scene.export(&["--until", "tip", "--tables", "outputs"]);
+    assert!(
+        scene.manifest()["utxo_set"].is_null(),
+        "nothing tells what was spent"
+    );
+    std::fs::remove_dir_all(scene.dir()).unwrap();
     let answer = scene.export(&["--until", "tip", "--tables", "outputs,blocks"]);
     assert_eq!(answer["tables"].as_array().unwrap().len(), 2);
     assert_eq!(
@@ -132,6 +138,7 @@ fn only_the_wanted_tables_are_written_and_others_later() {
     let answer = scene.export(&["--until", "tip"]);
     assert_eq!(answer["tables"][0]["table"], "transactions");
     assert_eq!(answer["tables"].as_array().unwrap().len(), 2);
+    assert_eq!(answer["utxo_set"]["height"], last);
     scene.check_whole(last);
     let output = scene.output(&["--tables", "outputs,coins"]);
     assert_eq!(output.status.code(), Some(2));
