@@ -6,7 +6,7 @@
 //!
 //! One pass over the block and undo files, in the order of heights: no look-ups, nothing sorted.
 //!
-//! Memory: [`tables::Tables::bytes`], 24 bytes a block of the chain for the comparison with the index, one undo
+//! Memory: what `tables.rs` tells, 24 bytes a block of the chain for the comparison with the index, one undo
 //! record, one block's transactions.
 //!
 //! | file | what |
