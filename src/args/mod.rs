@@ -5,13 +5,14 @@
 use blkdex::datadir::Location;
 use blkdex::primitives::Height;
 use blkdex::query::wallet::{Extent, GAP_LIMIT};
-use blkdex::query::{BlockName, Listing, Start};
+use blkdex::query::{Listing, Start};
 use blkdex::store::contention::Use;
 use blkdex::utxo::At;
 use clap::{ColorChoice, Parser, Subcommand};
 use std::path::PathBuf;
 use values::{
-    Memory, parse_block, parse_height, parse_memory, parse_range, parse_start, parse_wait,
+    Block, Memory, parse_height, parse_list_file, parse_memory, parse_or_list, parse_range,
+    parse_start, parse_wait,
 };
 
 pub use export::{
@@ -20,7 +21,7 @@ pub use export::{
 };
 pub use memory::{MemoryArgs, MemoryReportArgs, MemoryWhat};
 pub use source::{DoctorArgs, HowArgs, ImportArgs, RebuildArgs};
-pub use values::Wait;
+pub use values::{Format, ListFile, OrList, Wait};
 pub use verify::VerifyArgs;
 
 /// Ends the help of a command: its chapter of the manual, and a call of it, which on a machine with the sample
@@ -157,6 +158,17 @@ pub struct AskArgs {
     #[arg(long, value_name = "SIZE", default_value = "auto", value_parser = parse_memory)]
     pub memory: Memory,
 
+    /// How answers are printed: json (one document, an array if several are asked), jsonl (an answer a line, as
+    /// --json), csv (a header, then a row for each output or event), text [default: text, of a list jsonl]
+    #[arg(
+        long,
+        value_name = "FORMAT",
+        value_enum,
+        hide_possible_values = true,
+        conflicts_with = "json"
+    )]
+    pub format: Option<Format>,
+
     /// Height and block files
     #[command(flatten)]
     pub at: AtArgs,
@@ -216,25 +228,35 @@ impl ListArgs {
 /// `balance`, and what lists take too.
 #[derive(clap::Args, Debug)]
 pub struct ScriptArgs {
-    /// An address, a descriptor (of one script, or of a wallet's), or the hex of a scriptPubKey
-    #[arg(required = true, value_name = "SCRIPT")]
+    /// An address, a descriptor (of one script, or of a wallet's), or the hex of a scriptPubKey; - reads a list of
+    /// them from stdin, one a line
+    #[arg(required_unless_present = "list", value_name = "SCRIPT")]
     pub scripts: Vec<String>,
+
+    /// A list of scripts, one a line; # begins a comment
+    #[arg(long = "scripts", alias = "list", id = "list", value_name = "FILE", value_parser = parse_list_file(),
+        conflicts_with = "scripts")]
+    pub list: Option<ListFile>,
+
+    /// Answer about all scripts as one, as about a wallet
+    #[arg(long)]
+    pub together: bool,
 
     /// Compare the scripts of all outputs in the block files, however many there are, and also if the index
     /// keeps txids
     #[arg(long)]
     pub check: bool,
 
-    /// Of a wallet: look until so many scripts in a row were never used, in each branch
-    #[arg(long, value_name = "N", default_value_t = GAP_LIMIT, value_parser = clap::value_parser!(u32).range(1..))]
-    pub gap_limit: u32,
+    /// Of a wallet: look until so many scripts in a row were never used, in each branch [default: 20]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub gap_limit: Option<u32>,
 
     /// Of a wallet: the scripts of indexes A to B instead, used or not
     #[arg(long, value_name = "A,B", value_parser = parse_range, conflicts_with = "gap_limit")]
     pub range: Option<Extent>,
 
     /// Of a wallet: one answer for each script, those never used included
-    #[arg(long)]
+    #[arg(long, conflicts_with = "together")]
     pub each: bool,
 
     /// Memory, height and block files
@@ -258,9 +280,14 @@ pub struct BalanceArgs {
 /// `outpoint`.
 #[derive(clap::Args, Debug)]
 pub struct OutpointArgs {
-    /// The output
-    #[arg(value_name = "TXID:VOUT")]
-    pub outpoint: bitcoin::OutPoint,
+    /// The output; - reads a list of them from stdin, one a line
+    #[arg(required_unless_present = "list", value_name = "TXID:VOUT",
+        value_parser = parse_or_list::<bitcoin::OutPoint>)]
+    pub outpoint: Option<OrList<bitcoin::OutPoint>>,
+
+    /// A list of outputs, one a line; # begins a comment
+    #[arg(long, value_name = "FILE", value_parser = parse_list_file(), conflicts_with = "outpoint")]
+    pub list: Option<ListFile>,
 
     /// Memory, height and block files
     #[command(flatten)]
@@ -270,9 +297,14 @@ pub struct OutpointArgs {
 /// `tx`.
 #[derive(clap::Args, Debug)]
 pub struct TxArgs {
-    /// The transaction
-    #[arg(value_name = "TXID")]
-    pub txid: bitcoin::Txid,
+    /// The transaction; - reads a list of them from stdin, one a line
+    #[arg(required_unless_present = "list", value_name = "TXID",
+        value_parser = parse_or_list::<bitcoin::Txid>)]
+    pub txid: Option<OrList<bitcoin::Txid>>,
+
+    /// A list of transactions, one a line; # begins a comment
+    #[arg(long, value_name = "FILE", value_parser = parse_list_file(), conflicts_with = "txid")]
+    pub list: Option<ListFile>,
 
     /// Print all of its bytes too
     #[arg(long)]
@@ -286,9 +318,14 @@ pub struct TxArgs {
 /// `block`.
 #[derive(clap::Args, Debug)]
 pub struct BlockArgs {
-    /// The block, by height or hash
-    #[arg(value_name = "HEIGHT|HASH", value_parser = parse_block)]
-    pub block: BlockName,
+    /// The block, by height or hash; - reads a list of them from stdin, one a line
+    #[arg(required_unless_present = "list", value_name = "HEIGHT|HASH",
+        value_parser = parse_or_list::<Block>)]
+    pub block: Option<OrList<Block>>,
+
+    /// A list of blocks, one a line; # begins a comment
+    #[arg(long, value_name = "FILE", value_parser = parse_list_file(), conflicts_with = "block")]
+    pub list: Option<ListFile>,
 
     /// List the txids in it too
     #[arg(long)]
@@ -327,7 +364,21 @@ pub struct CompletionsArgs {
 impl ScriptArgs {
     /// How far the scripts of a wallet are looked up.
     pub fn extent(&self) -> Extent {
-        self.range.unwrap_or(Extent::GapLimit(self.gap_limit))
+        let gap_limit = self.gap_limit.unwrap_or(GAP_LIMIT);
+        self.range.unwrap_or(Extent::GapLimit(gap_limit))
+    }
+
+    /// The option that was given and is for wallets only.
+    pub fn option_of_wallets(&self) -> Option<&'static str> {
+        let given = [
+            (self.gap_limit.is_some(), "--gap-limit"),
+            (self.range.is_some(), "--range"),
+            (self.each, "--each"),
+        ];
+        given
+            .into_iter()
+            .find(|(is_given, _)| *is_given)
+            .map(|(_, name)| name)
     }
 }
 
@@ -443,6 +494,15 @@ mod tests {
             "blkdex balance a --gap-limit 1 --each",
             "blkdex utxos a --range 0,0",
             "blkdex status --at 2024-12-31",
+            "blkdex status --format csv",
+            "blkdex balance -",
+            "blkdex balance --scripts list --format csv --each",
+            "blkdex balance --list list",
+            "blkdex utxos --scripts - --together",
+            "blkdex history a b --together --range 0,9",
+            "blkdex outpoint - --format jsonl",
+            "blkdex tx --list list",
+            "blkdex block --list -",
         ] {
             assert!(parse(good).is_ok(), "{good}");
         }
@@ -460,6 +520,13 @@ mod tests {
             "blkdex balance a --range 0,2147483648",
             "blkdex balance a --range 0,1 --gap-limit 3",
             "blkdex status --at 2024-13-31",
+            "blkdex status --format xml",
+            "blkdex status --format csv --json",
+            "blkdex balance a --scripts list",
+            "blkdex balance - --each --together",
+            "blkdex outpoint",
+            "blkdex tx - --list list",
+            "blkdex block --list",
             "blkdex tx xyz",
             "blkdex status --wait=soon",
             "blkdex status --wait=-1",

@@ -7,6 +7,9 @@ use blkdex::primitives::Height;
 use blkdex::query::script::INDEX_MAX;
 use blkdex::query::wallet::Extent;
 use blkdex::query::{BlockName, Start};
+use clap::builder::{PathBufValueParser, TypedValueParser};
+use std::path::PathBuf;
+use std::str::FromStr;
 
 /// The memory to use.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -115,8 +118,67 @@ pub fn parse_bytes(text: &str) -> Result<usize, String> {
     usize::try_from(bytes).map_err(|error| error.to_string())
 }
 
+/// How answers are printed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, clap::ValueEnum)]
+pub enum Format {
+    /// One JSON document.
+    Json,
+    /// A JSON object a line.
+    Jsonl,
+    /// Rows of CSV.
+    Csv,
+    /// Words and columns.
+    Text,
+}
+
+/// Where a list is.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum ListFile {
+    /// On stdin.
+    Stdin,
+    /// In a file.
+    Path(PathBuf),
+}
+
+/// Takes every path, whether it is UTF-8 or not; - is stdin.
+pub fn parse_list_file() -> impl TypedValueParser<Value = ListFile> {
+    PathBufValueParser::new().map(|path| match path.as_os_str() == "-" {
+        true => ListFile::Stdin,
+        false => ListFile::Path(path),
+    })
+}
+
+/// A question, or that they are in a list on stdin.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum OrList<T> {
+    /// They are.
+    List,
+    /// The question, as it was given and as it is understood.
+    One(String, T),
+}
+
+/// A question, or -.
+pub fn parse_or_list<T: FromStr>(text: &str) -> Result<OrList<T>, T::Err> {
+    match text {
+        "-" => Ok(OrList::List),
+        text => Ok(OrList::One(text.to_owned(), text.parse()?)),
+    }
+}
+
+/// A block, as it is named.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Block(pub BlockName);
+
+impl FromStr for Block {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Block, String> {
+        parse_block(text).map(Block)
+    }
+}
+
 /// A block, by height or hash.
-pub fn parse_block(text: &str) -> Result<BlockName, String> {
+fn parse_block(text: &str) -> Result<BlockName, String> {
     // A hash first: its leading zeros would do for a height too.
     match (text.parse(), text.parse()) {
         (Ok(hash), _) => Ok(BlockName::Hash(hash)),

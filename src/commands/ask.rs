@@ -1,24 +1,27 @@
-//! Questions to an index, and how their answers are printed.
+//! Questions to an index: opened, asked one by one or as a list, and what is said at the end.
 //!
-//! Invariant: every answer says which block it is as of: in JSON each object, for people the last line.
+//! Invariant: lines of a list are answered in the order in which they are there; one that has no answer says why, and
+//! the others are answered all the same.
+//!
+//! Memory: the questions of a list that are looked up together.
 
-use super::lists::{ShowList, print_json};
+use super::csv::Columns;
+use super::listed::{Line, Lines};
+use super::output::Answers;
 use super::people::Show;
 use super::place;
 use super::streams::say;
-use super::wallet::show_derived;
-use super::words::as_of_words;
-use crate::args::{Args, AskArgs, ScriptArgs};
+use crate::args::{Args, AskArgs, Format, ListFile, OrList};
 use anyhow::Result;
 use blkdex::index::Index;
-use blkdex::primitives::NetworkName;
-use blkdex::query::script::{self, Asked};
-use blkdex::query::wallet::Derived;
-use blkdex::query::{View, expect_indexed};
-use blkdex::utxo::AsOf;
-use serde::Serialize;
-use std::io::{self, Write};
+use blkdex::query::View;
+use blkdex::query::lists::is_of_one;
+use std::io::Write;
 use std::process::ExitCode;
+use std::str::FromStr;
+
+/// The exit code where lines of a list have no answer.
+const SOME_UNANSWERED: u8 = 2;
 
 /// A question to the index.
 pub struct Ask<'a> {
@@ -28,78 +31,199 @@ pub struct Ask<'a> {
     pub ask: &'a AskArgs,
 }
 
+/// What is asked.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Asking {
+    /// One question.
+    One,
+    /// Several.
+    Several,
+    /// A list.
+    List,
+}
+
+/// Lines of a list that have no answer.
+#[derive(Default)]
+pub struct Unanswered {
+    count: u64,
+    first: u64,
+}
+
+impl Unanswered {
+    /// Notes one.
+    pub fn note(&mut self, line: u64) {
+        if self.count == 0 {
+            self.first = line;
+        }
+        self.count += 1;
+    }
+
+    /// Says how many there are, and tells the exit code.
+    fn finish(&self, lines: &Lines) -> ExitCode {
+        if self.count == 0 {
+            return ExitCode::SUCCESS;
+        }
+        say(&format!(
+            "blkdex: {} of {} questions in {} have no answer, the first of them in line {}",
+            self.count,
+            lines.count,
+            lines.name(),
+            self.first
+        ));
+        ExitCode::from(SOME_UNANSWERED)
+    }
+}
+
 impl Ask<'_> {
-    /// Opens the index, and has it asked.
-    fn opened<W: Write>(
+    fn format(&self, asking: Asking) -> Format {
+        let default = match self.args.json || asking == Asking::List {
+            true => Format::Jsonl,
+            false => Format::Text,
+        };
+        self.ask.format.unwrap_or(default)
+    }
+
+    /// Opens the index, and has it asked. `columns`: those of the answers.
+    pub fn opened<W: Write>(
         &self,
         out: &mut W,
-        question: impl FnOnce(&mut View<'_>, &mut Answers<'_, W>) -> Result<()>,
+        columns: &[&str],
+        asking: Asking,
+        question: impl FnOnce(&mut View<'_>, &mut Answers<'_, W>) -> Result<ExitCode>,
     ) -> Result<ExitCode> {
         let (at, memory_bytes) = (&self.ask.at, self.ask.memory.question_bytes());
         let index = Index::open_within(&self.args.index, memory_bytes)?;
         place::say_of_index(at, &index);
         let view = View::new(&index, at.at, at.location())?;
         let mut view = view.within(memory_bytes)?;
-        let mut answers = Answers {
-            out,
-            json: self.args.json,
-            as_of: view.as_of()?,
-            count: 0,
-            derived: None,
-        };
-        question(&mut view, &mut answers)?;
-        let as_of = answers.finish()?;
+        let as_of = view.as_of()?;
+        let mut answers = Answers::new(out, self.format(asking), asking != Asking::One, as_of);
+        let code = question(&mut view, &mut answers)?;
+        let as_of = answers.finish(columns)?;
         say_what_is_missing(&view);
         place::say_of_end(at, &as_of);
-        Ok(ExitCode::SUCCESS)
+        Ok(code)
+    }
+
+    /// The same with a list.
+    pub fn opened_with_list<W: Write>(
+        &self,
+        out: &mut W,
+        columns: &[&str],
+        file: &ListFile,
+        question: impl FnOnce(&mut Lines, &mut View<'_>, &mut Answers<'_, W>) -> Result<Unanswered>,
+    ) -> Result<ExitCode> {
+        self.opened(out, columns, Asking::List, |view, answers| {
+            let mut lines = Lines::open(file)?;
+            let unanswered = question(&mut lines, view, answers)?;
+            Ok(unanswered.finish(&lines))
+        })
     }
 
     /// With one answer.
-    pub fn one<T: Show>(
+    pub fn one<T: Show + Columns>(
         &self,
         out: &mut impl Write,
         question: impl FnOnce(&mut View<'_>) -> blkdex::Result<T>,
     ) -> Result<ExitCode> {
-        self.opened(out, |view, answers| answers.print(&question(view)?))
+        self.opened(out, T::COLUMNS, Asking::One, |view, answers| {
+            answers.print(&question(view)?)?;
+            Ok(ExitCode::SUCCESS)
+        })
     }
 
-    /// With one answer a script or wallet, or, if the scripts of wallets are to be asked about one by one, a script
-    /// of these. All texts are read before the first answer is given.
-    pub fn each<W: Write>(
+    /// One question, or a list of them, of which so many as `at_once` says are asked together.
+    pub fn one_or_list<Q, A>(
         &self,
-        out: &mut W,
-        args: &ScriptArgs,
-        question: impl Fn(&mut View<'_>, &Asked, &mut Answers<'_, W>) -> Result<()>,
-    ) -> Result<ExitCode> {
-        self.opened(out, |view, answers| {
-            let texts = args.scripts.iter();
-            let asked = texts.map(|text| parse(text, view.network()));
-            let asked: Vec<Asked> = asked.collect::<blkdex::Result<_>>()?;
-            for asked in &asked {
-                match asked {
-                    Asked::Wallet(wallet) if args.each => {
-                        let mut scripts = wallet.scripts(args.extent());
-                        while let Some(derived) = scripts.next(view)? {
-                            let one = Asked::Script(derived.script.clone());
-                            answers.derived = Some(derived);
-                            question(view, &one, answers)?;
-                        }
-                        answers.derived = None;
+        out: &mut impl Write,
+        asked: (&Option<OrList<Q>>, &Option<ListFile>),
+        at_once: impl Fn(&View<'_>) -> usize,
+        question: impl Fn(&mut View<'_>, &[Q]) -> blkdex::Result<Vec<blkdex::Result<A>>>,
+    ) -> Result<ExitCode>
+    where
+        Q: FromStr<Err: ToString>,
+        A: Show + Columns,
+    {
+        let file = match asked {
+            (Some(OrList::One(text, asked)), _) => {
+                return self.opened(out, A::COLUMNS, Asking::One, |view, answers| {
+                    answers.answer_to(text);
+                    for answer in question(view, std::slice::from_ref(asked))? {
+                        answers.print(&answer?)?;
                     }
-                    asked => question(view, asked, answers)?,
+                    Ok(ExitCode::SUCCESS)
+                });
+            }
+            (_, Some(file)) => file,
+            (_, None) => &ListFile::Stdin,
+        };
+        self.opened_with_list(out, A::COLUMNS, file, |lines, view, answers| {
+            let mut unanswered = Unanswered::default();
+            let count = at_once(view);
+            loop {
+                let (read, questions) = read_some(lines, count)?;
+                if read.is_empty() {
+                    return Ok(unanswered);
+                }
+                let mut found = question(view, &questions)?.into_iter();
+                for (line, why) in read {
+                    let answer = match why {
+                        None => found.next(),
+                        Some(_) => None,
+                    };
+                    let number = line.number;
+                    answers.answer_line(line);
+                    let why = match answer {
+                        Some(Ok(answer)) => {
+                            answers.print(&answer)?;
+                            continue;
+                        }
+                        Some(Err(error)) => error.to_string(),
+                        None => why.unwrap_or_default(),
+                    };
+                    unanswered.note(number);
+                    answers.print_error(&why, A::COLUMNS)?;
                 }
             }
-            Ok(())
         })
     }
 }
 
-fn parse(text: &str, network: NetworkName) -> blkdex::Result<Asked> {
-    let asked = script::parse_any(text, network)?;
-    if let Asked::Script(script) = &asked {
-        expect_indexed(script)?;
+/// Lines, each with why it is no question; and the questions among them.
+type Read<Q> = (Vec<(Line, Option<String>)>, Vec<Q>);
+
+/// The next `count` lines.
+fn read_some<Q: FromStr<Err: ToString>>(lines: &mut Lines, count: usize) -> Result<Read<Q>> {
+    let (mut read, mut questions) = (Vec::new(), Vec::new());
+    while read.len() < count
+        && let Some(line) = lines.next_line()?
+    {
+        let why = match line.parse(str::parse) {
+            Ok(question) => {
+                questions.push(question);
+                None
+            }
+            Err(why) => Some(why),
+        };
+        read.push((line, why));
     }
-    Ok(asked)
+    Ok((read, questions))
+}
+
+/// One answer after the other: those that there are not say why, unless that is about other questions too.
+pub fn one_by_one<Q: Copy, A>(
+    view: &mut View<'_>,
+    questions: &[Q],
+    mut question: impl FnMut(&mut View<'_>, Q) -> blkdex::Result<A>,
+) -> blkdex::Result<Vec<blkdex::Result<A>>> {
+    let mut answers = Vec::with_capacity(questions.len());
+    for asked in questions {
+        answers.push(match question(view, *asked) {
+            Err(error) if !is_of_one(&error) => return Err(error),
+            answer => answer,
+        });
+    }
+    Ok(answers)
 }
 
 /// Says it where blocks are gone that would have said more.
@@ -113,80 +237,4 @@ fn say_what_is_missing(view: &View<'_>) {
         }
     };
     say(&format!("blkdex: {gone}; {missing}"));
-}
-
-/// Answers as they are printed: in JSON one a line, for people with an empty line between them.
-pub struct Answers<'o, W> {
-    out: &'o mut W,
-    json: bool,
-    as_of: AsOf,
-    count: u64,
-    /// Which script of a wallet the next is about, if they are asked about one by one.
-    derived: Option<Derived>,
-}
-
-/// An answer as it is printed in JSON.
-#[derive(Serialize)]
-struct Whole<'a, T> {
-    #[serde(flatten)]
-    answer: &'a T,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    derived: Option<&'a Derived>,
-    as_of: &'a AsOf,
-}
-
-impl<W: Write> Answers<'_, W> {
-    /// Prints the next.
-    pub fn print<T: Show>(&mut self, answer: &T) -> Result<()> {
-        self.begin()?;
-        if !self.json {
-            return Ok(answer.show(self.out)?);
-        }
-        let whole = Whole {
-            answer,
-            derived: self.derived.as_ref(),
-            as_of: &self.as_of,
-        };
-        // Its own error would hide that a reader went away.
-        serde_json::to_writer(&mut *self.out, &whole).map_err(io::Error::from)?;
-        Ok(writeln!(self.out)?)
-    }
-
-    /// Prints the next, which is a list, as it comes.
-    pub fn print_list<L: ShowList>(&mut self, mut list: L) -> Result<()> {
-        self.begin()?;
-        if !self.json {
-            return list.show(self.out);
-        }
-        let (derived, as_of) = (self.derived.as_ref(), &self.as_of);
-        let whole = |answer: &L::Answer| {
-            serde_json::to_string(&Whole {
-                answer,
-                derived,
-                as_of,
-            })
-        };
-        print_json(&mut list, whole, self.out)
-    }
-
-    fn begin(&mut self) -> io::Result<()> {
-        if !self.json {
-            if self.count > 0 {
-                writeln!(self.out)?;
-            }
-            if let Some(derived) = &self.derived {
-                show_derived(derived, self.out)?;
-            }
-        }
-        self.count += 1;
-        Ok(())
-    }
-
-    /// Says what all of them are as of.
-    fn finish(self) -> Result<AsOf> {
-        if !self.json {
-            writeln!(self.out, "{}", as_of_words(&self.as_of))?;
-        }
-        Ok(self.as_of)
-    }
 }

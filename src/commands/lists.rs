@@ -33,6 +33,9 @@ pub trait ShowList: Iterator<Item = blkdex::Result<Self::Row>> {
     /// last row was given.
     fn answer(&self) -> &Self::Answer;
 
+    /// Where it goes on, if a limit has ended it.
+    fn next_of(answer: &Self::Answer) -> Option<Start>;
+
     /// For people.
     fn show(&mut self, out: &mut impl Write) -> Result<()>;
 }
@@ -44,6 +47,10 @@ impl ShowList for Unspent<'_, '_> {
 
     fn answer(&self) -> &Utxos {
         self.answer()
+    }
+
+    fn next_of(answer: &Utxos) -> Option<Start> {
+        answer.next
     }
 
     fn show(&mut self, out: &mut impl Write) -> Result<()> {
@@ -114,6 +121,10 @@ impl ShowList for Events<'_, '_> {
         self.answer()
     }
 
+    fn next_of(answer: &History) -> Option<Start> {
+        answer.next
+    }
+
     fn show(&mut self, out: &mut impl Write) -> Result<()> {
         let answer = self.answer().clone();
         print_head(out, &answer.script, &answer.address, answer.height)?;
@@ -169,7 +180,7 @@ pub fn print_next(next: Option<Start>, out: &mut impl Write) -> io::Result<()> {
     }
 }
 
-/// Prints the object whose array the rows of `list` are; `whole` makes the text of it without them.
+/// Prints the object whose array the rows of `list` are, and no line end; `whole` makes the text of it without them.
 pub fn print_json<L: ShowList>(
     list: &mut L,
     whole: impl Fn(&L::Answer) -> serde_json::Result<String>,
@@ -189,5 +200,5 @@ pub fn print_json<L: ShowList>(
         }
         write!(out, "{}", serde_json::to_string(&row?)?)?;
     }
-    Ok(writeln!(out, "{}", around(list)?.1)?)
+    Ok(write!(out, "{}", around(list)?.1)?)
 }

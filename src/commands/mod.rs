@@ -6,25 +6,31 @@ pub mod advice;
 mod ask;
 mod columns;
 mod completions;
+mod csv;
 mod dataset;
 mod doctor;
 mod export;
+mod fault;
 mod follow;
 #[cfg(feature = "heap-profile")]
 mod heap_profile;
 mod hearing;
 mod import;
 mod ledger;
+mod listed;
 mod lists;
 mod man;
 mod manual;
 mod memory;
 mod notices;
+mod output;
 mod people;
 mod place;
 mod progress;
 mod rebuild;
+mod scripts;
 mod service;
+mod set;
 mod signals;
 pub mod streams;
 mod summary;
@@ -33,10 +39,10 @@ mod waiting;
 mod wallet;
 mod words;
 
-use crate::args::{Args, Command};
+use crate::args::{Args, Command, ScriptArgs};
 use anyhow::{Context, Result};
-use ask::Ask;
-use blkdex::query::script::Asked;
+use ask::{Ask, one_by_one};
+use scripts::{OfScripts, What};
 use std::io::{self, ErrorKind, Write};
 use std::process::ExitCode;
 use waiting::Waiting;
@@ -71,37 +77,42 @@ fn run_once(args: &Args, out: &mut impl Write) -> Result<ExitCode> {
         Command::Man(man) => man::run(man.dir.as_deref(), out),
         Command::Completions(completions) => completions::run(completions.shell, out),
         Command::Status(a) => asked(a).one(out, |view| view.status()),
-        Command::Balance(a) => asked(&a.scripts.ask).each(out, &a.scripts, |view, asked, out| {
-            let check = a.scripts.check;
-            match asked {
-                Asked::Script(script) => out.print(&view.balance(script, check)?),
-                Asked::Wallet(wallet) => {
-                    out.print(&view.wallet_balance(wallet, a.scripts.extent(), check)?)
-                }
-            }
-        }),
-        Command::Utxos(a) => {
-            asked(&a.scripts.ask).each(out, &a.scripts, |view, asked, out| match asked {
-                Asked::Script(script) => out.print_list(view.unspent(script, &a.listing())?),
-                Asked::Wallet(wallet) => {
-                    let extent = a.scripts.extent();
-                    out.print_list(view.wallet_unspent(wallet, extent, &a.listing())?)
-                }
-            })
-        }
-        Command::History(a) => {
-            asked(&a.scripts.ask).each(out, &a.scripts, |view, asked, out| match asked {
-                Asked::Script(script) => out.print_list(view.events(script, &a.listing())?),
-                Asked::Wallet(wallet) => {
-                    let extent = a.scripts.extent();
-                    out.print_list(view.wallet_history(wallet, extent, &a.listing())?)
-                }
-            })
-        }
-        Command::Outpoint(a) => asked(&a.ask).one(out, |view| view.outpoint(a.outpoint)),
-        Command::Tx(a) => asked(&a.ask).one(out, |view| view.tx(a.txid, a.hex)),
-        Command::Block(a) => asked(&a.ask).one(out, |view| view.block(a.block, a.txids)),
+        Command::Balance(a) => of_scripts(&a.scripts, What::Balance, args, out),
+        Command::Utxos(a) => of_scripts(&a.scripts, What::Utxos(a.listing()), args, out),
+        Command::History(a) => of_scripts(&a.scripts, What::History(a.listing()), args, out),
+        Command::Outpoint(a) => asked(&a.ask).one_or_list(
+            out,
+            (&a.outpoint, &a.list),
+            |view| view.outpoints_at_once(),
+            |view, outpoints| view.outpoints(outpoints),
+        ),
+        Command::Tx(a) => asked(&a.ask).one_or_list(
+            out,
+            (&a.txid, &a.list),
+            |_| 1,
+            |view, txids| one_by_one(view, txids, |view, txid| view.tx(txid, a.hex)),
+        ),
+        Command::Block(a) => asked(&a.ask).one_or_list(
+            out,
+            (&a.block, &a.list),
+            |_| 1,
+            |view, blocks| one_by_one(view, blocks, |view, block| view.block(block.0, a.txids)),
+        ),
     }
+}
+
+fn of_scripts(
+    scripts: &ScriptArgs,
+    what: What,
+    args: &Args,
+    out: &mut impl Write,
+) -> Result<ExitCode> {
+    let ask = &scripts.ask;
+    OfScripts {
+        args: scripts,
+        what,
+    }
+    .run(&Ask { args, ask }, out)
 }
 
 /// The exit code of work that is done, and told as far as its reader wanted to hear of it.

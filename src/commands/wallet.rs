@@ -9,7 +9,8 @@ use super::lists::{
 };
 use super::people::{ADDRESS_WIDTH, Show, print_unchecked};
 use super::words::{coinbase_word, date, grouped, known, name};
-use blkdex::primitives::{bitcoins, signed_bitcoins};
+use blkdex::primitives::{Height, bitcoins, signed_bitcoins};
+use blkdex::query::Start;
 use blkdex::query::wallet::{Derived, WalletBalance, WalletUnspent, WalletUtxo, WalletUtxos};
 use blkdex::query::wallet::{WalletHistory, WalletTx, WalletTxs};
 use std::io::{Result, Write};
@@ -17,18 +18,8 @@ use std::io::{Result, Write};
 impl Show for WalletBalance {
     fn show(&self, out: &mut impl Write) -> Result<()> {
         writeln!(out, "{} at height {}", self.descriptor, self.height)?;
-        let count = |count: u64, noun: &str| format!("{} {noun}", grouped(count));
-        let rows = [
-            (
-                "received",
-                self.received_sat,
-                count(self.outputs, "outputs"),
-            ),
-            ("sent", self.sent_sat, count(self.spends, "spends")),
-            ("balance", self.balance_sat, count(self.unspent, "unspent")),
-        ];
-        let rows = rows.map(|(name, sat, count)| [name.to_string(), bitcoins(sat), count]);
-        print(out, [Left, Right, Left], &rows)?;
+        let sums_sat = [self.received_sat, self.sent_sat, self.balance_sat];
+        print_sums(sums_sat, [self.outputs, self.spends, self.unspent], out)?;
         writeln!(out)?;
         let titles = [
             "branch",
@@ -56,6 +47,21 @@ impl Show for WalletBalance {
     }
 }
 
+/// What was received, sent and is owned, and of how many outputs.
+pub fn print_sums(sums_sat: [u128; 3], counts: [u64; 3], out: &mut impl Write) -> Result<()> {
+    let names = [
+        ("received", "outputs"),
+        ("sent", "spends"),
+        ("balance", "unspent"),
+    ];
+    let row = |at: usize| {
+        let (name, noun) = names[at];
+        let count = format!("{} {noun}", grouped(counts[at]));
+        [name.to_string(), bitcoins(sums_sat[at]), count]
+    };
+    print(out, [Left, Right, Left], &[0, 1, 2].map(row))
+}
+
 impl ShowList for WalletUnspent<'_, '_> {
     type Row = WalletUtxo;
     type Answer = WalletUtxos;
@@ -63,6 +69,10 @@ impl ShowList for WalletUnspent<'_, '_> {
 
     fn answer(&self) -> &WalletUtxos {
         self.answer()
+    }
+
+    fn next_of(answer: &WalletUtxos) -> Option<Start> {
+        answer.next
     }
 
     fn show(&mut self, out: &mut impl Write) -> anyhow::Result<()> {
@@ -116,29 +126,42 @@ impl ShowList for WalletTxs<'_, '_> {
         self.answer()
     }
 
+    fn next_of(answer: &WalletHistory) -> Option<Start> {
+        answer.next
+    }
+
     fn show(&mut self, out: &mut impl Write) -> anyhow::Result<()> {
         let answer = self.answer().clone();
         writeln!(out, "{} at height {}", answer.descriptor, answer.height)?;
-        let columns = [
-            ("height", Right, answer.height.to_string().len()),
-            ("time (UTC)", Left, TIME_WIDTH),
-            ("net BTC", Right, BTC_WIDTH),
-            ("fee", Right, BTC_WIDTH),
-            ("balance", Right, BTC_WIDTH),
-            ("txid", Left, TXID_WIDTH),
-            ("", Left, 0),
-        ];
-        let mut table = Table::new(out, columns);
-        let mut count = 0;
-        for tx in self.by_ref() {
-            table.row(tx_cells(&tx?))?;
-            count += 1;
-        }
-        table.finish()?;
-        writeln!(out, "{} transactions", grouped(count))?;
+        print_txs(self.by_ref(), answer.height, out)?;
         print_next(self.answer().next, out)?;
         Ok(print_unchecked(out, answer.checked)?)
     }
+}
+
+/// Transactions below each other, and their number.
+pub fn print_txs(
+    txs: impl Iterator<Item = blkdex::Result<WalletTx>>,
+    height: Height,
+    out: &mut impl Write,
+) -> anyhow::Result<()> {
+    let columns = [
+        ("height", Right, height.to_string().len()),
+        ("time (UTC)", Left, TIME_WIDTH),
+        ("net BTC", Right, BTC_WIDTH),
+        ("fee", Right, BTC_WIDTH),
+        ("balance", Right, BTC_WIDTH),
+        ("txid", Left, TXID_WIDTH),
+        ("", Left, 0),
+    ];
+    let mut table = Table::new(out, columns);
+    let mut count = 0;
+    for tx in txs {
+        table.row(tx_cells(&tx?))?;
+        count += 1;
+    }
+    table.finish()?;
+    Ok(writeln!(out, "{} transactions", grouped(count))?)
 }
 
 fn tx_cells(tx: &WalletTx) -> [String; 7] {

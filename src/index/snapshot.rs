@@ -281,22 +281,41 @@ impl<'i> Snapshot<'i> {
     /// [`crate::runs::Fault::Damaged`], [`crate::store::Fault::Store`].
     pub fn rows<R: Row>(&self, ranges: &[RangeInclusive<u128>]) -> Result<Vec<R>> {
         let mut rows = Vec::new();
+        self.each_row(ranges.len(), &|at| ranges[at].clone(), |_, row: R| {
+            rows.push(row);
+            Ok(())
+        })?;
+        rows.sort_unstable_by_key(|row| row.key());
+        Ok(rows)
+    }
+
+    /// Visits all rows with keys in one of `count` ranges (first and last key, ascending, apart from each other), each
+    /// with the number of its range: run by run, so that a page is read once, however many ranges are in it.
+    ///
+    /// # Errors
+    /// [`crate::runs::Fault::Damaged`], [`crate::store::Fault::Store`]; those of `visit`.
+    pub fn each_row<R: Row>(
+        &self,
+        count: usize,
+        range: &impl Fn(usize) -> RangeInclusive<u128>,
+        mut visit: impl FnMut(usize, R) -> Result<()>,
+    ) -> Result<()> {
         for run in self.index.catalogue().of(R::RELATION) {
-            let first = ranges.partition_point(|range| *range.end() < run.low_key);
+            let first = first_at_or_above(count, |at| *range(at).end(), run.low_key);
             let mut walk = None::<Walk<R>>;
-            for range in ranges[first..]
-                .iter()
-                .take_while(|range| *range.start() < run.end_key)
-            {
-                let walk = self.walk_to(&mut walk, run, *range.start())?;
-                while let Some(row) = walk.row().filter(|row| row.key() <= *range.end()) {
-                    rows.push(row);
+            for at in first..count {
+                let keys = range(at);
+                if *keys.start() >= run.end_key {
+                    break;
+                }
+                let walk = self.walk_to(&mut walk, run, *keys.start())?;
+                while let Some(row) = walk.row().filter(|row| row.key() <= *keys.end()) {
+                    visit(at, row)?;
                     walk.advance()?;
                 }
             }
         }
-        rows.sort_unstable_by_key(|row| row.key());
-        Ok(rows)
+        Ok(())
     }
 
     /// All rows with keys in `range`, of all runs, one after the other in the order of keys.
@@ -349,4 +368,17 @@ impl<'i> Snapshot<'i> {
         }
         Ok(spenders)
     }
+}
+
+/// The first of `count` ascending keys that is not below `least`; `count` if all are.
+fn first_at_or_above(count: usize, key: impl Fn(usize) -> u128, least: u128) -> usize {
+    let (mut low, mut high) = (0, count);
+    while low < high {
+        let middle = low + (high - low) / 2;
+        match key(middle) < least {
+            true => low = middle + 1,
+            false => high = middle,
+        }
+    }
+    low
 }

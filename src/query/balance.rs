@@ -8,6 +8,8 @@ use super::payees::Payees;
 use super::payments::Payment;
 use super::{Source, View};
 use crate::Result;
+use crate::index::blocks::BlockRow;
+use crate::primitives::network::NetworkName;
 use crate::primitives::position::{Height, TxNum, Txo};
 use crate::query::script::address_of;
 use crate::utxo;
@@ -25,37 +27,37 @@ impl View<'_> {
     /// [`crate::runs::Fault::Damaged`], [`crate::store::Fault::Store`]; with `check` also
     /// [`crate::query::Fault`].
     pub fn balance(&mut self, script: &Script, check: bool) -> Result<Balance> {
-        let (end, payee) = (self.end(), Payees::one(script));
-        let mut payments = self.payments(&payee, Txo(0), end)?;
+        let mut sums = Sums::default();
+        let payee = Payees::one(script);
+        let checked = self.each_fate(&payee, check, |payment, fate| sums.add(payment, fate))?;
+        Ok(sums.balance_of(script, self.network, self.at, checked))
+    }
+
+    /// Visits each output that pays one of the scripts, with what became of it, in no particular order. Tells whether
+    /// the scripts were compared; for `check` see [`View::balance`], whose bounds hold for all of the scripts
+    /// together.
+    pub(super) fn each_fate(
+        &mut self,
+        payees: &Payees,
+        check: bool,
+        mut visit: impl FnMut(&Payment, Fate),
+    ) -> Result<bool> {
+        let end = self.end();
+        let mut payments = self.payments(payees, Txo(0), end)?;
         let mut batch = payments.next_batch(&self.snapshot, BALANCE_CHECKED_MAX + 1, end)?;
         let is_small = batch.len() <= BALANCE_CHECKED_MAX;
-        let mut balance = self.nothing(script, check || batch.is_empty());
+        let mut checked = check || batch.is_empty();
         if !check && is_small && !self.keeps_txids() && !batch.is_empty() {
-            (batch, balance.checked) = self.compared_if_there(&payee, batch)?;
+            (batch, checked) = self.compared_if_there(payees, batch)?;
         }
         while !batch.is_empty() {
             if check {
-                batch = self.compared(&payee, &batch)?;
+                batch = self.compared(payees, &batch)?;
             }
-            self.add(&batch, &mut balance)?;
+            self.each_fate_of(&batch, &mut visit)?;
             batch = payments.next_batch(&self.snapshot, self.share.rows, end)?;
         }
-        Ok(balance)
-    }
-
-    fn nothing(&self, script: &Script, checked: bool) -> Balance {
-        Balance {
-            script: script.to_owned(),
-            address: address_of(script, self.network),
-            height: self.at,
-            received_sat: 0,
-            sent_sat: 0,
-            balance_sat: 0,
-            outputs: 0,
-            spends: 0,
-            unspent: 0,
-            checked,
-        }
+        Ok(checked)
     }
 
     /// Those of `payments` whose scripts are theirs in the block files.
@@ -88,31 +90,98 @@ impl View<'_> {
         }
     }
 
-    fn add(&self, payments: &[Payment], balance: &mut Balance) -> Result<()> {
-        let mut spent: Vec<(TxNum, u64)> = Vec::new();
+    fn each_fate_of(
+        &self,
+        payments: &[Payment],
+        visit: &mut impl FnMut(&Payment, Fate),
+    ) -> Result<()> {
+        let mut spent: Vec<(TxNum, &Payment)> = Vec::new();
         for payment in payments {
-            let amount_sat = u128::from(payment.amount_sat);
-            balance.received_sat += amount_sat;
-            balance.outputs += 1;
             match payment.spender {
-                Some(spender) => spent.push((spender, payment.amount_sat)),
-                None => {
-                    balance.unspent += 1;
-                    balance.balance_sat += amount_sat;
-                }
+                Some(spender) => spent.push((spender, payment)),
+                None => visit(payment, Fate::Unspent),
             }
         }
-        spent.sort_unstable();
+        spent.sort_unstable_by_key(|(spender, _)| *spender);
         let mut height = Height(0);
-        for (spender, amount_sat) in spent {
+        let mut block = None::<BlockRow>;
+        for (spender, payment) in spent {
             let made = spender.first_output();
-            height = self.snapshot.height_at(made, height, self.at)?;
+            let row = match block.filter(|block| made.0 < block.outputs) {
+                Some(row) => row,
+                None => {
+                    height = self.snapshot.height_at(made, height, self.at)?;
+                    *block.insert(self.snapshot.block(height)?)
+                }
+            };
             // A coinbase spends nothing: as a spender it overwrote (BIP 30).
-            if self.snapshot.block(height)?.coinbase() != spender {
-                balance.spends += 1;
-                balance.sent_sat += u128::from(amount_sat);
-            }
+            let fate = match row.coinbase() == spender {
+                true => Fate::Overwritten,
+                false => Fate::Spent,
+            };
+            visit(payment, fate);
         }
         Ok(())
+    }
+}
+
+/// What became of an output.
+#[derive(Clone, Copy)]
+pub(super) enum Fate {
+    Unspent,
+    Spent,
+    Overwritten,
+}
+
+/// What outputs add up to.
+#[derive(Clone, Default)]
+pub(super) struct Sums {
+    pub received_sat: u128,
+    pub sent_sat: u128,
+    pub balance_sat: u128,
+    pub outputs: u64,
+    pub spends: u64,
+    pub unspent: u64,
+}
+
+impl Sums {
+    /// Adds an output.
+    pub fn add(&mut self, payment: &Payment, fate: Fate) {
+        let amount_sat = u128::from(payment.amount_sat);
+        self.outputs += 1;
+        self.received_sat += amount_sat;
+        match fate {
+            Fate::Unspent => {
+                self.unspent += 1;
+                self.balance_sat += amount_sat;
+            }
+            Fate::Spent => {
+                self.spends += 1;
+                self.sent_sat += amount_sat;
+            }
+            Fate::Overwritten => {}
+        }
+    }
+
+    /// The answer about a script; `checked` was told of it, or of others with it.
+    pub fn balance_of(
+        &self,
+        script: &Script,
+        network: NetworkName,
+        height: Height,
+        checked: bool,
+    ) -> Balance {
+        Balance {
+            script: script.to_owned(),
+            address: address_of(script, network),
+            height,
+            received_sat: self.received_sat,
+            sent_sat: self.sent_sat,
+            balance_sat: self.balance_sat,
+            outputs: self.outputs,
+            spends: self.spends,
+            unspent: self.unspent,
+            checked: checked || self.outputs == 0,
+        }
     }
 }

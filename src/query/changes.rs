@@ -14,6 +14,7 @@ use super::listing::{AT_ONCE_MAX, Counter, Listing, Stretch};
 use super::outputs::{Ending, Paid, Spending, Spent};
 use super::payees::Payees;
 use super::payments::{Located, Payment, Payments};
+use super::survey::Survey;
 use super::{Fault, Source, View};
 use crate::Result;
 use crate::primitives::position::{TxNum, Txo};
@@ -51,6 +52,8 @@ pub(super) struct Changes<'v, 'i> {
     source: Source,
     /// All outputs, if they are few.
     all: Option<Vec<Located>>,
+    /// How each of these ended, if that is known already.
+    endings: Option<Vec<Option<Ending>>>,
     /// `None`: all receives are ready.
     payments: Option<Payments>,
     spends: Sorted<Spend>,
@@ -72,6 +75,28 @@ impl<'i> View<'i> {
     ) -> Result<Changes<'v, 'i>> {
         let source = self.source(listing.check);
         let survey = self.survey(&payees, listing, source)?;
+        self.changes_of(survey, None, payees, listing)
+    }
+
+    /// The same of scripts whose outputs, and how these ended, are all known.
+    pub(super) fn changes_of_few<'v>(
+        &'v mut self,
+        located: Vec<Located>,
+        endings: Vec<Option<Ending>>,
+        payees: Payees,
+        listing: &Listing,
+    ) -> Result<Changes<'v, 'i>> {
+        let survey = self.survey_of_few(located, listing, self.source(listing.check))?;
+        self.changes_of(survey, Some(endings), payees, listing)
+    }
+
+    fn changes_of<'v>(
+        &'v mut self,
+        survey: Survey,
+        endings: Option<Vec<Option<Ending>>>,
+        payees: Payees,
+        listing: &Listing,
+    ) -> Result<Changes<'v, 'i>> {
         let Stretch { from, end } = survey.stretch;
         let payments = match survey.all {
             Some(_) => None,
@@ -81,8 +106,9 @@ impl<'i> View<'i> {
         let listed = all.filter(|found| found.payment.txo >= from);
         Ok(Changes {
             payees,
-            source,
+            source: self.source(listing.check),
             payments,
+            endings,
             receives_ready: listed.map(receive).collect(),
             spends_ready: VecDeque::new(),
             all: survey.all,
@@ -96,7 +122,12 @@ impl<'i> View<'i> {
     }
 }
 
-impl Changes<'_, '_> {
+impl<'i> Changes<'_, 'i> {
+    /// What is asked.
+    pub fn view(&self) -> &View<'i> {
+        self.view
+    }
+
     /// How many rows are to be read next.
     fn rows_wanted(&mut self) -> usize {
         let rows = self.rows;
@@ -168,11 +199,16 @@ impl Changes<'_, '_> {
             .iter()
             .filter_map(|found| Some((*found, found.payment.spender?)))
             .collect();
-        let spent = ended.iter().map(|(found, spender)| Spent {
-            outpoint: found.outpoint,
-            spender: *spender,
-        });
-        let endings = self.view.endings(spent.collect(), self.source)?;
+        let endings = match self.known_endings(&ended) {
+            Some(endings) => endings,
+            None => {
+                let spent = ended.iter().map(|(found, spender)| Spent {
+                    outpoint: found.outpoint,
+                    spender: *spender,
+                });
+                self.view.endings(spent.collect(), self.source)?
+            }
+        };
         let happening = |((found, spender), ending): (&(Located, TxNum), Ending)| match ending {
             Ending::Overwritten(_) => {
                 let order = (spender.first_output(), EventKind::Spend, 0);
@@ -181,6 +217,17 @@ impl Changes<'_, '_> {
             Ending::Spent(by) => spend(found, *spender, by),
         };
         Ok(ended.iter().zip(endings).map(happening).collect())
+    }
+
+    /// How these ended, if that was known from the beginning.
+    fn known_endings(&self, ended: &[(Located, TxNum)]) -> Option<Vec<Ending>> {
+        let (all, endings) = (self.all.as_ref()?, self.endings.as_ref()?);
+        let ending = |(found, _): &(Located, TxNum)| {
+            let txo = found.payment.txo;
+            let at = all.binary_search_by_key(&txo, |found| found.payment.txo);
+            endings[at.ok()?]
+        };
+        ended.iter().map(ending).collect()
     }
 
     /// The next change, if there is one, with the balance after it.

@@ -8,7 +8,9 @@ use super::View;
 use super::answers::{Event, History};
 use super::changes::{Change, Changes};
 use super::listing::{Listing, Turn};
+use super::outputs::Ending;
 use super::payees::Payees;
+use super::payments::Located;
 use crate::Result;
 use crate::query::script::address_of;
 use bitcoin::Script;
@@ -44,20 +46,39 @@ impl<'i> View<'i> {
     /// # Errors
     /// As [`View::history`]; [`crate::memory::Fault`], [`crate::os::Fault::Io`] where many are sorted.
     pub fn events<'v>(&'v mut self, script: &Script, listing: &Listing) -> Result<Events<'v, 'i>> {
-        let (height, network) = (self.at, self.network);
         let changes = self.changes(Payees::one(script), listing)?;
-        Ok(Events {
+        Ok(Events::of(script, changes))
+    }
+
+    /// The same of a script whose outputs, and how these ended, are known.
+    pub(super) fn events_of_few<'v>(
+        &'v mut self,
+        script: &Script,
+        listing: &Listing,
+        located: Vec<Located>,
+        endings: Vec<Option<Ending>>,
+    ) -> Result<Events<'v, 'i>> {
+        let payees = Payees::one(script);
+        let changes = self.changes_of_few(located, endings, payees, listing)?;
+        Ok(Events::of(script, changes))
+    }
+}
+
+impl<'v, 'i> Events<'v, 'i> {
+    fn of(script: &Script, changes: Changes<'v, 'i>) -> Events<'v, 'i> {
+        let view = changes.view();
+        Events {
             answer: History {
                 script: script.to_owned(),
-                address: address_of(script, network),
-                height,
+                address: address_of(script, view.network),
+                height: view.at,
                 checked: changes.checked,
                 events: Vec::new(),
                 next: None,
             },
             changes,
             is_over: false,
-        })
+        }
     }
 }
 

@@ -81,24 +81,45 @@ pub(super) struct Stretch {
 /// answered, of an output and of its spend.
 const ROW_BYTES: usize = 1 << 10;
 
+/// Bytes that a row of a list takes: where it is, and how it ended.
+const LIST_ROW_BYTES: usize = 1 << 9;
+const _: () = assert!(QUESTION_BYTES_MIN / 8 / LIST_ROW_BYTES > AT_ONCE_MAX);
+
+/// The part of the memory that is for a list.
+const LIST_SHARE: usize = 4;
+
 /// What of the memory is for what.
 #[derive(Clone, Copy)]
 pub(super) struct Share {
+    /// All of it.
+    pub memory_bytes: usize,
     /// The most rows that are read together.
     pub rows: usize,
     /// Bytes for sorting spends.
     pub spends_bytes: usize,
     /// Bytes for sorting what several scripts received.
     pub received_bytes: usize,
+    /// Bytes of a list that are looked up together.
+    pub list_bytes: usize,
+    /// The most rows of a list that are read together.
+    pub list_rows: usize,
 }
 
 impl Share {
+    /// The memory of which a list may take so many bytes.
+    pub fn memory_for_list(list_bytes: usize) -> usize {
+        list_bytes * LIST_SHARE
+    }
+
     /// Of so many bytes.
     pub fn of(memory_bytes: usize) -> Share {
         Share {
+            memory_bytes,
             rows: memory_bytes / 8 / ROW_BYTES,
             spends_bytes: memory_bytes / 4,
             received_bytes: memory_bytes / 8,
+            list_bytes: memory_bytes / LIST_SHARE,
+            list_rows: memory_bytes / 8 / LIST_ROW_BYTES,
         }
     }
 }

@@ -26,6 +26,7 @@
 //! | `payments.rs` | outputs that pay them, and where they are |
 //! | `balance.rs`, `utxos.rs`, `history.rs` | `balance`, `utxos`, `history` |
 //! | `wallet/` | the same of all scripts of a descriptor |
+//! | `lists/` | many questions at once, and many scripts as one |
 //! | `changes.rs` | what happens to balances, which histories are made of |
 //! | `survey.rs` | what is known of that before the first change |
 //! | `gathered.rs` | rows sorted |
@@ -43,6 +44,7 @@ mod fault;
 mod gathered;
 mod history;
 mod listing;
+pub mod lists;
 mod outputs;
 mod parts;
 mod payees;

@@ -323,7 +323,11 @@ impl View<'_> {
 }
 
 /// The output in its transaction.
-fn output_of(found: &Found<'_>, outpoint: OutPoint, network: NetworkName) -> Result<OutputInfo> {
+pub(super) fn output_of(
+    found: &Found<'_>,
+    outpoint: OutPoint,
+    network: NetworkName,
+) -> Result<OutputInfo> {
     let output = found.tx.outputs().nth(outpoint.vout as usize);
     let output = output.ok_or(Fault::NoSuchOutput {
         outpoint,

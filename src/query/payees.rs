@@ -27,6 +27,13 @@ impl Payees {
         self.ends.push(self.bytes.len());
     }
 
+    /// The first `count` of them.
+    pub fn first(&self, count: usize) -> Payees {
+        let ends = self.ends[..count].to_vec();
+        let bytes = self.bytes[..ends.last().copied().unwrap_or(0)].to_vec();
+        Payees { bytes, ends }
+    }
+
     /// How many there are.
     pub fn len(&self) -> usize {
         self.ends.len()
@@ -54,6 +61,13 @@ mod tests {
         assert_eq!(payees.len(), 4);
         for (number, script) in scripts.iter().enumerate() {
             assert_eq!(payees.get(number as u32), script.as_script());
+        }
+        for count in 0..=4 {
+            let first = payees.first(count);
+            assert_eq!(first.len(), count);
+            for (number, script) in scripts.iter().enumerate().take(count) {
+                assert_eq!(first.get(number as u32), script.as_script());
+            }
         }
     }
 }

@@ -18,6 +18,7 @@ use crate::runs::row::{FundingRow, keys_from};
 use crate::{Error, Result};
 use bitcoin::hashes::Hash;
 use bitcoin::{OutPoint, Script, Txid};
+use std::ops::RangeInclusive;
 
 /// An output that pays a script, as the index has it.
 #[derive(Clone, Copy)]
@@ -117,12 +118,18 @@ impl Payments {
     }
 }
 
-fn received(row: &FundingRow, payee: u32) -> Received {
+/// The row, of this script.
+pub(super) fn received(row: &FundingRow, payee: u32) -> Received {
     Received {
         txo: row.txo(),
         payee,
         amount_sat: row.amount_sat,
     }
+}
+
+/// The keys of a fingerprint's outputs from `from` on.
+fn keys_behind(first_key: u128, from: Txo) -> RangeInclusive<u128> {
+    first_key | u128::from(from.0)..=*keys_from(first_key).end()
 }
 
 fn txos_of(payments: &[Payment]) -> Vec<Txo> {
@@ -136,22 +143,43 @@ impl View<'_> {
             return Ok(Payments::OfOne(self.rows_of(payees.get(0), from, end)?));
         }
         let mut all = Gathered::new(self.sorting(self.share.received_bytes));
-        for number in 0..payees.len() as u32 {
-            let mut rows = self.rows_of(payees.get(number), from, end)?;
-            while let Some(row) = rows.next()? {
-                all.push(received(&row, number))?;
-            }
-        }
+        self.each_row_of(payees, from, |payee, row| match row.txo() < end {
+            true => all.push(received(&row, payee)),
+            false => Ok(()),
+        })?;
         Ok(Payments::OfMany(all.finish()?, None))
     }
 
+    /// Visits the rows from `from` on whose fingerprints some scripts have, with the number of the script, in the
+    /// order in which the index has them. A script that was given twice has them at its first number only.
+    pub(super) fn each_row_of(
+        &self,
+        payees: &Payees,
+        from: Txo,
+        mut visit: impl FnMut(u32, FundingRow) -> Result<()>,
+    ) -> Result<()> {
+        let mut order = Vec::with_capacity(payees.len());
+        for number in 0..payees.len() as u32 {
+            order.push((self.first_key_of(payees.get(number))?, number));
+        }
+        order.sort_unstable();
+        let keys = |at: usize| keys_behind(order[at].0, from);
+        let visit = |at: usize, row| visit(order[at].1, row);
+        self.snapshot.each_row(order.len(), &keys, visit)
+    }
+
     fn rows_of(&self, script: &Script, from: Txo, end: Txo) -> Result<Rows> {
-        expect_indexed(script)?;
-        let fingerprints = self.snapshot.index().fingerprints();
-        let first_key = FundingRow::first_key(fingerprints.script(script.as_bytes()));
-        let keys = first_key | u128::from(from.0)..=*keys_from(first_key).end();
+        let keys = keys_behind(self.first_key_of(script)?, from);
         let rows = self.snapshot.range_of(&keys)?;
         Ok(Rows { rows, end })
+    }
+
+    fn first_key_of(&self, script: &Script) -> Result<u128> {
+        expect_indexed(script)?;
+        let fingerprints = self.snapshot.index().fingerprints();
+        Ok(FundingRow::first_key(
+            fingerprints.script(script.as_bytes()),
+        ))
     }
 
     /// Whether an output ever paid the script, told by its fingerprint.

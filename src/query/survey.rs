@@ -59,25 +59,13 @@ impl View<'_> {
         listing: &Listing,
         source: Source,
     ) -> Result<Survey> {
-        let stretch = self.stretch(listing)?;
-        let mut survey = Survey {
-            stretch,
-            checked: source != Source::Index,
-            before_sat: 0,
-            has_before: false,
-            spends: Gathered::new(self.sorting(self.share.spends_bytes)),
-            all: None,
-        };
+        let mut survey = self.nothing_surveyed(listing, source)?;
+        let stretch = survey.stretch;
         let mut payments = self.payments(payees, Txo(0), stretch.end)?;
         let mut batch = payments.next_batch(&self.snapshot, AT_ONCE_MAX + 1, stretch.end)?;
         if batch.len() <= AT_ONCE_MAX {
             let located = self.locate(payees, &batch, source)?;
-            survey.checked = is_checked(&located, source);
-            located
-                .iter()
-                .try_for_each(|found| survey.note(&found.payment))?;
-            survey.all = Some(located);
-            return Ok(survey);
+            return self.survey_of_few(located, listing, source);
         }
         let mut block_end = Txo(0);
         while !batch.is_empty() {
@@ -95,5 +83,31 @@ impl View<'_> {
         // What came before was taken from the index alone.
         survey.checked &= listing.check || !survey.has_before;
         Ok(survey)
+    }
+
+    /// The same of outputs that are few, and all known.
+    pub(super) fn survey_of_few(
+        &self,
+        located: Vec<Located>,
+        listing: &Listing,
+        source: Source,
+    ) -> Result<Survey> {
+        let mut survey = self.nothing_surveyed(listing, source)?;
+        survey.checked = is_checked(&located, source);
+        let mut payments = located.iter().map(|found| &found.payment);
+        payments.try_for_each(|payment| survey.note(payment))?;
+        survey.all = Some(located);
+        Ok(survey)
+    }
+
+    fn nothing_surveyed(&self, listing: &Listing, source: Source) -> Result<Survey> {
+        Ok(Survey {
+            stretch: self.stretch(listing)?,
+            checked: source != Source::Index,
+            before_sat: 0,
+            has_before: false,
+            spends: Gathered::new(self.sorting(self.share.spends_bytes)),
+            all: None,
+        })
     }
 }

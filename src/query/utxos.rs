@@ -6,7 +6,7 @@
 //! Memory: two walks over what pays the scripts, one for the sum, of a batch each; few outputs are read at once.
 
 use super::answers::{Utxo, Utxos};
-use super::listing::{AT_ONCE_MAX, Counter, Listing, Start, Stretch, Turn};
+use super::listing::{AT_ONCE_MAX, Counter, Listing, Start, Turn};
 use super::payees::Payees;
 use super::payments::{Located, Payment, Payments, is_checked};
 use super::{Fault, Source, View};
@@ -78,20 +78,20 @@ impl<'i> View<'i> {
         script: &Script,
         listing: &Listing,
     ) -> Result<Unspent<'v, 'i>> {
-        let (height, network) = (self.at, self.network);
         let coins = self.coins(Payees::one(script), listing)?;
-        Ok(Unspent {
-            answer: Utxos {
-                script: script.to_owned(),
-                address: address_of(script, network),
-                height,
-                total_sat: coins.total_sat,
-                checked: coins.checked,
-                utxos: Vec::new(),
-                next: None,
-            },
-            coins,
-        })
+        Ok(Unspent::of(script, coins))
+    }
+
+    /// The same of a script whose unspent outputs are known.
+    pub(super) fn unspent_of_few<'v>(
+        &'v mut self,
+        script: &Script,
+        listing: &Listing,
+        located: Vec<Located>,
+    ) -> Result<Unspent<'v, 'i>> {
+        let sum = Sum::of_few(located, self.source(listing.check));
+        let coins = self.coins_of(sum, Payees::one(script), listing)?;
+        Ok(Unspent::of(script, coins))
     }
 
     /// The same of any number of scripts.
@@ -100,9 +100,17 @@ impl<'i> View<'i> {
         payees: Payees,
         listing: &Listing,
     ) -> Result<Coins<'v, 'i>> {
-        let source = self.source(listing.check);
+        let sum = self.sum_unspent(&payees, listing)?;
+        self.coins_of(sum, payees, listing)
+    }
+
+    fn coins_of<'v>(
+        &'v mut self,
+        sum: Sum,
+        payees: Payees,
+        listing: &Listing,
+    ) -> Result<Coins<'v, 'i>> {
         let stretch = self.stretch(listing)?;
-        let sum = self.sum_unspent(&payees, listing, stretch, source)?;
         let payments = match sum.located {
             Some(_) => None,
             None => Some(self.payments(&payees, stretch.from, stretch.end)?),
@@ -111,7 +119,7 @@ impl<'i> View<'i> {
         let located = sum.located.into_iter().flatten();
         Ok(Coins {
             payees,
-            source,
+            source: self.source(listing.check),
             payments,
             ready: located.filter(is_listed).collect(),
             rows: AT_ONCE_MAX,
@@ -124,14 +132,9 @@ impl<'i> View<'i> {
         })
     }
 
-    fn sum_unspent(
-        &mut self,
-        payees: &Payees,
-        listing: &Listing,
-        stretch: Stretch,
-        source: Source,
-    ) -> Result<Sum> {
-        let end = self.end();
+    fn sum_unspent(&mut self, payees: &Payees, listing: &Listing) -> Result<Sum> {
+        let (end, source) = (self.end(), self.source(listing.check));
+        let stretch = self.stretch(listing)?;
         let mut payments = self.payments(payees, Txo(0), end)?;
         let (mut few, mut block_end) = (Some(Vec::new()), Txo(0));
         let is_all = stretch.from == Txo(0) && stretch.end == end && listing.limit.is_none();
@@ -156,12 +159,7 @@ impl<'i> View<'i> {
         }
         if let Some(few) = few {
             let located = self.locate(payees, &few, source)?;
-            let found: Vec<Payment> = located.iter().map(|found| found.payment).collect();
-            sum = Sum {
-                total_sat: total_of(&found),
-                checked: is_checked(&located, source),
-                located: Some(located),
-            };
+            sum = Sum::of_few(located, source);
         }
         Ok(sum)
     }
@@ -186,6 +184,18 @@ impl<'i> View<'i> {
             }
         }
         Ok(true)
+    }
+}
+
+impl Sum {
+    /// Of all unspent outputs.
+    fn of_few(located: Vec<Located>, source: Source) -> Sum {
+        let amounts_sat = located.iter().map(|found| found.payment.amount_sat);
+        Sum {
+            total_sat: amounts_sat.map(u128::from).sum(),
+            checked: is_checked(&located, source),
+            located: Some(located),
+        }
     }
 }
 
@@ -282,7 +292,22 @@ impl Iterator for Coins<'_, '_> {
     }
 }
 
-impl Unspent<'_, '_> {
+impl<'v, 'i> Unspent<'v, 'i> {
+    fn of(script: &Script, coins: Coins<'v, 'i>) -> Unspent<'v, 'i> {
+        Unspent {
+            answer: Utxos {
+                script: script.to_owned(),
+                address: address_of(script, coins.network()),
+                height: coins.view.at,
+                total_sat: coins.total_sat,
+                checked: coins.checked,
+                utxos: Vec::new(),
+                next: None,
+            },
+            coins,
+        }
+    }
+
     /// The answer without its list; [`Utxos::next`] is told once the last one was given.
     pub fn answer(&self) -> &Utxos {
         &self.answer

@@ -96,6 +96,11 @@ fn plain(text: &str, network: NetworkName) -> Result<ScriptBuf> {
     }
 }
 
+/// Whether there is a private key in the text, which is not to be shown again.
+pub fn names_secret(text: &str) -> bool {
+    keys::has_secret(without_wrapping(text))
+}
+
 fn without_wrapping(text: &str) -> &str {
     let is_space = |c: char| c.is_whitespace() || matches!(c, '\u{feff}' | '\u{200b}');
     let text = text.trim_matches(is_space);

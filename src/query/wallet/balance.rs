@@ -1,11 +1,14 @@
 //! `balance` of a wallet.
 //!
 //! Invariant: its sums are those of its scripts' balances.
+//!
+//! Memory: the scripts that were ever used, and what sorts their outputs.
 
-use super::Extent;
+use super::{Extent, Used};
 use crate::Result;
 use crate::primitives::position::Height;
 use crate::query::View;
+use crate::query::balance::{Fate, Sums};
 use crate::query::script::Wallet;
 use serde::Serialize;
 
@@ -68,29 +71,39 @@ impl View<'_> {
         check: bool,
     ) -> Result<WalletBalance> {
         let mut all = nothing_yet(wallet, extent, self.at);
+        let mut used = Used::default();
         let mut scripts = wallet.scripts(extent);
         while let Some(derived) = scripts.next(self)? {
             let branch = &mut all.branches[derived.branch];
             branch.scripts += 1;
             branch.last_index = derived.index;
             all.scripts += 1;
-            if !derived.used {
-                continue;
+            if derived.used {
+                branch.used_scripts += 1;
+                branch.next_unused_index = derived.index.and_then(after);
+                all.used_scripts += 1;
+                used.push(&derived);
             }
-            let one = self.balance(&derived.script, check)?;
-            branch.used_scripts += 1;
-            branch.balance_sat += one.balance_sat;
-            branch.next_unused_index = derived.index.and_then(after);
-            all.used_scripts += 1;
-            all.received_sat += one.received_sat;
-            all.sent_sat += one.sent_sat;
-            all.balance_sat += one.balance_sat;
-            all.outputs += one.outputs;
-            all.spends += one.spends;
-            all.unspent += one.unspent;
-            all.checked &= one.checked;
         }
-        Ok(all)
+        let mut sums = Sums::default();
+        let Used { payees, origins } = &used;
+        let checked = self.each_fate(payees, check, |payment, fate| {
+            sums.add(payment, fate);
+            if let Fate::Unspent = fate {
+                let origin = &origins[payment.payee as usize];
+                all.branches[origin.branch].balance_sat += u128::from(payment.amount_sat);
+            }
+        })?;
+        Ok(WalletBalance {
+            received_sat: sums.received_sat,
+            sent_sat: sums.sent_sat,
+            balance_sat: sums.balance_sat,
+            outputs: sums.outputs,
+            spends: sums.spends,
+            unspent: sums.unspent,
+            checked,
+            ..all
+        })
     }
 }
 

@@ -60,11 +60,18 @@ pub struct WalletTx {
 
 /// Transactions of a wallet, as they are read. What else is answered is in [`WalletTxs::answer`].
 pub struct WalletTxs<'v, 'i> {
-    changes: Changes<'v, 'i>,
+    txs: Txs<'v, 'i>,
     answer: WalletHistory,
+}
+
+/// Transactions that changed the balance of scripts.
+pub(in crate::query) struct Txs<'v, 'i> {
+    changes: Changes<'v, 'i>,
     /// The first change of the transaction that comes next.
     ahead: Option<Change>,
     is_over: bool,
+    /// Where the list goes on, if a limit has ended it.
+    pub goes_on_at: Option<Start>,
 }
 
 impl<'i> View<'i> {
@@ -89,9 +96,7 @@ impl<'i> View<'i> {
                 transactions: Vec::new(),
                 next: None,
             },
-            changes,
-            ahead: None,
-            is_over: false,
+            txs: Txs::of(changes),
         })
     }
 }
@@ -155,6 +160,28 @@ impl WalletTxs<'_, '_> {
     pub fn answer(&self) -> &WalletHistory {
         &self.answer
     }
+}
+
+impl Iterator for WalletTxs<'_, '_> {
+    type Item = Result<WalletTx>;
+
+    fn next(&mut self) -> Option<Result<WalletTx>> {
+        let next = self.txs.next();
+        self.answer.next = self.txs.goes_on_at;
+        next
+    }
+}
+
+impl<'v, 'i> Txs<'v, 'i> {
+    /// Those that these changes are of.
+    pub fn of(changes: Changes<'v, 'i>) -> Txs<'v, 'i> {
+        Txs {
+            changes,
+            ahead: None,
+            is_over: false,
+            goes_on_at: None,
+        }
+    }
 
     /// The next transaction, listed or not.
     fn advance(&mut self) -> Result<Option<WalletTx>> {
@@ -182,7 +209,7 @@ impl WalletTxs<'_, '_> {
                 Turn::Passed => {}
                 Turn::Given => return Ok(Some(tx)),
                 Turn::Behind(next) => {
-                    self.answer.next = Some(next);
+                    self.goes_on_at = Some(next);
                     break;
                 }
             }
@@ -191,7 +218,7 @@ impl WalletTxs<'_, '_> {
     }
 }
 
-impl Iterator for WalletTxs<'_, '_> {
+impl Iterator for Txs<'_, '_> {
     type Item = Result<WalletTx>;
 
     fn next(&mut self) -> Option<Result<WalletTx>> {

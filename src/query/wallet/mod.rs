@@ -16,6 +16,7 @@ mod history;
 mod utxos;
 
 pub use balance::{BranchBalance, WalletBalance};
+pub(super) use history::Txs;
 pub use history::{WalletHistory, WalletTx, WalletTxs};
 pub use utxos::{WalletUnspent, WalletUtxo, WalletUtxos};
 
@@ -95,11 +96,7 @@ impl Wallet {
         let mut scripts = self.scripts(extent);
         while let Some(derived) = scripts.next(view)? {
             if derived.used {
-                used.payees.push(&derived.script);
-                used.origins.push(Origin {
-                    branch: derived.branch,
-                    index: derived.index,
-                });
+                used.push(&derived);
             }
         }
         Ok(used)
@@ -111,6 +108,16 @@ impl Wallet {
 struct Used {
     payees: Payees,
     origins: Vec<Origin>,
+}
+
+impl Used {
+    fn push(&mut self, derived: &Derived) {
+        self.payees.push(&derived.script);
+        self.origins.push(Origin {
+            branch: derived.branch,
+            index: derived.index,
+        });
+    }
 }
 
 /// Where in its wallet a script is.
