@@ -469,7 +469,7 @@ mod tests {
             let lines = blocks.flat_map(|block| block.lines().take_while(|line| *line != "```"));
             for line in lines.filter(|line| line.starts_with("blkdex ")) {
                 // What follows is the shell's.
-                let ends = [" #", " > ", " | ", " &"].into_iter();
+                let ends = [" #", " > ", " < ", " | ", " &"].into_iter();
                 let end = ends.filter_map(|mark| line.find(mark)).min();
                 let command = &line[..end.unwrap_or(line.len())];
                 let parsed = Args::try_parse_from(command.split_whitespace());

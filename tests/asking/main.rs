@@ -4,6 +4,8 @@
 //! Invariant: what cannot be answered is refused with what to write instead, and that works as printed.
 #![allow(clippy::unwrap_used, missing_docs)]
 
+mod bulk;
+mod bulk_program;
 #[path = "../common/mod.rs"]
 mod common;
 mod dates;

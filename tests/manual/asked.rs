@@ -104,6 +104,18 @@ impl Asked<'_> {
         for command in ["utxos", "history"] {
             self.ask(command, &format!("{command} {ADDRESS} --limit 1"));
         }
+        for line in [
+            "balance",
+            "utxos",
+            "utxos --limit 0",
+            "history",
+            "history --limit 0",
+        ] {
+            let command = line.split(' ').next().unwrap();
+            let line = format!("{line} --together {ADDRESS} raw(56) raw(57)");
+            self.ask(&format!("{command} of a set"), &line);
+        }
+        self.lists();
         self.ask("balance", &format!("balance --check {ADDRESS}"));
         // Spent, not yet spent; a coinbase's output, and one that can never be spent.
         let coinbase = self.coinbase_of(112);
@@ -121,6 +133,29 @@ impl Asked<'_> {
         self.ask("tx", &format!("tx --hex {TXID}"));
         self.ask("block", "block 0");
         self.ask("block", "block 112 --txids");
+    }
+
+    /// Lists: beside `input`, their answers are those to single questions.
+    fn lists(&mut self) {
+        let questions = [
+            ("balance", format!("{ADDRESS}\nnothing")),
+            ("utxos", format!("{ADDRESS}\nnothing")),
+            ("history", format!("{ADDRESS}\nnothing")),
+            ("outpoint", format!("{TXID}:1\n{TXID}:99")),
+            ("tx", format!("{TXID}\nnothing")),
+            ("block", "112\n999".to_owned()),
+        ];
+        for (command, list) in questions {
+            fs::write(self.folder.join("list"), list).unwrap();
+            let (_, out, _) = blkdex(self.folder, &format!("{command} --list list"));
+            let lines: Vec<&str> = out.lines().collect();
+            let mut answer: serde_json::Value = serde_json::from_str(lines[0]).unwrap();
+            let input = answer.as_object_mut().unwrap().remove("input").unwrap();
+            self.seen.note(command, &answer.to_string());
+            let input = serde_json::json!({"input": input});
+            self.seen.note("a list", &input.to_string());
+            self.seen.note("a line without an answer", lines[1]);
+        }
     }
 
     /// A chain that pays a script of a wallet.

@@ -138,3 +138,52 @@ fn every_command_is_asked() {
         assert!(seen.contains_key(&command), "{command} is asked nowhere");
     }
 }
+
+/// The arrays whose fields are rows of CSV.
+const ROWS: [&str; 3] = ["utxos[].", "events[].", "transactions[]."];
+
+#[test]
+fn csv_has_a_column_for_every_documented_field_that_is_one_value() {
+    let (documented, folder) = (documented::read(), folder());
+    blkdex(folder.path(), "import --datadir data -q");
+    let mut wrong = Vec::new();
+    for (line, commands) in [
+        ("status", &["status"][..]),
+        ("outpoint --list /dev/null", &["outpoint"]),
+        ("tx --list /dev/null", &["tx"]),
+        ("block --list /dev/null", &["block"]),
+        (
+            "balance -",
+            &["balance", "balance of a wallet", "balance of a set"],
+        ),
+        ("utxos -", &["utxos", "utxos of a wallet", "utxos of a set"]),
+        (
+            "history -",
+            &["history", "history of a wallet", "history of a set"],
+        ),
+    ] {
+        let (_, out, err) = blkdex(folder.path(), &format!("{line} --format csv"));
+        let header = out
+            .lines()
+            .next()
+            .unwrap_or_else(|| panic!("{line}: {err}"));
+        let columns: BTreeSet<&str> = header.split(',').collect();
+        let has_rows = line.starts_with("utxos") || line.starts_with("history");
+        for (path, field) in commands.iter().flat_map(|command| &documented[*command]) {
+            let row = ROWS.iter().find_map(|rows| path.strip_prefix(rows));
+            let is_one = !matches!(field.kind, Kind::Array | Kind::Object) && !path.contains("[]");
+            // Of what is around rows, only whose they are; of the block that all are as of, what names it.
+            let is_of_row = !has_rows && !path.starts_with("as_of.") && !path.starts_with("chain.");
+            let is_same = path == "height" && line == "balance -";
+            if (row.is_some() || is_one && is_of_row && !is_same)
+                && !columns.contains(row.unwrap_or(path))
+            {
+                wrong.push(format!("{line}: {path}"));
+            }
+        }
+        for column in ["input", "as_of.height", "as_of.hash", "line", "error"] {
+            assert!(columns.contains(column), "{line}: {column}");
+        }
+    }
+    assert!(wrong.is_empty(), "no column: {}", wrong.join("\n"));
+}
