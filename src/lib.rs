@@ -32,7 +32,8 @@
 //! use blkdex::import::{self, import};
 //! use blkdex::index::Index;
 //! use blkdex::primitives::Height;
-//! use blkdex::query::{View, script};
+//! use blkdex::query::lists::ScriptSet;
+//! use blkdex::query::{Listing, View, script};
 //! use blkdex::verify::{self, verify};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -50,6 +51,17 @@
 //! let script = script::parse(address, view.network())?;
 //! let then = view.balance(&script, true)?;
 //! assert_eq!(then.balance_sat, 4056523457);
+//!
+//! // Many scripts at once, answered in the order asked; and as one, a transaction after the other.
+//! let scripts = [script, script::parse("raw(56)", view.network())?];
+//! let owned: Vec<u128> = view.balances(&scripts, true)?.map(|one| one.balance_sat).collect();
+//! let mut set = ScriptSet::new();
+//! view.add_to(&mut set, &scripts)?;
+//! let mut last = None;
+//! for tx in view.set_history(&set, &Listing::default())? {
+//!     last = Some(tx?.balance_sat);
+//! }
+//! assert_eq!(last, Some(owned.iter().sum()));
 //!
 //! let options = verify::Options { hash_serialized: true, ..Default::default() };
 //! let verified = unwatched(|watch| verify(&file, &options, watch))?;

@@ -4,7 +4,8 @@
 //! A chain like mainnet's is made once per size and seed (see `generate.rs`) and kept. Then each
 //! job runs as a process of its own, one after the other, several rounds; the table shows the
 //! median of each. Before each, the block files are read and some memory is touched, so that all start
-//! alike; only `balance` starts from a cold index. `--help` behind `--` lists the options.
+//! alike; only `balance` starts from a cold index. Lists are made of what the index exports; answers to them are compared with
+//! those that single questions get. `--help` behind `--` lists the options.
 
 mod args;
 mod coins;
@@ -12,6 +13,7 @@ mod files;
 mod generate;
 mod hash;
 mod jobs;
+mod lists;
 mod measure;
 mod report;
 #[path = "../common/rng.rs"]

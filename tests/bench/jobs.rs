@@ -9,6 +9,7 @@ use std::process::Command;
 use serde_json::Value;
 
 use super::args::Args;
+use super::lists::{List, first_difference, prepare};
 use super::measure::{Measured, make_cold, make_warm, run};
 use super::stream;
 
@@ -29,6 +30,14 @@ pub enum Job {
     Balance,
     /// An address of 10,000 outputs.
     History,
+    /// The balances of a million scripts.
+    Scripts,
+    /// The balance of a thousand scripts together.
+    Set,
+    /// A history of more than a million events: of scripts together.
+    Events,
+    /// Ten thousand outputs, half of them spent.
+    Outpoints,
     /// The last block, on an index of all others.
     Tip,
     /// The undo files against the finished index.
@@ -41,7 +50,7 @@ pub enum Job {
 
 impl Job {
     /// In the order they run.
-    pub const ALL: [Job; 11] = [
+    pub const ALL: [Job; 15] = [
         Job::Stream,
         Job::Floor,
         Job::Import,
@@ -49,6 +58,10 @@ impl Job {
         Job::Verify,
         Job::Balance,
         Job::History,
+        Job::Scripts,
+        Job::Set,
+        Job::Events,
+        Job::Outpoints,
         Job::Tip,
         Job::Undo,
         Job::Dataset,
@@ -65,6 +78,10 @@ impl Job {
             Job::Verify => "verify",
             Job::Balance => "balance",
             Job::History => "history",
+            Job::Scripts => "scripts",
+            Job::Set => "set",
+            Job::Events => "events",
+            Job::Outpoints => "outpoints",
             Job::Tip => "tip",
             Job::Undo => "undo",
             Job::Dataset => "dataset",
@@ -72,9 +89,21 @@ impl Job {
         }
     }
 
+    /// The list that it asks about.
+    pub fn list(self) -> Option<List> {
+        match self {
+            Job::Scripts => Some(List::Scripts),
+            Job::Set => Some(List::Set),
+            Job::Events => Some(List::Events),
+            Job::Outpoints => Some(List::Outpoints),
+            _ => None,
+        }
+    }
+
     /// Whether it goes through the whole chain.
     pub fn reads_all(self) -> bool {
-        !matches!(self, Job::Verify | Job::Balance | Job::History | Job::Tip)
+        let is_question = matches!(self, Job::Verify | Job::Balance | Job::History | Job::Tip);
+        !is_question && self.list().is_none()
     }
 }
 
@@ -128,6 +157,9 @@ impl Setting<'_> {
             _ => {}
         }
         make_warm(&blocks)?;
+        if let Some(list) = job.list() {
+            prepare(list, &index, self.folder)?;
+        }
         if job == Job::Tip {
             let before = self.facts["height"].as_u64().unwrap_or(0).saturating_sub(1);
             let mut all_others = self.command(job, &index).expect("an import can be run");
@@ -189,6 +221,21 @@ impl Setting<'_> {
                     .arg("history")
                     .arg(self.facts["script_10000"]["address"].as_str()?);
             }
+            Job::Scripts => {
+                command.args(["balance", "--list"]);
+            }
+            Job::Set => {
+                command.args(["balance", "--together", "--list"]);
+            }
+            Job::Events => {
+                command.args(["history", "--together", "--list"]);
+            }
+            Job::Outpoints => {
+                command.args(["outpoint", "--list"]);
+            }
+        }
+        if let Some(list) = job.list() {
+            command.arg(list.path(self.folder));
         }
         if job == Job::Eighth {
             command.arg("--table").arg(self.eighth_bytes().to_string());
@@ -211,6 +258,13 @@ impl Setting<'_> {
 
     /// What differs between a job's answer and the facts; empty if nothing does.
     pub fn differences(&self, job: Job, stdout: &str) -> Vec<String> {
+        if let Some(list) = job.list() {
+            let found = first_difference(list, &self.index(job), self.folder, stdout);
+            return found
+                .map(|words| format!("{}: {words}", job.name()))
+                .into_iter()
+                .collect();
+        }
         let found = json(stdout);
         let (facts, fields): (&Value, &[&str]) = match job {
             Job::Import | Job::Eighth | Job::Tip => (

@@ -4,6 +4,32 @@
 //! Invariant: each answer is the one that the question alone gets. What is asked together is compared together, so
 //! [`Balance::checked`](crate::query::Balance) is told of all of it.
 //!
+//! ```no_run
+//! use blkdex::index::Index;
+//! use blkdex::query::lists::Listed;
+//! use blkdex::query::{Listing, View, script};
+//!
+//! let index = Index::open("blkdex.redb".as_ref())?;
+//! let mut view = View::new(&index, None, None)?;
+//! let addresses = ["1A1zP1eP5QGefi2DMPTfTL5SLmv7DivfNa", "12c6DSiU4Rq3P4ZxziKxzrL5LmMBrzjrJX"];
+//! let parse = |address| script::parse(address, view.network());
+//! let scripts = addresses.into_iter().map(parse).collect::<blkdex::Result<Vec<_>>>()?;
+//! for balance in view.balances(&scripts, false)? {
+//!     println!("{} owns {} sat", balance.script, balance.balance_sat);
+//! }
+//! let mut rest = &scripts[..];
+//! while !rest.is_empty() {
+//!     let looked_up = view.look_up(rest, &Listing::default(), Listed::Unspent)?;
+//!     for at in 0..looked_up.len() {
+//!         for utxo in view.unspent_of(&looked_up, at)? {
+//!             println!("{} has {} sat", rest[at], utxo?.amount_sat);
+//!         }
+//!     }
+//!     rest = &rest[looked_up.len()..];
+//! }
+//! # Ok::<(), blkdex::Error>(())
+//! ```
+//!
 //! Memory: what is handed in, some hundred bytes for each, and what sorts outputs: [`View::list_bytes`] says how much
 //! to hand in at once.
 //!
