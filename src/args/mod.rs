@@ -234,7 +234,7 @@ pub struct ScriptArgs {
     pub scripts: Vec<String>,
 
     /// A list of scripts, one a line; # begins a comment
-    #[arg(long = "scripts", alias = "list", id = "list", value_name = "FILE", value_parser = parse_list_file(),
+    #[arg(long = "scripts", visible_alias = "list", id = "list", value_name = "FILE", value_parser = parse_list_file(),
         conflicts_with = "scripts")]
     pub list: Option<ListFile>,
 

@@ -160,8 +160,11 @@ impl<'o, W: Write> Answers<'o, W> {
             self.out.write_all(&line)?;
         }
         if let Some(next) = L::next_of(list.answer()) {
-            let input = self.around().input;
-            say(&format!("blkdex: {input}: more follows: --from {next}"));
+            let input = match self.around().input {
+                "" => String::new(),
+                input => format!("{input}: "),
+            };
+            say(&format!("blkdex: {input}more follows: --from {next}"));
         }
         Ok(())
     }

@@ -283,14 +283,15 @@ impl<'i> Snapshot<'i> {
         let mut rows = Vec::new();
         self.each_row(ranges.len(), &|at| ranges[at].clone(), |_, row: R| {
             rows.push(row);
-            Ok(())
+            Ok(true)
         })?;
         rows.sort_unstable_by_key(|row| row.key());
         Ok(rows)
     }
 
     /// Visits all rows with keys in one of `count` ranges (first and last key, ascending, apart from each other), each
-    /// with the number of its range: run by run, so that a page is read once, however many ranges are in it.
+    /// with the number of its range: run by run, so that a page is read once, however many ranges are in it. `visit`
+    /// tells whether it wants more of the range in this run.
     ///
     /// # Errors
     /// [`crate::runs::Fault::Damaged`], [`crate::store::Fault::Store`]; those of `visit`.
@@ -298,7 +299,7 @@ impl<'i> Snapshot<'i> {
         &self,
         count: usize,
         range: &impl Fn(usize) -> RangeInclusive<u128>,
-        mut visit: impl FnMut(usize, R) -> Result<()>,
+        mut visit: impl FnMut(usize, R) -> Result<bool>,
     ) -> Result<()> {
         for run in self.index.catalogue().of(R::RELATION) {
             let first = first_at_or_above(count, |at| *range(at).end(), run.low_key);
@@ -309,8 +310,9 @@ impl<'i> Snapshot<'i> {
                     break;
                 }
                 let walk = self.walk_to(&mut walk, run, *keys.start())?;
-                while let Some(row) = walk.row().filter(|row| row.key() <= *keys.end()) {
-                    visit(at, row)?;
+                while let Some(row) = walk.row().filter(|row| row.key() <= *keys.end())
+                    && visit(at, row)?
+                {
                     walk.advance()?;
                 }
             }

@@ -143,20 +143,24 @@ impl View<'_> {
             return Ok(Payments::OfOne(self.rows_of(payees.get(0), from, end)?));
         }
         let mut all = Gathered::new(self.sorting(self.share.received_bytes));
-        self.each_row_of(payees, from, |payee, row| match row.txo() < end {
-            true => all.push(received(&row, payee)),
-            false => Ok(()),
+        self.each_row_of(payees, from, |payee, row| {
+            let is_below = row.txo() < end;
+            if is_below {
+                all.push(received(&row, payee))?;
+            }
+            Ok(is_below)
         })?;
         Ok(Payments::OfMany(all.finish()?, None))
     }
 
     /// Visits the rows from `from` on whose fingerprints some scripts have, with the number of the script, in the
-    /// order in which the index has them. A script that was given twice has them at its first number only.
+    /// order in which the index has them; `visit` tells whether it wants more of the script in the same run. A script
+    /// that was given twice has them at its first number only.
     pub(super) fn each_row_of(
         &self,
         payees: &Payees,
         from: Txo,
-        mut visit: impl FnMut(u32, FundingRow) -> Result<()>,
+        mut visit: impl FnMut(u32, FundingRow) -> Result<bool>,
     ) -> Result<()> {
         let mut order = Vec::with_capacity(payees.len());
         for number in 0..payees.len() as u32 {
@@ -182,10 +186,15 @@ impl View<'_> {
         ))
     }
 
-    /// Whether an output ever paid the script, told by its fingerprint.
-    pub(super) fn was_used(&self, script: &Script) -> Result<bool> {
-        let mut rows = self.rows_of(script, Txo(0), self.end())?;
-        Ok(rows.next()?.is_some())
+    /// Which of the scripts an output ever paid, told by their fingerprints: of one that was given twice, at its first
+    /// number.
+    pub(super) fn were_used(&self, payees: &Payees) -> Result<Vec<bool>> {
+        let (mut used, end) = (vec![false; payees.len()], self.end());
+        self.each_row_of(payees, Txo(0), |payee, row| {
+            used[payee as usize] |= row.txo() < end;
+            Ok(false)
+        })?;
+        Ok(used)
     }
 
     /// Finds `payments` (ascending), and drops those that turn out to be of other scripts than theirs.

@@ -188,7 +188,7 @@ fn check_set(view: &mut View<'_>, scripts: &[ScriptBuf], truth: &Truth, height: 
 
 #[test]
 fn lists_are_answered_as_single_questions_on_random_chains() {
-    for seed in 0..6 {
+    for seed in 0..4 {
         let options = Options {
             repeat_every: 6 * (seed % 2),
             ..Options::default()
@@ -207,13 +207,11 @@ fn lists_are_answered_as_single_questions_on_random_chains() {
                 for check in [false, true] {
                     check_balances(&mut view, &scripts, check);
                 }
-                for check in [false, true] {
-                    let listing = Listing {
-                        check,
-                        ..random_listing(&mut rng, height)
-                    };
-                    check_listed(&mut view, &scripts, &listing);
-                }
+                let listing = Listing {
+                    check: rng.below(2) == 0,
+                    ..random_listing(&mut rng, height)
+                };
+                check_listed(&mut view, &scripts, &listing);
                 check_listed(&mut view, &scripts, &Listing::default());
                 check_outpoints(&mut view, &mut rng, &truth);
                 assert_eq!(view.gone(), None);

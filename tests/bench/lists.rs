@@ -40,7 +40,7 @@ impl List {
         match self {
             List::Scripts => 1_000_000,
             List::Set => 1_000,
-            List::Events => 300_000,
+            List::Events => 320_000,
             List::Outpoints => 10_000,
         }
     }

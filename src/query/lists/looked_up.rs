@@ -46,7 +46,7 @@ pub struct LookedUp {
 
 /// Outputs of scripts, as far as there is room for them.
 struct Walked {
-    /// Outputs of each script.
+    /// Outputs of each script, of one with many not all.
     counts: Vec<usize>,
     /// Those of scripts with few; `None`: there are too many.
     rows: Option<Vec<Received>>,
@@ -97,19 +97,19 @@ impl<'i> View<'i> {
         Ok(looked_up)
     }
 
-    /// Counts the outputs below `end`, and gathers those of scripts that have few.
+    /// Counts the outputs below `end`, up to many, and gathers those of scripts that have few.
     fn walk(&self, payees: &Payees, end: Txo) -> Result<Walked> {
         let mut counts = vec![0; payees.len()];
         let mut rows = Some(Vec::new());
         let room = self.share.list_rows;
         self.each_row_of(payees, Txo(0), |payee, row| {
             if row.txo() >= end {
-                return Ok(());
+                return Ok(false);
             }
             let count: &mut usize = &mut counts[payee as usize];
             *count += 1;
             let Some(gathered) = &mut rows else {
-                return Ok(());
+                return Ok(*count <= AT_ONCE_MAX);
             };
             match *count {
                 ..=AT_ONCE_MAX => gathered.push(received(&row, payee)),
@@ -119,7 +119,7 @@ impl<'i> View<'i> {
             if gathered.len() > room {
                 rows = None;
             }
-            Ok(())
+            Ok(*count <= AT_ONCE_MAX)
         })?;
         Ok(Walked { counts, rows })
     }

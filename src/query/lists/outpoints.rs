@@ -92,7 +92,7 @@ impl View<'_> {
                 if row.tx().is_below(end) {
                     firsts.push(row.tx().first_output());
                 }
-                Ok(())
+                Ok(true)
             })?;
         firsts.sort_unstable();
         Ok(firsts)

@@ -6,7 +6,7 @@
 
 use super::LISTED_BYTES;
 use crate::memory;
-use crate::primitives::position::{Height, Txo};
+use crate::primitives::position::Height;
 use crate::query::balance::Sums;
 use crate::query::listing::Share;
 use crate::query::parts;
@@ -128,14 +128,9 @@ impl<'i> View<'i> {
     pub fn add_to(&self, set: &mut ScriptSet, scripts: &[ScriptBuf]) -> Result<()> {
         let mut payees = Payees::default();
         scripts.iter().for_each(|script| payees.push(script));
-        let mut is_used = vec![false; scripts.len()];
-        let end = self.end();
-        self.each_row_of(&payees, Txo(0), |payee, row| {
-            is_used[payee as usize] |= row.txo() < end;
-            Ok(())
-        })?;
+        let used = self.were_used(&payees)?;
         set.scripts += scripts.len() as u64;
-        for (script, is_used) in scripts.iter().zip(is_used) {
+        for (script, is_used) in scripts.iter().zip(used) {
             if is_used && set.used.insert(script.clone()) {
                 set.used_bytes += script.len() + LISTED_BYTES / 2;
             }

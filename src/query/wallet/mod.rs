@@ -3,7 +3,7 @@
 //! Invariant: whether a script was ever used is asked as of the same block as everything else, so a wallet at
 //! height h is the one that an index whose tip is h has.
 //!
-//! Memory: a script at a time; where their rows are wanted in one order, the scripts that were ever used.
+//! Memory: some hundred scripts at a time; where their rows are wanted in one order, the scripts that were ever used.
 //!
 //! | file | what |
 //! | --- | --- |
@@ -26,6 +26,7 @@ use super::{Fault, View};
 use crate::{Error, Result};
 use bitcoin::ScriptBuf;
 use serde::Serialize;
+use std::collections::VecDeque;
 
 /// How far the scripts of a wallet are derived.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -43,6 +44,9 @@ pub enum Extent {
 
 /// How many scripts in a row wallets leave unused at most (BIP 44).
 pub const GAP_LIMIT: u32 = 20;
+
+/// Indexes whose scripts are looked up together, at most.
+const TOGETHER_MAX: u32 = 256;
 
 /// A script, and where in its wallet it is.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
@@ -68,8 +72,8 @@ pub struct Scripts<'w> {
     /// The index that comes next; `None`: the branch has no more.
     next: Option<u32>,
     unused_in_a_row: u32,
-    /// Scripts of the last index that are not handed out yet, in reverse.
-    waiting: Vec<Derived>,
+    /// Scripts that were looked up and are not handed out yet.
+    waiting: VecDeque<Derived>,
 }
 
 impl Wallet {
@@ -81,7 +85,7 @@ impl Wallet {
             branch: 0,
             next: None,
             unused_in_a_row: 0,
-            waiting: Vec::new(),
+            waiting: VecDeque::new(),
         };
         scripts.next = scripts.first();
         scripts
@@ -146,31 +150,57 @@ impl Scripts<'_> {
                 }
             }
         }
-        Ok(self.waiting.pop())
+        Ok(self.waiting.pop_front())
     }
 
-    fn derive(&mut self, view: &View<'_>, branch: &Branch, index: u32) -> Result<()> {
-        let scripts = branch.scripts_at(index).map_err(|why| {
-            Error::from(Fault::NotAScript {
-                text: branch.descriptor(),
-                why,
-            })
-        })?;
-        for script in scripts.into_iter().rev() {
-            self.waiting.push(Derived {
-                used: view.was_used(&script)?,
-                script,
-                descriptor: branch.descriptor(),
-                branch: self.branch,
-                index: branch.is_ranged().then_some(index),
-            });
+    /// Derives the scripts of the next indexes, as many as are wanted whether they were used or not, and has them looked
+    /// up together.
+    fn derive(&mut self, view: &View<'_>, branch: &Branch, first: u32) -> Result<()> {
+        let mut of_indexes = Vec::new();
+        let mut payees = Payees::default();
+        for index in first..=self.last_wanted(branch, first) {
+            let scripts = branch.scripts_at(index).map_err(|why| {
+                Error::from(Fault::NotAScript {
+                    text: branch.descriptor(),
+                    why,
+                })
+            })?;
+            scripts.iter().for_each(|script| payees.push(script));
+            of_indexes.push((index, scripts));
         }
-        match self.waiting.iter().any(|derived| derived.used) {
-            true => self.unused_in_a_row = 0,
-            false => self.unused_in_a_row += 1,
+        let mut used = view.were_used(&payees)?.into_iter();
+        let descriptor = branch.descriptor();
+        for (index, scripts) in of_indexes {
+            let mut is_used = false;
+            for script in scripts {
+                let used = used.next().unwrap_or_default();
+                is_used |= used;
+                self.waiting.push_back(Derived {
+                    used,
+                    script,
+                    descriptor: descriptor.clone(),
+                    branch: self.branch,
+                    index: branch.is_ranged().then_some(index),
+                });
+            }
+            self.unused_in_a_row = if is_used { 0 } else { self.unused_in_a_row + 1 };
+            self.next = self.after(branch, index);
         }
-        self.next = self.after(branch, index);
         Ok(())
+    }
+
+    /// The last index that is wanted, whether scripts from `first` on were used or not.
+    fn last_wanted(&self, branch: &Branch, first: u32) -> u32 {
+        let last = match self.extent {
+            _ if !branch.is_ranged() => first,
+            Extent::GapLimit(limit) => {
+                let more = limit.saturating_sub(self.unused_in_a_row).max(1);
+                first.saturating_add(more - 1)
+            }
+            Extent::Range { last, .. } => last,
+        };
+        last.min(INDEX_MAX)
+            .min(first.saturating_add(TOGETHER_MAX - 1))
     }
 
     /// The first index of a branch.
