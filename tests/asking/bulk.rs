@@ -190,6 +190,8 @@ fn check_set(view: &mut View<'_>, scripts: &[ScriptBuf], truth: &Truth, height: 
 fn lists_are_answered_as_single_questions_on_random_chains() {
     for seed in 0..4 {
         let options = Options {
+            blocks: 30,
+            owners: 12,
             repeat_every: 6 * (seed % 2),
             ..Options::default()
         };
