@@ -94,6 +94,11 @@ impl Sha256Kernel {
         }
     }
 
+    /// Whether it hashes more than one message at a time.
+    pub fn is_side_by_side(self) -> bool {
+        self.0 != Which::Portable
+    }
+
     /// As [`super::hash_messages`].
     pub(crate) fn hash_messages(self, bytes: &[u8], messages: &[Message], hashes: &mut [Hash32]) {
         match self.0 {
