@@ -230,8 +230,7 @@ pub(crate) fn schema_of(columns: &[Spec], hashes: Hashes) -> Result<TypePtr> {
     Ok(Arc::new(schema))
 }
 
-/// The level that cost least beside Snappy and gave most of what the next ones give (measured; the note of the
-/// columns' page has it).
+/// Of 3 M outputs with hashes as text, level 1 made 130 MiB, Snappy 221.
 const ZSTD_LEVEL: i32 = 1;
 
 /// A page is what is compressed at once, and what each open column holds.
