@@ -47,9 +47,8 @@ pub struct Digest {
 
 impl Digest {
     /// Bytes of memory it takes.
-    pub const BYTES: usize = COIN_CHANGES_MAX * size_of::<Change>()
-        + BLOCK_TXS_MAX as usize * size_of::<Hash32>()
-        + Txs::BYTES;
+    pub const BYTES: usize =
+        COIN_CHANGES_MAX * size_of::<Change>() + BLOCK_TXS_MAX as usize * size_of::<Hash32>();
 
     /// With room for the largest block. `witnesses_from`: witnesses are checked too, and commitments
     /// count from this height on.

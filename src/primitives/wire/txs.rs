@@ -3,7 +3,7 @@
 //!
 //! Invariant: what is handed out was read last, and in the order of the block.
 //!
-//! Memory: [`Txs::BYTES`], made once.
+//! Memory: 40 kB on the heap, made once.
 
 use super::Hash32;
 use super::block::Block;
@@ -23,10 +23,6 @@ pub struct Txs {
 }
 
 impl Txs {
-    /// Bytes of memory it takes.
-    pub const BYTES: usize =
-        TXS * (size_of::<Walked>() + size_of::<Message>() + size_of::<Hash32>());
-
     /// With none read.
     pub fn new() -> Txs {
         Txs {

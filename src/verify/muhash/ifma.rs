@@ -181,39 +181,3 @@ fn carry(limbs: &mut [__m512i]) {
         carry = _mm512_srli_epi64::<{ LIMB_BITS as u32 }>(sum);
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use super::super::{multiply, prime, reduce};
-    use super::*;
-    use proptest::prelude::*;
-
-    /// Numbers that carry far, and any others.
-    fn numbers() -> impl Strategy<Value = Number> {
-        let any = any::<[u64; LIMBS]>().prop_map(Number::from_limbs);
-        prop_oneof![
-            Just(Number::MAX),
-            Just(prime()),
-            Just(Number::ONE),
-            Just(Number::MAX << 1500),
-            Just(Number::MAX >> 1500),
-            any,
-        ]
-    }
-
-    proptest! {
-        #![proptest_config(ProptestConfig::with_cases(64))]
-
-        #[test]
-        fn products_side_by_side_are_those_one_by_one(
-            numbers in prop::collection::vec(numbers(), 0..60),
-        ) {
-            let one_by_one = numbers.iter().fold(Number::ONE, |product, number| multiply(&product, number));
-            if let Some(mut products) = Products::new() {
-                numbers.iter().for_each(|number| products.push(number));
-                let product = products.numbers().fold(Number::ONE, |product, number| multiply(&product, &number));
-                prop_assert_eq!(reduce(product), reduce(one_by_one));
-            }
-        }
-    }
-}

@@ -239,6 +239,44 @@ mod tests {
         every_stat_equals_cores("signet-120");
     }
 
+    /// Numbers that carry far, and any others; none of which a product is zero.
+    fn numbers() -> impl Strategy<Value = Number> {
+        prop_oneof![
+            Just(Number::ONE),
+            Just(Number::MAX),
+            Just(prime() - Number::ONE),
+            Just(prime() + Number::ONE),
+            Just(Number::MAX << 1500),
+            Just(Number::MAX >> 1500),
+            any::<[u64; LIMBS]>().prop_map(Number::from_limbs),
+        ]
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        /// Whether they are multiplied side by side, as this processor allows, or not.
+        #[test]
+        fn a_set_hashes_as_the_product_of_its_elements_one_by_one(
+            mut elements in prop::collection::vec(numbers(), 0..60),
+            zero in prop::option::weighted(0.1, any::<prop::sample::Index>()),
+        ) {
+            // Once the prime itself, and all is zero.
+            if let (Some(zero), false) = (zero, elements.is_empty()) {
+                let at = zero.index(elements.len());
+                elements[at] = prime();
+            }
+            let mut set = MuHash::new();
+            elements.iter().for_each(|element| set.multiply_by(element));
+            let product = elements.iter().fold(Number::ONE, |product, element| {
+                product.mul_mod(*element, prime())
+            });
+            let bytes: [u8; NUMBER_BYTES] = product.to_le_bytes();
+            let expected = sha256::Hash::hash(&bytes).to_byte_array();
+            prop_assert_eq!(set.finish(), Uint256::from_byte_array(expected));
+        }
+    }
+
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(16))]
 
