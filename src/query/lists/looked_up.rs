@@ -69,15 +69,16 @@ impl<'i> View<'i> {
             Listed::Events => self.stretch(listing)?.end,
         };
         let Distinct { payees, numbers } = Distinct::of(scripts);
-        let Walked { counts, rows } = self.walk(&payees, end)?;
+        let Walked { counts, rows } = self.walk(&payees, end, self.share.list_rows)?;
         let taken = self.as_many(&numbers, &counts);
         let mut rows = match rows {
             Some(rows) => rows,
             None => {
                 let firsts = numbers[..taken].iter().max();
                 let some = payees.first(firsts.map_or(0, |last| *last as usize + 1));
-                let walked = self.walk(&some, end)?;
-                walked.rows.expect("so many have room")
+                // They have room, though not with the first rows of each that turns out to have many.
+                let walked = self.walk(&some, end, usize::MAX)?;
+                walked.rows.expect("there is no limit")
             }
         };
         rows.sort_unstable();
@@ -97,11 +98,11 @@ impl<'i> View<'i> {
         Ok(looked_up)
     }
 
-    /// Counts the outputs below `end`, up to many, and gathers those of scripts that have few.
-    fn walk(&self, payees: &Payees, end: Txo) -> Result<Walked> {
+    /// Counts the outputs below `end`, up to many, and gathers those of scripts that have few, as long as they are
+    /// at most `room`.
+    fn walk(&self, payees: &Payees, end: Txo, room: usize) -> Result<Walked> {
         let mut counts = vec![0; payees.len()];
         let mut rows = Some(Vec::new());
-        let room = self.share.list_rows;
         self.each_row_of(payees, Txo(0), |payee, row| {
             if row.txo() >= end {
                 return Ok(false);
