@@ -88,7 +88,8 @@ fn check(name: &str, text: &str, begins_with_an_index: bool) -> usize {
         if command.starts_with("cargo ") {
             continue;
         }
-        assert!(command.starts_with("blkdex "), "{name}: {command}");
+        let calls = command.starts_with("blkdex ") || command.contains("| blkdex ");
+        assert!(calls, "{name}: {command}");
         let found = run(folder.path(), &command);
         let lines: Vec<&str> = found.lines().collect();
         assert!(
