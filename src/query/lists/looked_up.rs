@@ -69,16 +69,14 @@ impl<'i> View<'i> {
             Listed::Events => self.stretch(listing)?.end,
         };
         let Distinct { payees, numbers } = Distinct::of(scripts);
-        let Walked { counts, rows } = self.walk(&payees, end, self.share.list_rows)?;
+        let Walked { counts, rows } = self.walk(&payees, end)?;
         let taken = self.as_many(&numbers, &counts);
         let mut rows = match rows {
             Some(rows) => rows,
             None => {
-                let firsts = numbers[..taken].iter().max();
-                let some = payees.first(firsts.map_or(0, |last| *last as usize + 1));
-                // They have room, though not with the first rows of each that turns out to have many.
-                let walked = self.walk(&some, end, usize::MAX)?;
-                walked.rows.expect("there is no limit")
+                let last = numbers[..taken].iter().max();
+                let some = payees.first(last.map_or(0, |last| *last as usize + 1));
+                self.gather(&some, &counts, end)?
             }
         };
         rows.sort_unstable();
@@ -98,9 +96,9 @@ impl<'i> View<'i> {
         Ok(looked_up)
     }
 
-    /// Counts the outputs below `end`, up to many, and gathers those of scripts that have few, as long as they are
-    /// at most `room`.
-    fn walk(&self, payees: &Payees, end: Txo, room: usize) -> Result<Walked> {
+    /// Counts the outputs below `end`, up to many, and gathers those of scripts that have few, as long as there is room.
+    fn walk(&self, payees: &Payees, end: Txo) -> Result<Walked> {
+        let room = self.share.list_rows;
         let mut counts = vec![0; payees.len()];
         let mut rows = Some(Vec::new());
         self.each_row_of(payees, Txo(0), |payee, row| {
@@ -123,6 +121,19 @@ impl<'i> View<'i> {
             Ok(*count <= AT_ONCE_MAX)
         })?;
         Ok(Walked { counts, rows })
+    }
+
+    /// Gathers the outputs below `end` of scripts that have few, of which it is known that there is room for them.
+    fn gather(&self, payees: &Payees, counts: &[usize], end: Txo) -> Result<Vec<Received>> {
+        let mut rows = Vec::new();
+        self.each_row_of(payees, Txo(0), |payee, row| {
+            let is_wanted = counts[payee as usize] <= AT_ONCE_MAX && row.txo() < end;
+            if is_wanted {
+                rows.push(received(&row, payee));
+            }
+            Ok(is_wanted)
+        })?;
+        Ok(rows)
     }
 
     /// How many of the first scripts there is room for.
