@@ -116,6 +116,7 @@ impl Ask<'_> {
         self.opened(out, columns, Asking::List, |view, answers| {
             let mut lines = Lines::open(file)?;
             let unanswered = question(&mut lines, view, answers)?;
+            answers.flush()?;
             Ok(unanswered.finish(&lines))
         })
     }

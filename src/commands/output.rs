@@ -69,6 +69,11 @@ impl<'o, W: Write> Answers<'o, W> {
         }
     }
 
+    /// Has what was printed read before what is said then.
+    pub fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
+    }
+
     /// What follows answers what was given on the command line.
     pub fn answer_to(&mut self, input: &str) {
         self.input = input.to_owned();
