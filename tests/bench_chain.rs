@@ -23,6 +23,7 @@ use common::datadir::MAGIC;
 use common::rng;
 use common::truth::Truth;
 use generate::{Params, chain};
+use miniscript::{Descriptor, DescriptorPublicKey};
 use serde_json::Value;
 use std::path::Path;
 
@@ -71,6 +72,23 @@ fn check_script(truth: &Truth, facts: &Value) {
     assert_eq!(facts["received_sat"], balance.received_sat);
 }
 
+/// The descriptor of a wallet gives the scripts that were paid.
+fn check_wallet(truth: &Truth, facts: &Value) {
+    let descriptor = facts["descriptor"].as_str().unwrap();
+    let descriptor: Descriptor<DescriptorPublicKey> = descriptor.parse().unwrap();
+    assert_eq!(facts["range"], "1,1000");
+    let (mut outputs, mut received_sat) = (0, 0);
+    for index in 1..=1000 {
+        let script = descriptor.at_derivation_index(index).unwrap();
+        let balance = truth.balance(&script.script_pubkey(), truth.height());
+        outputs += balance.outputs;
+        received_sat += balance.received_sat;
+    }
+    assert!(outputs > 0);
+    assert_eq!(facts["outputs"], outputs);
+    assert_eq!(facts["received_sat"], received_sat);
+}
+
 #[test]
 fn the_chain_of_the_bench_is_valid_and_as_its_facts_say() {
     let folder = tempfile::tempdir().unwrap();
@@ -106,6 +124,8 @@ fn the_chain_of_the_bench_is_valid_and_as_its_facts_say() {
         assert_eq!(facts["outputs"], counts.outputs);
         assert_eq!(facts["coins"], counts.coins);
         check_script(&truth, &facts["script_10"]);
+        check_script(&truth, &facts["service"]);
+        check_wallet(&truth, &facts["wallet"]);
         assert_eq!(chain(folder.path(), params).unwrap().1, facts, "made once");
     }
 }

@@ -27,8 +27,8 @@ cargo bench --bench import -- [OPTIONS]
   --plain          block files without obfuscation
   --runs N         how often each job runs; the median is shown [default: 3]
   --memory SIZE    passed on to every blkdex command
-  --only LIST      of: stream,floor,import,eighth,verify,balance,history,scripts,set,events,
-                   outpoints,tip,undo,dataset,binary
+  --only LIST      of: stream,floor,import,eighth,verify,balance,history,service,wallet,
+                   scripts,set,events,outpoints,tip,undo,dataset,binary
   --generate-only  make the chain and print its facts";
 
 impl Args {

@@ -20,12 +20,12 @@ use super::coins::{NewCoin, Origin};
 use super::files::BlockFiles;
 use super::hash::{hash_parts, merkle_root};
 use super::rng::Rng;
-use super::script;
-use super::txs::{TxMaker, write_count};
+use super::script::{SERVICE, WITH_KEYS};
+use super::txs::{Received, TxMaker, write_count};
 use super::undo::BlockUndo;
 
 /// Changes when the same parameters give another chain.
-const FORMAT: u32 = 2;
+const FORMAT: u32 = 3;
 /// Blocks are filled up to a weight between these; the second leaves room for one large transaction.
 const WEIGHT_RANGE: (u64, u64) = (2_800_000, 3_850_000);
 /// Bitcoin Core, `consensus/consensus.h`: `COINBASE_MATURITY`.
@@ -77,7 +77,6 @@ pub fn chain(cache: &Path, params: Params) -> io::Result<(PathBuf, Value)> {
 struct Generator {
     files: BlockFiles,
     maker: TxMaker,
-    seed: u64,
     tip: [u8; 32],
     tip_time: u32,
     height: u32,
@@ -102,7 +101,6 @@ impl Generator {
         Ok(Generator {
             files,
             maker,
-            seed: params.seed,
             tip: *AsRef::<[u8; 32]>::as_ref(&genesis.block_hash()),
             tip_time: genesis.header.time,
             height: 0,
@@ -252,32 +250,56 @@ impl Generator {
             "made_mb_per_second": megabytes / seconds,
             "script_10": self.script_with(10),
             "script_10000": self.script_with(10_000),
+            "service": self.script(SERVICE),
+            "wallet": self.wallet(),
         })
     }
 
     /// The script with an address whose outputs come nearest to `wanted`, or null if all are far.
     fn script_with(&self, wanted: u32) -> Value {
-        let received = self.maker.received.iter().zip(0..);
+        let received = self.maker.received.iter().zip(0..).skip(WITH_KEYS as usize);
         let nearest = received
             .filter(|&(got, script)| {
-                got.outputs > 0 && script::kind(self.seed, script).has_address()
+                got.outputs > 0 && self.maker.scripts.kind(script).has_address()
             })
             .min_by_key(|(got, _)| got.outputs.abs_diff(wanted));
         match nearest {
             Some((got, script)) if got.outputs.abs_diff(wanted) <= wanted / 3 => {
-                let mut bytes = Vec::new();
-                script::write_script(&mut bytes, self.seed, script);
-                let script = ScriptBuf::from_bytes(bytes.split_off(1));
-                let address = Address::from_script(&script, Network::Regtest);
-                json!({
-                    "address": address.expect("filtered by kind").to_string(),
-                    "script": script.to_hex_string(),
-                    "outputs": got.outputs,
-                    "received_sat": got.amount_sat,
-                })
+                self.script(script)
             }
             _ => Value::Null,
         }
+    }
+
+    /// One that has an address, and what it got.
+    fn script(&self, script: u64) -> Value {
+        let mut bytes = Vec::new();
+        self.maker.scripts.write(&mut bytes, script);
+        let got = self.maker.received[script as usize];
+        let script = ScriptBuf::from_bytes(bytes.split_off(1));
+        let address = Address::from_script(&script, Network::Regtest);
+        json!({
+            "address": address.expect("of a kind that has one").to_string(),
+            "script": script.to_hex_string(),
+            "outputs": got.outputs,
+            "received_sat": got.amount_sat,
+        })
+    }
+
+    /// The wallet's scripts, and what they got together.
+    fn wallet(&self) -> Value {
+        let scripts = &self.maker.received[1..WITH_KEYS as usize];
+        let add = |sum: Received, got: &Received| Received {
+            outputs: sum.outputs + got.outputs,
+            amount_sat: sum.amount_sat + got.amount_sat,
+        };
+        let got = scripts.iter().fold(Received::default(), add);
+        json!({
+            "descriptor": self.maker.scripts.descriptor(),
+            "range": format!("1,{}", scripts.len()),
+            "outputs": got.outputs,
+            "received_sat": got.amount_sat,
+        })
     }
 }
 

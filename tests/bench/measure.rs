@@ -7,7 +7,7 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::mem::MaybeUninit;
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -30,7 +30,7 @@ pub struct Measured {
     pub written_bytes: u64,
     /// Blocks of the index file afterwards.
     pub index_bytes: u64,
-    /// Its output.
+    /// Its output, or what was made of it.
     pub stdout: String,
     /// Its last words.
     pub stderr: String,
@@ -48,12 +48,17 @@ pub struct Peaks {
     pub index_bytes: u64,
 }
 
+/// Where a command's output goes.
+pub fn stdout_of(folder: &Path) -> PathBuf {
+    folder.join("stdout")
+}
+
 /// Runs `command` to its end; `index` is the file to watch and `folder` takes the output.
 pub fn run(command: &mut Command, index: &Path, folder: &Path) -> io::Result<Measured> {
-    let (stdout, stderr) = (folder.join("stdout"), folder.join("stderr"));
+    let (stdout, stderr) = (stdout_of(folder), folder.join("stderr"));
     command.stdin(Stdio::null());
     command
-        .stdout(File::create(&stdout)?)
+        .stdout(File::create(stdout)?)
         .stderr(File::create(&stderr)?);
     let started = Instant::now();
     let child = command.spawn()?;
@@ -69,7 +74,6 @@ pub fn run(command: &mut Command, index: &Path, folder: &Path) -> io::Result<Mea
     })?;
     measured.index_bytes = allocated_bytes(index);
     measured.peaks.index_bytes = measured.peaks.index_bytes.max(measured.index_bytes);
-    measured.stdout = String::from_utf8_lossy(&std::fs::read(stdout)?).into_owned();
     measured.stderr = String::from_utf8_lossy(&std::fs::read(stderr)?).into_owned();
     Ok(measured)
 }

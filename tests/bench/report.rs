@@ -153,6 +153,9 @@ fn notes(row: &Row) {
         };
         words.extend(stages.iter().map(stage));
     }
+    if let Some(events) = answer["events"].as_u64() {
+        words.push(format!("{events} events"));
+    }
     if let (Some(rows), Some(tables)) = (answer["rows"].as_f64(), answer["tables"].as_array()) {
         words.push(format!("{:.2} M rows/s", rows / 1e6 / run.seconds));
         let per_row = |table: &Value| {

@@ -1,9 +1,20 @@
 //! Scripts and what unlocks them, as bytes: every common type, with random bytes for keys and
-//! signatures.
+//! signatures. The first scripts have true keys, so that a descriptor finds them.
 //!
-//! Invariant: a script is a function of the seed and its number, so none has to be remembered.
+//! Invariant: a script is a function of the seed and its number, so none but the first has to be remembered.
+
+use bitcoin::Network;
+use bitcoin::bip32::{ChildNumber, Xpriv, Xpub};
+use bitcoin::secp256k1::Secp256k1;
 
 use super::rng::Rng;
+
+/// The script that a fixed share of all outputs pays: an address like those of large services.
+pub const SERVICE: u64 = 0;
+/// The scripts of one wallet, from number 1 on.
+pub const WALLET_SCRIPTS: u64 = 1_000;
+/// Numbers below this are these scripts.
+pub const WITH_KEYS: u64 = 1 + WALLET_SCRIPTS;
 
 /// The ways an output is locked. The number fits four bits.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -72,6 +83,59 @@ impl Kind {
     }
 }
 
+/// All scripts of a chain, by number.
+pub struct Scripts {
+    seed: u64,
+    xpub: Xpub,
+    /// The hashes of the first keys.
+    key_hashes: Vec<[u8; 20]>,
+}
+
+impl Scripts {
+    /// Those of the chain with this seed.
+    pub fn new(seed: u64) -> Scripts {
+        let secp = Secp256k1::new();
+        let master = Xpriv::new_master(Network::Regtest, &seed.to_le_bytes());
+        let xpub = Xpub::from_priv(&secp, &master.expect("any seed gives a key"));
+        let key_hash = |number: u64| {
+            let child = ChildNumber::from_normal_idx(number as u32).expect("below 2^31");
+            let key = xpub.ckd_pub(&secp, child).expect("not hardened");
+            *key.to_pub().wpubkey_hash().as_ref()
+        };
+        Scripts {
+            seed,
+            xpub,
+            key_hashes: (0..WITH_KEYS).map(key_hash).collect(),
+        }
+    }
+
+    /// The descriptor of the scripts that have keys; the wallet is its range from 1 to [`WALLET_SCRIPTS`].
+    pub fn descriptor(&self) -> String {
+        format!("wpkh({}/*)", self.xpub)
+    }
+
+    /// The kind of script number `script`.
+    pub fn kind(&self, script: u64) -> Kind {
+        match script {
+            0..WITH_KEYS => Kind::P2wpkh,
+            _ => describe(self.seed, script).0,
+        }
+    }
+
+    /// Appends script number `script` with its length, and says its kind.
+    #[inline]
+    pub fn write(&self, out: &mut Vec<u8>, script: u64) -> Kind {
+        match self.key_hashes.get(script as usize) {
+            Some(hash) => {
+                out.extend_from_slice(&[22, 0, 20]);
+                out.extend_from_slice(hash);
+                Kind::P2wpkh
+            }
+            None => write_without_key(out, self.seed, script),
+        }
+    }
+}
+
 /// A script's kind, and the generator that goes on to its bytes.
 #[inline]
 fn describe(seed: u64, script: u64) -> (Kind, Rng) {
@@ -91,14 +155,8 @@ fn describe(seed: u64, script: u64) -> (Kind, Rng) {
     (kind, rng)
 }
 
-/// The kind of script number `script`.
-pub fn kind(seed: u64, script: u64) -> Kind {
-    describe(seed, script).0
-}
-
-/// Appends script number `script` with its length, and says its kind.
 #[inline]
-pub fn write_script(out: &mut Vec<u8>, seed: u64, script: u64) -> Kind {
+fn write_without_key(out: &mut Vec<u8>, seed: u64, script: u64) -> Kind {
     let (kind, mut rng) = describe(seed, script);
     let random: [u8; 64] = rng.array();
     let (hash, long) = (&random[..20], &random[..32]);

@@ -25,7 +25,11 @@ pub fn hash_files(folder: &Path) -> io::Result<()> {
     let mut files: Vec<PathBuf> = std::fs::read_dir(folder)?
         .map(|entry| entry.map(|entry| entry.path()))
         .collect::<io::Result<_>>()?;
-    files.retain(|path| path.extension().is_some_and(|kind| kind == "dat"));
+    let is_block_file = |path: &PathBuf| {
+        let name = path.file_name().map(|name| name.to_string_lossy());
+        name.is_some_and(|name| name.starts_with("blk"))
+    };
+    files.retain(is_block_file);
     files.sort();
     let mut window = vec![0; 1 << 20];
     let mut engine = sha256::Hash::engine();

@@ -6,7 +6,7 @@
 use super::coins::{Coin, Coins, NewCoin, Origin};
 use super::hash::hash_parts;
 use super::rng::Rng;
-use super::script;
+use super::script::{self, SERVICE, Scripts, WALLET_SCRIPTS, WITH_KEYS};
 use super::undo::BlockUndo;
 
 /// Below so many coins transactions fan out, so that a young chain soon has something to spend.
@@ -52,8 +52,10 @@ pub struct TxMaker {
     pub received: Vec<Received>,
     /// Where all chance comes from.
     pub rng: Rng,
-    seed: u64,
-    scripts: u64,
+    /// What scripts look like.
+    pub scripts: Scripts,
+    /// How many without a key were paid.
+    used: u64,
     /// Outputs that transactions were too poor to make.
     owed: u64,
     spent: Vec<Coin>,
@@ -82,8 +84,8 @@ impl TxMaker {
             totals: Totals::default(),
             received: vec![Received::default(); COUNTED_SCRIPTS],
             rng: Rng::new(seed),
-            seed,
-            scripts: 0,
+            scripts: Scripts::new(seed),
+            used: 0,
             owed: 0,
             spent: Vec::new(),
             made: Vec::new(),
@@ -178,7 +180,7 @@ impl TxMaker {
         undo.begin_tx(self.spent.len());
         for coin in &self.spent {
             self.script.clear();
-            script::write_script(&mut self.script, self.seed, coin.script.into());
+            self.scripts.write(&mut self.script, coin.script.into());
             // All of these scripts have their length in one byte.
             let script = &self.script[1..];
             undo.coin(coin.height, coin.is_coinbase, coin.amount_sat, script);
@@ -243,23 +245,34 @@ impl TxMaker {
         }
     }
 
-    /// A new script three times out of five; else one used before, half of these by a power law
-    /// over the oldest, half among the newest.
-    pub fn write_some_script(&mut self, out: &mut Vec<u8>, amount_sat: u64) -> NewCoin {
-        let script = match self.rng.below(10) {
-            0..2 if self.scripts > 0 => self.rng.log_uniform(self.scripts) - 1,
-            2..4 if self.scripts > 0 => self.scripts - self.rng.log_uniform(self.scripts),
-            _ => {
-                self.scripts += 1;
-                self.scripts - 1
+    /// The service's 35 times out of a thousand, one of the wallet's once. Of the others a new script three times
+    /// out of five; else one used before, half of these by a power law over the oldest, half among the newest.
+    fn some_script(&mut self) -> u64 {
+        match self.rng.below(1000) {
+            0..35 => return SERVICE,
+            35 => return 1 + self.rng.below(WALLET_SCRIPTS),
+            _ => {}
+        }
+        WITH_KEYS
+            + match self.rng.below(10) {
+                0..2 if self.used > 0 => self.rng.log_uniform(self.used) - 1,
+                2..4 if self.used > 0 => self.used - self.rng.log_uniform(self.used),
+                _ => {
+                    self.used += 1;
+                    self.used - 1
+                }
             }
-        };
+    }
+
+    /// Appends the script that is paid next.
+    pub fn write_some_script(&mut self, out: &mut Vec<u8>, amount_sat: u64) -> NewCoin {
+        let script = self.some_script();
         if let Some(received) = self.received.get_mut(script as usize) {
             received.outputs += 1;
             received.amount_sat += amount_sat;
         }
         NewCoin {
-            kind: script::write_script(out, self.seed, script),
+            kind: self.scripts.write(out, script),
             script: u32::try_from(script).expect("scripts are fewer than coins"),
             amount_sat,
         }
