@@ -3,12 +3,12 @@
 //! Invariant: a block that cannot be read as one leaves the batch as it was; after any other that breaks a rule
 //! the batch is of no further use.
 
+use super::Batch;
 use super::bad_block::{BadBlock, Failure};
-use super::changes::Changes;
+use super::changes::{Changes, Full};
 use super::clock::Stage;
 use super::digest::BlockCounts;
 use super::kept::Kept;
-use super::{Batch, COIN_CHANGES_MAX};
 use crate::Result;
 use crate::index::blocks::BlockRow;
 use crate::index::{Index, NewBlock};
@@ -46,6 +46,7 @@ impl Batch {
                 return Err(BadBlock::Bytes { first_txo, fault }.into());
             }
         };
+        self.make_room_for(index, counts)?;
         self.clock.enter(Stage::Table);
         self.next_txo = Txo(first_txo.0 + counts.outputs);
         self.coinbases.add(first_txo, counts.coinbase_outputs);
@@ -58,25 +59,33 @@ impl Batch {
         Ok(())
     }
 
-    /// Spills what could not take one more block of the largest kind.
+    /// Spills what could not take the rows of one more block of the largest kind: they are written while the
+    /// block is read.
     fn make_room(&mut self, index: &mut Index) -> Result<()> {
         self.rows.note_in_use();
         if self.rows.shares().funding.room() < BLOCK_OUTPUTS_MAX as usize {
             self.spill_rows(index, Relation::Funding)?;
             self.rows.note_full();
         }
-        if !self.rows.shares().spending.has_room(COIN_CHANGES_MAX) {
-            self.spill_rows(index, Relation::Spending)?;
-        }
         if self.rows.shares().txids.room() < BLOCK_TXS_MAX as usize {
             self.spill_rows(index, Relation::Txids)?;
-        }
-        if self.deletes.room() < COIN_CHANGES_MAX {
-            self.spill_coins(index, self.next_txo)?;
         }
         if let Some(kept) = &mut self.kept {
             self.clock.enter(Stage::Write);
             kept.make_room(index)?;
+        }
+        Ok(())
+    }
+
+    /// Spills what cannot take the digested block's spends. Each input is one; a coinbase that overwrites coins
+    /// may have more, which are seen to one by one.
+    fn make_room_for(&mut self, index: &mut Index, counts: BlockCounts) -> Result<()> {
+        let spending = self.rows.shares().spending;
+        if !spending.has_room(counts.inputs, counts.outputs) {
+            self.spill_rows(index, Relation::Spending)?;
+        }
+        if (self.deletes.room() as u64) < counts.inputs + counts.coinbase_outputs {
+            self.spill_coins(index, self.next_txo)?;
         }
         Ok(())
     }
@@ -119,10 +128,11 @@ impl Batch {
             };
             match changes.apply(self.digest.changes(), &mut at)? {
                 None => return Ok(overwritten),
-                Some(txo) => {
+                Some(Full::Table(txo)) => {
                     self.spill_coins(index, txo)?;
                     self.evict();
                 }
+                Some(Full::Spending) => self.spill_rows(index, Relation::Spending)?,
             }
         }
     }

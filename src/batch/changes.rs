@@ -17,6 +17,15 @@ use crate::runs::row::CoinRow;
 /// Table slots are asked for this many changes ahead of their use.
 const PREFETCH_AHEAD: usize = 24;
 
+/// What must make room before the next coin is made.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Full {
+    /// The table; the coin has this position.
+    Table(Txo),
+    /// Who spent what: a coinbase has overwritten many coins.
+    Spending,
+}
+
 /// What the changes of one block work on.
 pub struct Changes<'a> {
     /// The table.
@@ -44,13 +53,13 @@ pub struct Changes<'a> {
 }
 
 impl Changes<'_> {
-    /// Goes on with `changes[*at]`, and leaves in `at` where it stopped: at the end, or at a coin for which the
-    /// table must make room first; then its position is returned.
+    /// Goes on with `changes[*at]`, and leaves in `at` where it stopped: at the end, or at a coin for which
+    /// room must be made first.
     ///
     /// # Errors
     /// What the block may not do.
     #[inline(never)]
-    pub fn apply(&mut self, changes: &[Change], at: &mut usize) -> Result<Option<Txo>, BadBlock> {
+    pub fn apply(&mut self, changes: &[Change], at: &mut usize) -> Result<Option<Full>, BadBlock> {
         while let Some(change) = changes.get(*at) {
             if let Some(ahead) = changes.get(*at + PREFETCH_AHEAD) {
                 self.table.prefetch(ahead.fingerprint());
@@ -64,7 +73,9 @@ impl Changes<'_> {
             }
             let coin = change.made();
             if !self.table.has_room() {
-                return Ok(Some(coin.txo()));
+                return Ok(Some(Full::Table(coin.txo())));
+            } else if coin.txo() < self.coinbase_end && self.spending.room() == 0 {
+                return Ok(Some(Full::Spending));
             } else if let Some(old) = self.table.insert(coin) {
                 if coin.txo() >= self.coinbase_end {
                     return Err(BadBlock::Repeats(coin.txo()));

@@ -41,6 +41,7 @@ impl Batch {
         for relation in [Relation::Funding, Relation::Spending, Relation::Txids] {
             self.spill_rows(index, relation)?;
         }
+        self.effort.commits += 1;
         self.clock.enter(Stage::Commit);
         for spender in overwriters {
             let from = index
@@ -78,6 +79,10 @@ impl Batch {
         self.clock.enter(Stage::Resolve);
         let older = index.catalogue().of(Relation::Coins);
         let with_oldest = older.is_empty();
+        if !self.pending.is_empty() {
+            self.effort.passed_rows += older.iter().map(|run| run.rows).sum::<u64>();
+            self.effort.passed_bytes += older.iter().map(Run::bytes).sum::<u64>();
+        }
         let (staging, sort_area) = (&mut self.staging, &mut self.sort_area);
         let end = self.next_txo;
         let mut joiner = Joiner::new(
@@ -102,6 +107,7 @@ impl Batch {
                 self.clock.enter(Stage::Resolve);
             }
         }
+        self.effort.joined_rows += joiner.rows_read();
         let (coins, spends) = joiner.most_held();
         let overwriters = joiner.into_overwriters();
         self.deletes.note_used(coins);
@@ -118,6 +124,8 @@ impl Batch {
         let buffer = self.deletes.whole();
         while overlap(&coins) > fan_in::<CoinRow>(buffer.len()) {
             self.clock.enter(Stage::Merge);
+            let rows: u64 = coins.iter().map(|run| run.rows).sum();
+            self.effort.merged_rows[Relation::Coins as usize] += rows;
             coins = Folder {
                 store,
                 staging: &mut self.staging,

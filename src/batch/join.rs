@@ -119,6 +119,11 @@ impl<'a> Joiner<'a> {
         (self.coins.most_held(), self.pending.most_held())
     }
 
+    /// Rows of coins that became one run.
+    pub fn rows_read(&self) -> u64 {
+        self.coins.rows_read()
+    }
+
     /// The coinbases that overwrote a coin.
     pub fn into_overwriters(self) -> Vec<TxNum> {
         self.resolver.overwriters

@@ -23,6 +23,7 @@
 //! | `pending.rs` | spends that missed the table |
 //! | `join.rs` | its runs of coins become one, pending spends take their coins |
 //! | `resolve.rs` | the coins of one outpoint, looked up |
+//! | `effort.rs` | how many rows were merged and passed |
 //! | `bad_block.rs` | what ends it: a block that breaks a rule, or a fault |
 //! | `waiting.rs` | the rows of blocks that wait to be written |
 //! | `warm.rs` | the table filled from the runs |
@@ -35,6 +36,7 @@ pub(crate) mod clock;
 pub(crate) mod coinbases;
 mod commit;
 pub(crate) mod digest;
+mod effort;
 mod join;
 pub(crate) mod kept;
 mod pairs;
@@ -59,12 +61,14 @@ use crate::memory::region::Buffer;
 use crate::primitives::consensus::{BLOCK_OUTPUTS_MAX, INPUT_BYTES_MIN, OUTPUT_BYTES_MIN};
 use crate::primitives::position::{Height, TxNum, Txo};
 use crate::runs::catalogue::Run;
+use crate::runs::merge::Merged;
 use crate::runs::row::{CoinRow, Relation, Row};
 use crate::runs::sort::SortArea;
 use crate::runs::write::Staging;
 pub use bad_block::{BadBlock, Failure};
 use coinbases::Coinbases;
 use digest::Digest;
+pub use effort::Effort;
 use kept::Kept;
 use pairs::Pairs;
 use pending::Pending;
@@ -121,6 +125,7 @@ pub struct Batch {
     kept: Option<Kept>,
     spills: Vec<Run>,
     table_counts: TableCounts,
+    effort: Effort,
     /// Where the time went.
     pub clock: Clock,
 }
@@ -171,6 +176,7 @@ impl Batch {
             kept: index.keeps_txids().then(|| Kept::new(index)).transpose()?,
             spills: Vec::with_capacity(2 * SPILLS_MAX),
             table_counts: TableCounts::default(),
+            effort: Effort::default(),
             clock: Clock::default(),
         };
         batch.begin(index);
@@ -232,6 +238,11 @@ impl Batch {
         self.table_counts
     }
 
+    /// What it has merged and passed so far.
+    pub fn effort(&self) -> &Effort {
+        &self.effort
+    }
+
     /// The table.
     pub fn table(&self) -> &Table {
         &self.table
@@ -262,9 +273,10 @@ impl Batch {
         }
     }
 
-    /// Notes that a merge held so many rows in the buffer.
-    pub fn note_merge<R: Row>(&mut self, rows: usize) {
-        self.rows.note_merge(rows * size_of::<R>());
+    /// Notes what a merge has read, and how much of the buffer it had in use.
+    pub fn note_merge<R: Row>(&mut self, merged: Merged) {
+        self.rows.note_merge(merged.most_held * size_of::<R>());
+        self.effort.merged_rows[R::RELATION as usize] += merged.rows;
     }
 
     /// Bytes of a merged segment, if set by hand.

@@ -13,7 +13,6 @@
 
 use crate::memory::part::Part;
 use crate::memory::region::Region;
-use crate::primitives::consensus::BLOCK_OUTPUTS_MAX;
 use crate::primitives::position::{TxNum, Txo};
 use crate::runs::row::{FundingRow, Row, SpendingRow, TxidRow};
 use bytemuck::Pod;
@@ -99,9 +98,9 @@ pub struct Spends<'a> {
 }
 
 impl Spends<'_> {
-    /// Whether it takes a block of so many spends, and of the most outputs.
-    pub fn has_room(&self, spends: usize) -> bool {
-        self.older.room() >= spends && self.recent.room() >= BLOCK_OUTPUTS_MAX as usize
+    /// Whether it takes so many spends, and the spenders of so many new outputs.
+    pub fn has_room(&self, spends: u64, outputs: u64) -> bool {
+        self.older.room() as u64 >= spends && self.recent.room() as u64 >= outputs
     }
 
     /// How many more spends it takes, of whatever outputs that were added.
@@ -305,7 +304,7 @@ mod tests {
             .fill(SpendingRow::new(Txo(7), tx(9)));
         rows.begin_recent(Txo(100));
         let mut spends = rows.shares().spending;
-        assert!(spends.has_room(1));
+        assert!(spends.has_room(4, 8));
         spends.add_outputs(3);
         spends.add_outputs(5);
         spends.push(Txo(107), tx(108));
@@ -360,10 +359,20 @@ mod tests {
         let mut rows = RowBuffers::new(32 << 20).unwrap();
         let mut spends = rows.shares().spending;
         let room = spends.recent.room();
-        assert!(room > 0 && spends.has_room(1));
-        spends.add_outputs((room - BLOCK_OUTPUTS_MAX as usize) as u64);
-        assert!(spends.has_room(1));
-        spends.add_outputs(1);
-        assert!(!spends.has_room(1));
+        assert!(spends.has_room(1, room as u64));
+        spends.add_outputs(room as u64 - 7);
+        assert!(spends.has_room(1, 7) && !spends.has_room(1, 8));
+        spends.add_outputs(7);
+        assert!(spends.has_room(1, 0) && !spends.has_room(1, 1));
+    }
+
+    #[test]
+    fn spends_have_room_for_as_many_rows_as_fit_and_no_more() {
+        let mut rows = RowBuffers::new(1 << 20).unwrap();
+        rows.begin_recent(Txo(100));
+        let mut spends = rows.shares().spending;
+        let room = spends.room();
+        (0..room - 3).for_each(|_| spends.push(Txo(1), tx(100)));
+        assert!(spends.has_room(3, 0) && !spends.has_room(4, 0));
     }
 }

@@ -28,6 +28,7 @@ impl Batch {
 
     /// Writes the waiting rows of one relation.
     pub(super) fn spill_rows(&mut self, index: &mut Index, relation: Relation) -> Result<()> {
+        self.effort.spills[relation as usize] += 1;
         let (staging, sort_area) = (&mut self.staging, &mut self.sort_area);
         let clock = &mut self.clock;
         let mut shares = self.rows.shares();
@@ -58,6 +59,7 @@ impl Batch {
 
     /// Writes the coins made since the last spill, and the deletes of older ones, as a run.
     pub(super) fn spill_coins(&mut self, index: &mut Index, next_txo: Txo) -> Result<()> {
+        self.effort.spills[Relation::Coins as usize] += 1;
         self.clock.enter(Stage::Sort);
         self.sort_area.sorter().sort(&mut self.deletes);
         self.clock.enter(Stage::Write);

@@ -7,7 +7,7 @@ use super::columns::{print, print_fields};
 use super::words::grouped;
 use bitcoin::BlockHash;
 use bitcoin::hashes::Hash;
-use blkdex::import::{Stage, Summary};
+use blkdex::import::{Effort, Stage, Summary};
 use serde_json::{Map, Value, json};
 use std::io::{Result, Write};
 
@@ -64,10 +64,29 @@ pub fn to_json(summary: &Summary) -> Value {
             "misses": summary.table.misses,
             "evictions": summary.table.evictions,
         },
+        "effort": effort(&summary.effort),
         "interrupted": summary.interrupted,
         "chain": summary.chain_end,
         "left_out": summary.left_out,
         "tip_connected": summary.tip_connected,
+    })
+}
+
+/// What was merged and passed.
+fn effort(effort: &Effort) -> Value {
+    let by_relation = |counts: [u64; 4]| -> Map<String, Value> {
+        let counts = Effort::relations().into_iter().zip(counts);
+        counts
+            .map(|(name, count)| (name.to_owned(), count.into()))
+            .collect()
+    };
+    json!({
+        "commits": effort.commits,
+        "spills": by_relation(effort.spills),
+        "merged_rows": by_relation(effort.merged_rows),
+        "joined_rows": effort.joined_rows,
+        "passed_rows": effort.passed_rows,
+        "passed_bytes": effort.passed_bytes,
     })
 }
 

@@ -140,7 +140,7 @@ impl Merging<'_, '_> {
         let (buffer, staging) = self.batch.for_merge::<R>();
         let (store, catalogue) = self.index.for_merge();
         let watch = &mut *self.watch;
-        let most_held = Merger {
+        let merged = Merger {
             store,
             catalogue,
             staging,
@@ -152,7 +152,7 @@ impl Merging<'_, '_> {
             watch.tell(Event::Alive);
             watch.is_over()
         })?;
-        self.batch.note_merge::<R>(most_held);
+        self.batch.note_merge::<R>(merged);
         self.note(Moment::AfterMerge, R::RELATION)
     }
 

@@ -44,8 +44,8 @@ pub(crate) mod summary;
 mod trouble;
 mod work;
 
-pub use crate::batch::TableCounts;
 pub use crate::batch::clock::{Clock, Stage};
+pub use crate::batch::{Effort, TableCounts};
 pub use chain::Chain;
 pub use events::{Added, Event, Importing, Notice, Progress, Watch};
 pub use fault::{Fault, Files};

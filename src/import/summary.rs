@@ -5,7 +5,7 @@
 use crate::Result;
 use crate::batch::clock::Clock;
 use crate::batch::table::Table;
-use crate::batch::{Batch, TableCounts};
+use crate::batch::{Batch, Effort, TableCounts};
 use crate::datadir::ChainEnd;
 use crate::index::Index;
 use crate::index::left_out::{LeftOut, left_out};
@@ -46,6 +46,8 @@ pub struct Summary {
     pub table_capacity: u64,
     /// How the table served.
     pub table: TableCounts,
+    /// What was merged and passed.
+    pub effort: Effort,
     /// Whether it was stopped before its end.
     pub interrupted: bool,
     /// Why the chain ends where it does.
@@ -114,6 +116,7 @@ impl Summary {
             clock: Clock::default(),
             table_capacity: Table::slots_of(plan) as u64,
             table: TableCounts::default(),
+            effort: Effort::default(),
             interrupted: false,
             chain_end: ChainEnd::default(),
             left_out: Vec::new(),
@@ -129,6 +132,7 @@ impl Summary {
         self.table.hits += counts.hits;
         self.table.misses += counts.misses;
         self.table.evictions += counts.evictions;
+        self.effort.add(batch.effort());
         let account = Account::now();
         for (planned, most) in &mut self.parts {
             let taken = account.of(planned.part);

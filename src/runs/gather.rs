@@ -195,6 +195,7 @@ pub(super) struct Gather<R> {
     /// All rows with smaller keys were taken from the runs.
     position: u128,
     most_rows: usize,
+    rows_read: u64,
 }
 
 /// What [`Gather::next`] found.
@@ -222,6 +223,7 @@ impl<R: Row> Gather<R> {
             kept: 0,
             position,
             most_rows: 0,
+            rows_read: 0,
         }
     }
 
@@ -255,6 +257,11 @@ impl<R: Row> Gather<R> {
         sorter_rows::<R>() + self.slots * slot_rows::<R>() + self.most_rows
     }
 
+    /// Rows of the runs that were read.
+    pub fn rows_read(&self) -> u64 {
+        self.rows_read
+    }
+
     /// The next rows in ascending order, if there are any. The runs must be open, and nothing has
     /// written to the buffer since the last time.
     ///
@@ -263,8 +270,10 @@ impl<R: Row> Gather<R> {
     pub fn next(&mut self, buffer: &mut [R]) -> Result<Gathered> {
         let (memory, rest) = buffer.split_at_mut(sorter_rows::<R>());
         let (slots, buffer) = rest.split_at_mut(self.slots * slot_rows::<R>());
+        let kept = self.kept;
         let held = self.take(slots, buffer)?;
         self.most_rows = self.most_rows.max(held);
+        self.rows_read += (held - kept) as u64;
         let end = match self.position {
             NO_NEXT => NO_NEXT,
             key => R::cut_at(key),

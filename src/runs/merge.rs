@@ -107,6 +107,15 @@ impl Unfinished {
     }
 }
 
+/// What a merge has done.
+#[derive(Clone, Copy, Debug)]
+pub struct Merged {
+    /// The most rows that were in the buffer.
+    pub most_held: usize,
+    /// Rows of its inputs that it has read.
+    pub rows: u64,
+}
+
 /// What a merge works with.
 pub struct Merger<'a, R> {
     /// The index file.
@@ -124,8 +133,7 @@ pub struct Merger<'a, R> {
 }
 
 impl<R: Row> Merger<'_, R> {
-    /// Merges the inputs of `task` to the end, or until `is_over` says so after a segment. Returns
-    /// the most rows that were in the buffer.
+    /// Merges the inputs of `task` to the end, or until `is_over` says so after a segment.
     ///
     /// # Errors
     /// [`crate::runs::Fault::Damaged`] if rows contradict each other, [`crate::store::Fault::Store`]. Segments
@@ -134,7 +142,7 @@ impl<R: Row> Merger<'_, R> {
         &mut self,
         mut task: Unfinished,
         is_over: &mut dyn FnMut() -> bool,
-    ) -> Result<usize> {
+    ) -> Result<Merged> {
         let inputs = task.inputs(self.catalogue);
         let segment_bytes = inputs.iter().map(Run::bytes).sum::<u64>() / SEGMENTS_WANTED;
         let segment_bytes = segment_bytes.max(SEGMENT_BYTES_MIN);
@@ -157,7 +165,10 @@ impl<R: Row> Merger<'_, R> {
                 break;
             }
         }
-        Ok(stream.most_held())
+        Ok(Merged {
+            most_held: stream.most_held(),
+            rows: stream.rows_read(),
+        })
     }
 }
 

@@ -151,6 +151,11 @@ impl<'b, R: Row> Stream<'b, R> {
         }
     }
 
+    /// Rows of its runs that it has read.
+    pub fn rows_read(&self) -> u64 {
+        self.gather.as_ref().map_or(0, Gather::rows_read)
+    }
+
     /// The most rows of the buffer that were in use.
     pub fn most_held(&self) -> usize {
         match &self.gather {
