@@ -101,8 +101,8 @@ impl Batch {
             }
             if Joiner::is_full(&spends) {
                 let clock = &mut self.clock;
-                let runs = write_spends(index, staging, sort_area, &mut spends, end, clock)?;
-                self.spills.extend(runs);
+                let spills = &mut self.spills;
+                write_spends(index, staging, sort_area, &mut spends, end, clock, spills)?;
                 spends.clear();
                 self.clock.enter(Stage::Resolve);
             }

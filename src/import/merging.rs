@@ -44,6 +44,7 @@ fn appetite(relation: Relation, phase: Phase) -> Appetite {
         times_younger: 4.0,
         bytes_max: u64::MAX,
         overlap_max: RUNS_MAX / 4,
+        at_once: matches!(relation, Relation::Coins),
     };
     match (phase, relation) {
         (Phase::Bulk, Relation::Coins) => Appetite {
@@ -162,8 +163,7 @@ impl Merging<'_, '_> {
     }
 }
 
-/// The merge to do next, of at most `runs_max` runs that cover the same key: of the generations that
-/// want to merge, or of a part of the one with the most runs, if that alone is too many.
+/// The merge to do next, of at most `runs_max` runs that cover the same key.
 fn next_task<R: Row>(index: &Index, phase: Phase, runs_max: usize) -> Option<Unfinished> {
     let settled = index.meta().settled.unwrap_or_default();
     let runs = index.catalogue().mergeable(R::RELATION);
@@ -181,21 +181,17 @@ fn next_task<R: Row>(index: &Index, phase: Phase, runs_max: usize) -> Option<Unf
         with_oldest: is_whole && heights.0 == oldest,
         last_id,
     };
-    // Of one generation, no more of its runs than must.
-    let (generation, wanted) = match window(&generations, first, left, runs_max) {
-        Some(window) if window.len() > 1 => {
-            let (from, to) = (&generations[window.start], &generations[window.end - 1]);
-            return Some(task((from.runs[0].from, to.runs[0].to), u32::MAX, true));
-        }
-        Some(window) => {
-            let overlap: usize = generations[first..].iter().map(|g| g.overlap).sum();
-            let wanted = overlap - overlap.min(left) + 1;
-            (&generations[window.start], wanted.min(runs_max))
-        }
-        None => (generations.iter().max_by_key(|g| g.overlap)?, runs_max),
+    let window = window(&generations, first, left, runs_max, appetite.at_once)?;
+    let (from, to) = match &generations[window.generations.clone()] {
+        [first, .., last] => (first, last),
+        one => (&one[0], &one[0]),
     };
-    let last_id = last_id_of_part(generation, wanted);
-    let heights = (generation.runs[0].from, generation.runs[0].to);
+    let heights = (from.runs[0].from, to.runs[0].to);
+    if window.generations.len() > 1 {
+        return Some(task(heights, u32::MAX, true));
+    }
+    // Of one generation, no more of its runs than must.
+    let last_id = last_id_of_part(from, window.overlap);
     let is_whole = last_id == u32::MAX;
     let inputs = task(heights, last_id, is_whole).inputs(index.catalogue());
     let can_merge = (2..=runs_max).contains(&overlap(&inputs));

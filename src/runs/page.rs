@@ -68,6 +68,14 @@ impl PageWriter {
         }
     }
 
+    /// The same, of a run that has `ordinal` pages already.
+    pub fn from_page(ordinal: u32, run: u32, positions_end: u64) -> PageWriter {
+        PageWriter {
+            ordinal,
+            ..PageWriter::new(run, positions_end)
+        }
+    }
+
     /// Appends rows, as many as the page has room for, and returns how many those were. If not all:
     /// [`PageWriter::finish`] it and go on with the rest.
     #[inline]

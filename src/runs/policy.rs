@@ -6,7 +6,6 @@
 
 use super::catalogue::Run;
 use super::row::Relation;
-use std::cmp::Reverse;
 use std::ops::Range;
 
 /// Runs of a relation that may cover a key when an import is done. A question reads a page of each: of
@@ -75,6 +74,8 @@ pub struct Appetite {
     pub bytes_max: u64,
     /// ...unless more than this many runs cover a key.
     pub overlap_max: usize,
+    /// What wants to merge does so at once, if it can: rows of coins cancel each other.
+    pub at_once: bool,
 }
 
 /// The index of the first of the generations (oldest first) that are to become one; `None` if there
@@ -137,35 +138,67 @@ pub fn last_id_of_part(generation: &Generation, overlap_wanted: usize) -> u32 {
     enough.map_or(u32::MAX, |count| runs[count - 1].id)
 }
 
-/// Chooses the neighbouring generations, from `first` on, with the fewest rows whose merge leaves at most
-/// `overlap_left` runs per key. `None` if no two can merge.
+/// A merge costs at least as much as reading so many rows: commits, and pages of each run that are read twice.
+const ROWS_A_MERGE: u64 = 50_000;
+
+/// What is to merge next: neighbouring generations, or a part of one.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Window {
+    /// The generations.
+    pub generations: Range<usize>,
+    /// How many of their runs that cover a key are to become one: all, unless it is one generation.
+    pub overlap: usize,
+}
+
+/// Chooses the neighbouring generations, from `first` on, or the part of one, whose merge reads the fewest rows
+/// for each run that is one less afterwards: of the spills of a batch, all that can merge at once, and what was
+/// merged before only if nothing else will do. `None` if no two can merge.
 ///
-/// One merge takes at most `overlap_max` runs per key. If it cannot leave as few as wanted, it leaves what
-/// the next merge can take at once, or else as few as it can.
+/// At most `overlap_left` runs per key are left in the end, of however many merges; one merge takes at most
+/// `overlap_max` of them. If it can, it takes all, if they are to merge `at_once`.
 pub fn window(
     generations: &[Generation],
     first: usize,
     overlap_left: usize,
     overlap_max: usize,
-) -> Option<Range<usize>> {
+    at_once: bool,
+) -> Option<Window> {
     let overlap: usize = generations[first..].iter().map(|g| g.overlap).sum();
-    let left = match overlap - overlap.min(overlap_left) < overlap_max {
-        true => overlap_left,
-        false => overlap_max,
-    };
-    let needed = overlap - overlap.min(left) + 1;
-    let mut best = None;
+    if at_once && (2..=overlap_max).contains(&overlap) {
+        let generations = first..generations.len();
+        return Some(Window {
+            generations,
+            overlap,
+        });
+    }
+    let needed = overlap - overlap.min(overlap_left) + 1;
+    let mut best: Option<(f64, Window)> = None;
     for start in first..generations.len() {
         let (mut overlap, mut rows) = (0, 0);
         for (end, generation) in (start + 1..).zip(&generations[start..]) {
             overlap += generation.overlap;
             rows += generation.rows;
-            if overlap > overlap_max {
+            let is_one = end == start + 1;
+            if overlap > overlap_max && !is_one {
                 break;
             }
-            let rank = (overlap.min(needed), Reverse(rows));
-            if overlap > 1 && best.as_ref().is_none_or(|(other, _)| rank > *other) {
-                best = Some((rank, start..end));
+            let taken = match is_one {
+                true => overlap.min(overlap_max).min(needed),
+                false => overlap,
+            };
+            let fewer = taken.min(needed).saturating_sub(1);
+            let read = rows as f64 * taken as f64 / overlap as f64 + ROWS_A_MERGE as f64;
+            let cost = read / fewer as f64;
+            if fewer > 0 && best.as_ref().is_none_or(|(least, _)| cost < *least) {
+                let generations = start..end;
+                let overlap = taken;
+                best = Some((
+                    cost,
+                    Window {
+                        generations,
+                        overlap,
+                    },
+                ));
             }
         }
     }
@@ -199,6 +232,7 @@ mod tests {
         times_younger: 4.0,
         bytes_max: u64::MAX,
         overlap_max: 512,
+        at_once: false,
     };
 
     #[test]
@@ -260,29 +294,85 @@ mod tests {
         assert_eq!(overlap(&[]), 0);
     }
 
-    fn six_generations() -> Vec<Generation> {
-        let rows = [1000, 500, 20, 10, 30, 400];
-        let runs: Vec<Run> = (0u32..)
-            .zip(rows)
-            .map(|(n, rows)| run(n, (n, n), ALL, rows))
-            .collect();
+    /// Generations of so many rows and runs.
+    fn generations_of(sizes: &[(u64, usize)]) -> Vec<Generation> {
+        let mut id = 0;
+        let mut runs = Vec::new();
+        for (height, (rows, overlap)) in (0..).zip(sizes) {
+            for _ in 0..*overlap {
+                runs.push(run(id, (height, height), ALL, rows / *overlap as u64));
+                id += 1;
+            }
+        }
         generations(&runs)
     }
 
+    const M: u64 = 1_000_000;
+
+    fn chosen(
+        sizes: &[(u64, usize)],
+        first: usize,
+        left: usize,
+        max: usize,
+    ) -> Option<(Range<usize>, usize)> {
+        let window = window(&generations_of(sizes), first, left, max, false)?;
+        Some((window.generations, window.overlap))
+    }
+
     #[test]
-    fn if_not_all_can_merge_at_once_the_fewest_rows_merge_first() {
-        let all = six_generations();
-        assert_eq!(window(&all, 0, 1, 6), Some(0..6));
-        assert_eq!(window(&all, 1, 1, 5), Some(1..6));
-        assert_eq!(window(&all, 0, 1, 5), Some(2..4), "one less is enough");
-        assert_eq!(window(&all, 0, 1, 4), Some(2..5), "two less");
-        assert_eq!(window(&all, 0, 1, 2), Some(2..4), "as many as can be");
-        assert_eq!(window(&all, 0, 1, 1), None);
+    fn the_fewest_rows_merge_for_each_run_that_is_less() {
+        let spills = [(20 * M, 1), (18 * M, 70), (19 * M, 1), (21 * M, 74)];
+        assert_eq!(chosen(&spills, 0, 48, 90), Some((1..2, 70)));
         assert_eq!(
-            window(&all, 5, 1, 6),
+            chosen(&spills, 2, 48, 90),
+            Some((3..4, 28)),
+            "as many as must"
+        );
+        assert_eq!(
+            chosen(&spills, 0, 48, 50),
+            Some((1..2, 50)),
+            "as many as can"
+        );
+        let merged = [(20 * M, 1), (10 * M, 1), (9 * M, 1), (30 * M, 1)];
+        assert_eq!(chosen(&merged, 0, 3, 90), Some((1..3, 2)));
+        assert_eq!(chosen(&merged, 0, 1, 2), Some((1..3, 2)));
+        assert_eq!(
+            chosen(&merged, 3, 1, 90),
             None,
             "there is nothing to merge with"
         );
+        assert_eq!(chosen(&merged, 0, 1, 1), None);
+    }
+
+    #[test]
+    fn what_cancels_merges_at_once_if_it_can() {
+        let coins = generations_of(&[(20 * M, 1), (18 * M, 7), (2 * M, 2)]);
+        let all = |first, max| window(&coins, first, 1, max, true).expect("they merge");
+        assert_eq!((all(0, 10).generations, all(0, 10).overlap), (0..3, 10));
+        assert_eq!((all(1, 9).generations, all(1, 9).overlap), (1..3, 9));
+        assert_eq!(all(0, 9).generations.len(), 1);
+    }
+
+    #[test]
+    fn many_small_generations_merge_at_once() {
+        let blocks = [(1000 * M, 1)].into_iter().chain([(7_000, 1); 60]);
+        let blocks: Vec<_> = blocks.collect();
+        assert_eq!(chosen(&blocks, 1, 1, 512), Some((1..61, 60)));
+    }
+
+    /// However many runs there are, so many merges leave few enough, and read each row about once.
+    #[test]
+    fn merges_end_and_read_hardly_more_than_once() {
+        let mut sizes = vec![(18 * M, 74); 11];
+        let mut read = 0;
+        while let Some((range, overlap)) = chosen(&sizes, 0, 48, 90) {
+            let rows: u64 = sizes[range.clone()].iter().map(|(rows, _)| rows).sum();
+            let whole: usize = sizes[range.clone()].iter().map(|(_, runs)| runs).sum();
+            read += rows * overlap as u64 / whole as u64;
+            sizes.splice(range, [(rows, whole - overlap + 1)]);
+        }
+        assert!(sizes.iter().map(|(_, runs)| runs).sum::<usize>() <= 48);
+        assert!(read <= 11 * 18 * M, "{read}");
     }
 
     #[test]
@@ -299,18 +389,5 @@ mod tests {
         assert_eq!(last_id_of_part(&all[0], 2), 3);
         assert_eq!(last_id_of_part(&all[0], 3), 4);
         assert_eq!(last_id_of_part(&all[0], 4), u32::MAX, "all of it");
-    }
-
-    #[test]
-    fn only_so_many_merge_that_no_more_are_left_than_may_be() {
-        let all = six_generations();
-        assert_eq!(window(&all, 0, 5, 6), Some(2..4));
-        assert_eq!(window(&all, 0, 4, 6), Some(2..5));
-        assert_eq!(window(&all, 0, 2, 6), Some(1..6), "the base stays");
-        assert_eq!(
-            window(&all, 0, 2, 4),
-            Some(2..5),
-            "first to where one merge will do"
-        );
     }
 }

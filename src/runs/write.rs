@@ -6,6 +6,7 @@
 
 use super::catalogue::Run;
 use super::page::{NO_NEXT, PageWriter};
+use super::read::RunPages;
 use super::row::Row;
 use super::{page_bytes, table_of};
 use crate::Result;
@@ -77,6 +78,44 @@ impl<'a> RunWriter<'a> {
             page_bytes: page_bytes(R::RELATION),
             run,
         }
+    }
+
+    /// Goes on with `run`, which nothing names yet, behind its last row. Its last page, which is hardly ever
+    /// full, is written again.
+    ///
+    /// # Errors
+    /// [`crate::runs::Fault::Damaged`], [`crate::store::Fault::Store`].
+    pub fn go_on<R: Row>(
+        store: &'a Store,
+        staging: &'a mut Staging,
+        run: Run,
+        positions_end: u64,
+    ) -> Result<RunWriter<'a>> {
+        staging.keys.clear();
+        let snapshot = store.read()?;
+        let pages = RunPages::open(store, &snapshot, run)?;
+        let last = pages.page_for(NO_NEXT - 1)?;
+        let key = last.head.first_key;
+        let mut writer = RunWriter {
+            store,
+            staging,
+            packer: PageWriter::from_page(last.head.ordinal, run.id, positions_end),
+            page_bytes: page_bytes(R::RELATION),
+            run: Run {
+                rows: run.rows - last.head.rows() as u64,
+                pages: run.pages - 1,
+                ..run
+            },
+        };
+        let mut rows = last.head.cursor();
+        let damaged = |damage| pages.damaged(key, damage);
+        while let Some(row) = rows.next::<R>(last.bytes()).map_err(damaged)? {
+            writer.push(row)?;
+        }
+        drop((last, pages, snapshot));
+        let name = run.table_name();
+        store.volatile(|transaction| transaction.open_table(table_of(&name))?.remove(key))?;
+        Ok(writer)
     }
 
     /// Appends a row.
