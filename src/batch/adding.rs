@@ -52,10 +52,6 @@ impl Batch {
         self.coinbases.add(first_txo, counts.coinbase_outputs);
         let overwritten = self.apply(index, height, first_txo, counts)?;
         self.note_block(index, bytes, place, height, counts, overwritten)?;
-        let coins = self.last.map_or(0, |(_, row)| row.coins);
-        let (staging, sort_area) = (&mut self.staging, &mut self.sort_area);
-        self.pending
-            .make_room(index, staging, sort_area, self.next_txo, coins)?;
         Ok(())
     }
 
@@ -79,15 +75,22 @@ impl Batch {
 
     /// Spills what cannot take the digested block's spends. Each input is one; a coinbase that overwrites coins
     /// may have more, which are seen to one by one.
-    fn make_room_for(&mut self, index: &mut Index, counts: BlockCounts) -> Result<()> {
+    fn make_room_for(
+        &mut self,
+        index: &mut Index,
+        counts: BlockCounts,
+    ) -> std::result::Result<(), Failure> {
         let spending = self.rows.shares().spending;
         if !spending.has_room(counts.inputs, counts.outputs) {
             self.spill_rows(index, Relation::Spending)?;
         }
-        if (self.deletes.room() as u64) < counts.inputs + counts.coinbase_outputs {
+        let changes = counts.inputs + counts.coinbase_outputs;
+        if (self.deletes.room() as u64) < changes {
             self.spill_coins(index, self.next_txo)?;
         }
-        Ok(())
+        let (staging, sort_area) = (&mut self.staging, &mut self.sort_area);
+        self.pending
+            .make_room(index, staging, sort_area, self.next_txo, changes)
     }
 
     /// Takes and makes the digested block's coins. Returns how many were overwritten.

@@ -43,7 +43,7 @@ mod pairs;
 pub(crate) mod pending;
 pub(crate) mod resolve;
 pub(crate) mod rows;
-mod spill;
+pub(crate) mod spill;
 pub(crate) mod table;
 mod waiting;
 pub(crate) mod warm;
@@ -82,10 +82,10 @@ pub const COIN_CHANGES_MAX: usize = BLOCK_OUTPUTS_MAX as usize;
 const _: () = assert!(OUTPUT_BYTES_MIN <= INPUT_BYTES_MIN);
 
 /// Runs of coins that a batch may spill before it commits: bounds what resolving keeps open.
-const COIN_SPILLS_MAX: usize = 64;
+pub(crate) const COIN_SPILLS_MAX: usize = 64;
 
 /// Runs that a batch may spill before it commits, all relations together. The commit spills fewer itself.
-const SPILLS_MAX: usize = 512;
+pub(crate) const SPILLS_MAX: usize = 512;
 
 /// Coins of one outpoint that can be live between two commits: one, or one more for each time a coinbase
 /// made it again (BIP 30).
@@ -257,7 +257,9 @@ impl Batch {
             .filter(|run| run.relation == Relation::Coins)
             .count();
         self.coinbases.is_full()
-            || self.pending.is_full()
+            || self
+                .pending
+                .is_due(self.last.map_or(0, |(_, row)| row.coins))
             || coin_spills >= COIN_SPILLS_MAX
             || self.spills.len() >= SPILLS_MAX
     }

@@ -185,6 +185,26 @@ impl RowBuffers {
     /// 400 runs, which merge in one pass.
     pub const BYTES_MAX: usize = 413 << 20;
 
+    /// How many rows the shares of a region of `bytes` take, once all of it is in use.
+    pub fn room_of(bytes: usize) -> Counts {
+        Counts {
+            funding: percent(bytes, FUNDING_PERCENT) / size_of::<FundingRow>(),
+            recent: percent(bytes, RECENT_PERCENT) / size_of::<u32>(),
+            spending: percent(bytes, SPENDING_PERCENT) / size_of::<SpendingRow>(),
+            txids: bytes
+                .saturating_sub(percent(bytes, FUNDING_PERCENT))
+                .saturating_sub(percent(bytes, RECENT_PERCENT))
+                .saturating_sub(percent(bytes, SPENDING_PERCENT))
+                / size_of::<TxidRow>(),
+        }
+    }
+
+    /// How many bytes of a region are in use after so many spills of `funding`.
+    pub fn in_use_after(bytes: usize, spills: u64) -> usize {
+        let doublings = (spills / SPILLS_TO_DOUBLE as u64).min(32) as u32;
+        bytes.min(BYTES_FIRST.saturating_mul(1 << doublings))
+    }
+
     /// A region of `bytes`.
     ///
     /// # Errors

@@ -16,7 +16,7 @@ use bytemuck::Zeroable;
 
 /// Fewest spends of recent outputs with which a batch begins a run of its own for them, which is never merged.
 /// With fewer, there would be too many such runs.
-const APART_ROWS_MIN: usize = 1 << 16;
+pub const APART_ROWS_MIN: usize = 1 << 16;
 
 impl Batch {
     pub(super) fn write_blocks(&mut self, index: &Index) -> Result<()> {

@@ -334,7 +334,7 @@ impl Findings {
                 Sample::take(datadir, above.map(|block| Ok(block.place)), bytes)?
             }
         };
-        let needs = Needs::estimate(&ahead, Room::now(&options.index), &sample);
+        let needs = Needs::estimate(&ahead, Room::now(&options.index), &sample)?;
         let lacks = needs.lacks(&options.index);
         self.problems
             .extend(lacks.iter().map(|lack| lack.to_string()));

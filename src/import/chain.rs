@@ -26,7 +26,7 @@ use bitcoin::hashes::Hash;
 
 /// Blocks below the best header that a reorganisation may still replace. Core has never seen one of
 /// more than a few dozen; it keeps undo data of 288 for pruning (`MIN_BLOCKS_TO_KEEP`).
-const UNSETTLED_BLOCKS: u32 = 100;
+pub(super) const UNSETTLED_BLOCKS: u32 = 100;
 
 /// Hardly a record is smaller than this: magic, length, header, count, the smallest coinbase.
 const RECORD_BYTES_TYPICAL_MIN: u64 = 140;

@@ -12,14 +12,13 @@ use crate::ledger::record::Moment;
 use crate::limits::RUNS_MAX;
 use crate::primitives::position::Height;
 use crate::runs::merge::{Merger, Unfinished};
-use crate::runs::policy::{
-    Appetite, first_to_merge, generations, last_id_of_part, overlap, runs_left, window,
-};
+use crate::runs::policy::{Appetite, choose, generations, last_id_of_part, overlap, runs_left};
 use crate::runs::row::{CoinRow, FundingRow, Relation, Row, SpendingRow, TxidRow};
 use crate::runs::stream::fan_in;
 
-/// Runs of coins that may cover a key while a long import goes on: every commit reads all of them.
-const COIN_RUNS_LEFT: usize = 8;
+/// Runs of coins that may cover a key while a long import goes on: every commit reads all of them, and they
+/// hold coins that younger ones have ended. (Measured, 10 GB at 64 MiB: with 8 the file is 7 % larger.)
+const COIN_RUNS_LEFT: usize = 4;
 
 /// A commit at the tip merges at most this many bytes of a relation.
 const TIP_MERGE_BYTES_MAX: u64 = 64 << 20;
@@ -37,7 +36,7 @@ pub enum Phase {
 
 /// How much merging fits the phase. Coins are read by every commit, so they are kept in few runs;
 /// the other relations are not read before the end, and then no more merge than must.
-fn appetite(relation: Relation, phase: Phase) -> Appetite {
+pub(super) fn appetite(relation: Relation, phase: Phase) -> Appetite {
     let any = Appetite {
         overlap_free: runs_left(relation),
         overlap_left: 1,
@@ -170,10 +169,6 @@ fn next_task<R: Row>(index: &Index, phase: Phase, runs_max: usize) -> Option<Unf
     let oldest = runs.iter().map(|run| run.from).min()?;
     let settled_runs: Vec<_> = runs.into_iter().filter(|run| run.to <= settled).collect();
     let generations = generations(&settled_runs);
-    let appetite = appetite(R::RELATION, phase);
-    let first = first_to_merge(&generations, appetite)?;
-    let older: usize = generations[..first].iter().map(|g| g.overlap).sum();
-    let left = appetite.overlap_left.saturating_sub(older).max(1);
     let task = |heights: (Height, Height), last_id, is_whole| Unfinished {
         relation: R::RELATION,
         heights,
@@ -181,7 +176,7 @@ fn next_task<R: Row>(index: &Index, phase: Phase, runs_max: usize) -> Option<Unf
         with_oldest: is_whole && heights.0 == oldest,
         last_id,
     };
-    let window = window(&generations, first, left, runs_max, appetite.at_once)?;
+    let window = choose(&generations, appetite(R::RELATION, phase), runs_max)?;
     let (from, to) = match &generations[window.generations.clone()] {
         [first, .., last] => (first, last),
         one => (&one[0], &one[0]),

@@ -18,6 +18,7 @@
 //! | `follow.rs` | what comes then, if the import is to stay |
 //! | `trouble.rs` | which faults time may mend |
 //! | `merging.rs` | which runs merge when |
+//! | `model/` | what an import will have to do, predicted |
 //! | `keeper.rs` | the ledger's records |
 //! | `events.rs`, `summary.rs` | what is told meanwhile, and at the end |
 //! | `fault.rs` | what can go wrong |
@@ -35,6 +36,7 @@ pub(crate) mod fork;
 pub(crate) mod keeper;
 pub(crate) mod known;
 pub(crate) mod merging;
+pub mod model;
 pub(crate) mod needs;
 mod options;
 mod pass;

@@ -80,7 +80,7 @@ pub struct Appetite {
 
 /// The index of the first of the generations (oldest first) that are to become one; `None` if there
 /// is nothing to do.
-pub fn first_to_merge(generations: &[Generation], appetite: Appetite) -> Option<usize> {
+fn first_to_merge(generations: &[Generation], appetite: Appetite) -> Option<usize> {
     let overlap: usize = generations
         .iter()
         .map(|generation| generation.overlap)
@@ -138,6 +138,18 @@ pub fn last_id_of_part(generation: &Generation, overlap_wanted: usize) -> u32 {
     enough.map_or(u32::MAX, |count| runs[count - 1].id)
 }
 
+/// The merge that is to come next, of at most `overlap_max` runs that cover a key; `None` if nothing is to do.
+pub fn choose(
+    generations: &[Generation],
+    appetite: Appetite,
+    overlap_max: usize,
+) -> Option<Window> {
+    let first = first_to_merge(generations, appetite)?;
+    let older: usize = generations[..first].iter().map(|g| g.overlap).sum();
+    let left = appetite.overlap_left.saturating_sub(older).max(1);
+    window(generations, first, left, overlap_max, appetite.at_once)
+}
+
 /// A merge costs at least as much as reading so many rows: commits, and pages of each run that are read twice.
 const ROWS_A_MERGE: u64 = 50_000;
 
@@ -156,7 +168,7 @@ pub struct Window {
 ///
 /// At most `overlap_left` runs per key are left in the end, of however many merges; one merge takes at most
 /// `overlap_max` of them. If it can, it takes all, if they are to merge `at_once`.
-pub fn window(
+fn window(
     generations: &[Generation],
     first: usize,
     overlap_left: usize,
