@@ -26,6 +26,7 @@ mod txs;
 mod undo;
 
 use blkdex::datadir::{Location, Source};
+use blkdex::dataset::{self, export_parquet};
 use blkdex::doctor;
 use blkdex::export::{BalancesOptions, Destination, Lines, export_balances};
 use blkdex::import::{self, Options};
@@ -45,6 +46,16 @@ const MIB: usize = 1 << 20;
 /// this, so none of them can be forgotten.
 const MAPPED_MARGIN_BYTES: u64 = 16 * 4096;
 
+/// A data set's tables have many lists, each in a region, and libc maps what zstd takes for pages. With
+/// groups of [`GROUP_ROWS`] all regions are larger than this, but for sums and first outputs of so few
+/// blocks: of those the parts are looked at.
+const DATASET_MARGIN_BYTES: u64 = 1 << 20;
+
+/// The smallest of those lists takes four bytes a row.
+const GROUP_ROWS: usize = 280_000;
+
+const _: () = assert!(4 * GROUP_ROWS as u64 > DATASET_MARGIN_BYTES);
+
 /// A table begins with 1 MiB of slots that are in use and are touched only where coins fall.
 const TOUCHED_MARGIN_BYTES: u64 = 1 << 20;
 
@@ -54,6 +65,8 @@ struct Looks {
     charged_bytes: u64,
     /// Whether it is compared: the first time, libc and the allocator map what they keep for ever.
     is_compared: bool,
+    /// What the kernel may have mapped more than regions say.
+    margin_bytes: u64,
     before: Resident,
     count: u32,
 }
@@ -65,6 +78,7 @@ impl Looks {
         Looks {
             charged_bytes,
             is_compared,
+            margin_bytes: MAPPED_MARGIN_BYTES,
             before: Resident::now(),
             count: 0,
         }
@@ -79,7 +93,7 @@ impl Looks {
         let mapped = account.mapped_bytes();
         let grown = kernel.mapped_bytes - self.before.mapped_bytes;
         assert!(
-            (mapped..=mapped + MAPPED_MARGIN_BYTES).contains(&grown),
+            (mapped..=mapped + self.margin_bytes).contains(&grown),
             "{grown} bytes were mapped, {mapped} are in the account: {account:?}"
         );
         let other = kernel.mapped_bytes - mapped;
@@ -238,6 +252,45 @@ impl Scene {
         self.read(export, &parts, is_compared);
     }
 
+    /// Writes a data set with so much memory: in small groups, or in as large ones as are asked for.
+    fn dataset(&self, megabytes: usize, hashes: dataset::Hashes, is_compared: bool) {
+        let to = self.folder.path().join("set");
+        let options = dataset::Options {
+            until: dataset::Until::Tip,
+            group_rows: GROUP_ROWS,
+            blocks_per_file: GROUP_ROWS as u32,
+            hashes,
+            memory_bytes: megabytes * MIB,
+            ..dataset::Options::new(to.clone())
+        };
+        let mut looks = Looks::begin(self.charged_bytes, is_compared);
+        looks.margin_bytes = DATASET_MARGIN_BYTES;
+        let mut most = 0;
+        let written = export_parquet(
+            &self.index(),
+            &options,
+            &mut dataset::Watch {
+                stop: &AtomicBool::new(false),
+                tell: &mut |_| {
+                    looks.look();
+                    most = most.max(Resident::now().private_bytes);
+                },
+            },
+        );
+        assert_eq!(u64::from(looks.count), written.unwrap().tables[0].rows);
+        assert!(most <= options.memory_bytes as u64, "{most}");
+        for part in [
+            Part::Rows,
+            Part::Block,
+            Part::UndoFiles,
+            Part::SpentOutputs,
+            Part::FirstOutputs,
+        ] {
+            assert!(most_mapped(part) > 0, "{part}");
+        }
+        std::fs::remove_dir_all(to).unwrap();
+    }
+
     fn verify(&self, undo: bool, parts: &[Part], is_compared: bool) {
         let options = verify::Options {
             memory_bytes: 64 * MIB,
@@ -266,6 +319,9 @@ fn what_regions_have_mapped_is_what_the_kernel_says_less_redb_and_process() {
         }
         scene.examine(is_compared);
         scene.balances(is_compared);
+        for (megabytes, hashes) in [(96, dataset::Hashes::Hex), (384, dataset::Hashes::Binary)] {
+            scene.dataset(megabytes, hashes, is_compared);
+        }
         scene.verify(false, &[Part::Sorting], is_compared);
         scene.import(Path::new(DATA), 64, None, is_compared);
         let parts = [Part::UndoFiles, Part::FirstOutputs, Part::Sorting];

@@ -16,13 +16,13 @@ use crate::generate::{Params, chain};
 use crate::set::Scene;
 
 /// What an engine says.
-struct Said {
-    answers: BTreeMap<String, Vec<Vec<Value>>>,
+pub struct Said {
+    pub answers: BTreeMap<String, Vec<Vec<Value>>>,
     schema: Value,
 }
 
 /// Asks these questions about the scene's set.
-fn ask(scene: &Scene, engine: &str, sql: &BTreeMap<String, String>) -> Said {
+pub fn ask(scene: &Scene, engine: &str, sql: &BTreeMap<String, String>) -> Said {
     let questions = scene.trial.folder.path().join("questions.json");
     std::fs::write(&questions, json!({"sql": sql, "schema": true}).to_string()).unwrap();
     let output = Command::new("python3")

@@ -11,6 +11,7 @@ mod coins;
 #[path = "../common/mod.rs"]
 mod common;
 mod engines;
+mod filters;
 // The bench's writer of block files; the rules of the set's files are in `folder.rs`.
 #[path = "../bench/files.rs"]
 mod files;
