@@ -13,7 +13,7 @@ use crate::primitives::wire::Hash32;
 use crate::{Error, Result};
 use bytes::Bytes;
 use parquet::column::writer::ColumnWriter;
-use parquet::data_type::{BoolType, ByteArray, FixedLenByteArray, Int64Type};
+use parquet::data_type::{BoolType, ByteArray, DataType, FixedLenByteArray, Int64Type};
 use parquet::errors::ParquetError;
 use parquet::file::metadata::KeyValue;
 use parquet::file::writer::{
@@ -115,39 +115,13 @@ impl<W: Write + Send> GroupWriter<'_, W> {
     }
 
     /// A column of numbers.
-    pub fn ints(&mut self, mut values: impl Iterator<Item = i64>) -> Done {
-        let mut column = self.next()?;
-        let mut batch = Vec::with_capacity(BATCH_ROWS);
-        loop {
-            batch.clear();
-            batch.extend(values.by_ref().take(BATCH_ROWS));
-            if batch.is_empty() {
-                return column.close();
-            }
-            column
-                .typed::<Int64Type>()
-                .write_batch(&batch, None, None)?;
-        }
+    pub fn ints(&mut self, values: impl Iterator<Item = i64>) -> Done {
+        self.column(values, write_plain::<Int64Type>)
     }
 
     /// A column of numbers, some of them null.
-    pub fn ints_or_null(&mut self, mut values: impl Iterator<Item = Option<i64>>) -> Done {
-        let mut column = self.next()?;
-        let mut batch = Vec::with_capacity(BATCH_ROWS);
-        let mut levels = Vec::with_capacity(BATCH_ROWS);
-        loop {
-            batch.clear();
-            levels.clear();
-            for value in values.by_ref().take(BATCH_ROWS) {
-                levels.push(i16::from(value.is_some()));
-                batch.extend(value);
-            }
-            if levels.is_empty() {
-                return column.close();
-            }
-            let writer = column.typed::<Int64Type>();
-            writer.write_batch(&batch, Some(&levels), None)?;
-        }
+    pub fn ints_or_null(&mut self, values: impl Iterator<Item = Option<i64>>) -> Done {
+        self.column_with_nulls(values, write_plain::<Int64Type>)
     }
 
     /// A column of times in seconds.
@@ -157,7 +131,30 @@ impl<W: Write + Send> GroupWriter<'_, W> {
     }
 
     /// A column of yes and no.
-    pub fn flags(&mut self, mut values: impl Iterator<Item = bool>) -> Done {
+    pub fn flags(&mut self, values: impl Iterator<Item = bool>) -> Done {
+        self.column(values, write_plain::<BoolType>)
+    }
+
+    /// A column of yes and no, some of them null.
+    pub fn flags_or_null(&mut self, values: impl Iterator<Item = Option<bool>>) -> Done {
+        self.column_with_nulls(values, write_plain::<BoolType>)
+    }
+
+    /// A column of values that many rows have.
+    pub fn shared(&mut self, values: impl Iterator<Item = ByteArray>) -> Done {
+        self.column(values, write_arrays)
+    }
+
+    /// A column of values that many rows have, some of them null.
+    pub fn shared_or_null(&mut self, values: impl Iterator<Item = Option<ByteArray>>) -> Done {
+        self.column_with_nulls(values, write_arrays)
+    }
+
+    fn column<V>(
+        &mut self,
+        mut values: impl Iterator<Item = V>,
+        write: impl Fn(&mut SerializedColumnWriter<'_>, &mut [V], Option<&[i16]>) -> Done,
+    ) -> Done {
         let mut column = self.next()?;
         let mut batch = Vec::with_capacity(BATCH_ROWS);
         loop {
@@ -166,12 +163,15 @@ impl<W: Write + Send> GroupWriter<'_, W> {
             if batch.is_empty() {
                 return column.close();
             }
-            column.typed::<BoolType>().write_batch(&batch, None, None)?;
+            write(&mut column, &mut batch, None)?;
         }
     }
 
-    /// A column of yes and no, some of them null.
-    pub fn flags_or_null(&mut self, mut values: impl Iterator<Item = Option<bool>>) -> Done {
+    fn column_with_nulls<V>(
+        &mut self,
+        mut values: impl Iterator<Item = Option<V>>,
+        write: impl Fn(&mut SerializedColumnWriter<'_>, &mut [V], Option<&[i16]>) -> Done,
+    ) -> Done {
         let mut column = self.next()?;
         let mut batch = Vec::with_capacity(BATCH_ROWS);
         let mut levels = Vec::with_capacity(BATCH_ROWS);
@@ -185,8 +185,7 @@ impl<W: Write + Send> GroupWriter<'_, W> {
             if levels.is_empty() {
                 return column.close();
             }
-            let writer = column.typed::<BoolType>();
-            writer.write_batch(&batch, Some(&levels), None)?;
+            write(&mut column, &mut batch, Some(&levels))?;
         }
     }
 
@@ -242,39 +241,7 @@ impl<W: Write + Send> GroupWriter<'_, W> {
             }
             texts.take_into(&mut arrays);
             write_arrays(&mut column, &mut arrays, has_levels.then_some(&levels))?;
-        }
-    }
-
-    /// A column of values that many rows have.
-    pub fn shared(&mut self, mut values: impl Iterator<Item = ByteArray>) -> Done {
-        let mut column = self.next()?;
-        let mut batch = Vec::with_capacity(BATCH_ROWS);
-        loop {
-            batch.clear();
-            batch.extend(values.by_ref().take(BATCH_ROWS));
-            if batch.is_empty() {
-                return column.close();
-            }
-            write_arrays(&mut column, &mut batch, None)?;
-        }
-    }
-
-    /// A column of values that many rows have, some of them null.
-    pub fn shared_or_null(&mut self, mut values: impl Iterator<Item = Option<ByteArray>>) -> Done {
-        let mut column = self.next()?;
-        let mut batch = Vec::with_capacity(BATCH_ROWS);
-        let mut levels = Vec::with_capacity(BATCH_ROWS);
-        loop {
-            batch.clear();
-            levels.clear();
-            for value in values.by_ref().take(BATCH_ROWS) {
-                levels.push(i16::from(value.is_some()));
-                batch.extend(value);
-            }
-            if levels.is_empty() {
-                return column.close();
-            }
-            write_arrays(&mut column, &mut batch, Some(&levels))?;
+            arrays.clear();
         }
     }
 
@@ -324,7 +291,7 @@ impl<'t, T: ?Sized> Texts<'t, T> {
         self.last = Some(value);
     }
 
-    /// Gives them, in place of what `arrays` held.
+    /// Gives them to `arrays`.
     fn take_into(&mut self, arrays: &mut Vec<ByteArray>) {
         // The next batch will be about as large.
         let next = Vec::with_capacity(self.bytes.len() + self.bytes.len() / 8);
@@ -332,26 +299,34 @@ impl<'t, T: ?Sized> Texts<'t, T> {
         let array = |(start, end): &(u32, u32)| {
             ByteArray::from(bytes.slice(*start as usize..*end as usize))
         };
-        arrays.clear();
         arrays.extend(self.spans.iter().map(array));
         self.spans.clear();
     }
 }
 
-/// Writes a batch, which is empty then.
+/// Writes a batch of numbers or flags; `levels` tell the nulls between them.
+fn write_plain<T: DataType>(
+    column: &mut SerializedColumnWriter<'_>,
+    batch: &mut [T::T],
+    levels: Option<&[i16]>,
+) -> Done {
+    column.typed::<T>().write_batch(batch, levels, None)?;
+    Ok(())
+}
+
+/// The same of byte arrays, which are taken where the column has them in a fixed length.
 fn write_arrays(
     column: &mut SerializedColumnWriter<'_>,
-    arrays: &mut Vec<ByteArray>,
+    arrays: &mut [ByteArray],
     levels: Option<&[i16]>,
 ) -> Done {
     match column.untyped() {
         ColumnWriter::ByteArrayColumnWriter(writer) => {
             writer.write_batch(arrays, levels, None)?;
-            arrays.clear();
         }
         ColumnWriter::FixedLenByteArrayColumnWriter(writer) => {
-            let fixed = arrays.drain(..).map(FixedLenByteArray::from);
-            let fixed: Vec<FixedLenByteArray> = fixed.collect();
+            let taken = arrays.iter_mut().map(std::mem::take);
+            let fixed: Vec<FixedLenByteArray> = taken.map(FixedLenByteArray::from).collect();
             writer.write_batch(&fixed, levels, None)?;
         }
         _ => unreachable!("hashes and texts are byte arrays in every schema"),
