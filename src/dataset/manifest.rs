@@ -6,6 +6,7 @@
 
 use super::folder::Folder;
 use super::piece::{About, Common, Piece};
+use super::plan::Apart;
 use super::sums::Sums;
 use super::{Fault, Table};
 use crate::Result;
@@ -13,13 +14,19 @@ use crate::os::io_error;
 use crate::primitives::position::Height;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io::{ErrorKind, Write};
 use std::path::PathBuf;
+use std::thread::sleep;
+use std::time::Duration;
 
 const FORMAT: u32 = 1;
 
 /// How often it is made again because the folder changed meanwhile.
 const TRIES: usize = 100;
+
+/// More than listing the folder and writing the manifest take.
+const DELAY_MS_MAX: u64 = 64;
 
 /// See the module documentation.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -205,6 +212,13 @@ pub(crate) fn known(folder: &Folder, common: &Common) -> Result<Known> {
     Ok(known)
 }
 
+/// So long two processes do not wait alike: each is about to remove files that the other one still lists, and
+/// in step they would take turns for ever.
+fn any_delay() -> Duration {
+    let random = RandomState::new().build_hasher().finish();
+    Duration::from_millis(random % DELAY_MS_MAX)
+}
+
 /// Writes it anew, of all files but those in `without`; `own` is what this process knows of files that it has
 /// written.
 ///
@@ -216,16 +230,16 @@ pub(crate) fn publish(
     own: &Known,
     without: &[Piece],
 ) -> Result<Option<UtxoSetThen>> {
-    for _ in 0..TRIES {
+    for tried in 0..TRIES {
+        if tried > 1 {
+            sleep(any_delay());
+        }
         let mut all = known(folder, common)?;
         all.retain(|piece, _| !without.contains(piece));
         let pieces: Vec<Piece> = all.keys().copied().collect();
-        // Another process is about to remove a file that has become longer.
-        let has_become_longer = |piece: &Piece| {
-            let mut others = pieces.iter().filter(|other| *other != piece);
-            others.any(|other| other.contains(piece))
-        };
-        all.retain(|piece, _| !has_become_longer(piece));
+        // Another process is about to remove a file that has become longer, or wrote blocks of this one's.
+        let listed = Apart::of(&pieces).kept;
+        all.retain(|piece, _| listed.contains(piece));
         for (piece, about) in own {
             if let Some(entry) = all.get_mut(piece) {
                 entry.clone_from(about);

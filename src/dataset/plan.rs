@@ -7,6 +7,7 @@
 use super::Table;
 use super::piece::Piece;
 use crate::primitives::position::Height;
+use std::cmp::Reverse;
 
 /// What is wanted.
 #[derive(Clone, Debug)]
@@ -53,22 +54,66 @@ pub(crate) struct Plan {
     pub removed: Vec<Piece>,
 }
 
+/// Files of which no block is in two, and the others.
+#[derive(Default)]
+pub(crate) struct Apart {
+    /// Those of which none is.
+    pub kept: Vec<Piece>,
+    /// All that these have is in one that is kept.
+    pub doubles: Vec<Piece>,
+    /// Some of what these have is: processes had ranges that overlapped.
+    pub crossing: Vec<Piece>,
+}
+
+impl Apart {
+    /// Of files in any order.
+    pub fn of(pieces: &[Piece]) -> Apart {
+        let mut pieces = pieces.to_vec();
+        pieces.sort_unstable_by_key(|piece| (piece.table, piece.first, Reverse(piece.last)));
+        let mut apart = Apart::default();
+        for piece in pieces {
+            match apart.kept.last() {
+                Some(last) if last.contains(&piece) => apart.doubles.push(piece),
+                Some(last) if last.overlaps(&piece) => apart.crossing.push(piece),
+                _ => apart.kept.push(piece),
+            }
+        }
+        apart
+    }
+}
+
+/// Blocks of a table, whether or not they are wanted, that are written anew.
+#[derive(Clone, Copy)]
+struct Again {
+    table: Table,
+    first: u32,
+    last: u32,
+}
+
 /// Plans it. `good` are the files that are right, `stale` those of blocks that have left the chain, up to
 /// `until` and above.
 pub(crate) fn plan(wish: &Wish, good: &[Piece], stale: &[Piece]) -> Plan {
     let mut plan = Plan::default();
-    // Of two that were to become one, a kill may have left both.
-    let is_double = |piece: &&Piece| {
-        let mut others = good.iter().filter(|other| *other != *piece);
-        others.any(|other| other.contains(piece))
+    let Apart {
+        kept: good,
+        doubles,
+        crossing,
+    } = Apart::of(good);
+    let again = |piece: &Piece, until: Height| Again {
+        table: piece.table,
+        first: piece.first.0,
+        last: piece.last.min(until).0,
     };
-    let doubles: Vec<Piece> = good.iter().filter(is_double).copied().collect();
-    let mut good = good.to_vec();
-    good.retain(|piece| !doubles.contains(piece));
+    // What crosses is of the chain, and not to be lost above the end.
+    let redone = stale.iter().map(|piece| again(piece, wish.until));
+    let redone = redone.chain(crossing.iter().map(|piece| again(piece, piece.last)));
+    let redone: Vec<Again> = redone.filter(|again| again.first <= again.last).collect();
+    let firsts = redone.iter().map(|again| again.first);
+    let lowest = firsts.fold(wish.from.0, u32::min);
+    let lasts = redone.iter().map(|again| again.last);
+    let highest = lasts.fold(wish.until.0, u32::max);
     let step = wish.blocks_per_file;
-    let firsts = stale.iter().map(|piece| piece.first);
-    let lowest = firsts.chain([wish.from]).min().unwrap_or(wish.from);
-    for range in lowest.0 / step..=wish.until.0 / step {
+    for range in lowest / step..=highest / step {
         let range = (
             range * step,
             range.saturating_mul(step).saturating_add(step - 1),
@@ -84,7 +129,7 @@ pub(crate) fn plan(wish: &Wish, good: &[Piece], stale: &[Piece]) -> Plan {
                 pieces.iter().filter(near).copied().collect()
             };
             let (good, stale) = (of_table(&good), of_table(stale));
-            if let Some(piece) = piece_of(wish, table, range, &good, &stale) {
+            if let Some(piece) = piece_of(wish, table, range, &good, &redone) {
                 let overlapped = good.iter().chain(&stale);
                 task.replaced
                     .extend(overlapped.filter(|other| other.overlaps(&piece)));
@@ -96,8 +141,8 @@ pub(crate) fn plan(wish: &Wish, good: &[Piece], stale: &[Piece]) -> Plan {
         }
     }
     let is_replaced = |piece: &Piece| plan.tasks.iter().any(|task| task.replaced.contains(piece));
-    let rest = stale.iter().filter(|piece| !is_replaced(piece));
-    plan.removed = rest.copied().chain(doubles).collect();
+    let rest = stale.iter().filter(|piece| !is_replaced(piece)).copied();
+    plan.removed = rest.chain(doubles).chain(crossing).collect();
     plan
 }
 
@@ -107,17 +152,15 @@ fn piece_of(
     table: Table,
     (range_first, range_last): (u32, u32),
     good: &[Piece],
-    stale: &[Piece],
+    redone: &[Again],
 ) -> Option<Piece> {
     let selected = (wish.from.0, wish.until.0);
     let is_selected = wish.tables.contains(&table);
     let wanted = is_selected.then_some(selected).into_iter();
-    let redone = stale.iter().map(|piece| (piece.first.0, piece.last.0));
+    let redone = redone.iter().filter(|again| again.table == table);
+    let redone = redone.map(|again| (again.first, again.last));
     let cut = |(first, last): (u32, u32)| {
-        let (first, last) = (
-            first.max(range_first),
-            last.min(range_last).min(wish.until.0),
-        );
+        let (first, last) = (first.max(range_first), last.min(range_last));
         (first <= last).then_some((first, last))
     };
     let wanted: Vec<(u32, u32)> = wanted.chain(redone).filter_map(cut).collect();
@@ -212,7 +255,41 @@ mod tests {
         assert_eq!(plan.removed, [piece(10, 14)]);
     }
 
+    #[test]
+    fn what_crosses_another_is_written_apart_and_then_removed() {
+        let good = [piece(0, 9), piece(5, 24), piece(10, 14)];
+        let plan = plan(&wish(0, 12), &good, &[]);
+        // Also what lies above the end: it was there.
+        assert_eq!(written(&plan), [(10, 19), (20, 24)]);
+        assert_eq!(plan.tasks[0].replaced, [piece(10, 14)]);
+        assert_eq!(plan.removed, [piece(5, 24)]);
+    }
+
     proptest! {
+        /// Whatever processes with ranges that overlapped have left, a run makes one file of each block.
+        #[test]
+        fn every_block_that_was_in_two_files_is_in_one(
+            there in prop::collection::btree_set((0u32..60, 0u32..30), 1..8),
+            (one, other, blocks_per_file) in (0u32..60, 0u32..60, 1u32..25),
+        ) {
+            let there: Vec<Piece> = there.iter().map(|(first, more)| piece(*first, first + more)).collect();
+            let wish = Wish { blocks_per_file, ..wish(one.min(other), one.max(other)) };
+            let plan = plan(&wish, &there, &[]);
+            let mut after = there.clone();
+            for task in &plan.tasks {
+                after.retain(|piece| !task.replaced.contains(piece));
+                after.extend(&task.pieces);
+            }
+            after.retain(|piece| !plan.removed.contains(piece));
+            for height in 0..100 {
+                let has = |piece: &&Piece| (piece.first.0..=piece.last.0).contains(&height);
+                let count = after.iter().filter(has).count();
+                let was_there = there.iter().any(|piece| has(&piece));
+                let is_wanted = (wish.from.0..=wish.until.0).contains(&height);
+                prop_assert!(count <= 1, "{} is in {}", height, count);
+                prop_assert!(count == 1 || !(was_there || is_wanted), "{} is gone", height);
+            }
+        }
         /// Runs with any ends, over what earlier runs wrote: every block is in one file then.
         #[test]
         fn every_wanted_block_is_in_one_file(

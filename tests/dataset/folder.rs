@@ -307,6 +307,30 @@ fn processes_with_ranges_of_their_own_write_one_set_together() {
 }
 
 #[test]
+fn blocks_that_two_processes_wrote_are_in_one_file_after_the_next_run() {
+    let scene = scene(13, 60);
+    let last = tip(&scene);
+    scene.export(&["--until", "19", "--blocks-per-file", "10"]);
+    let other = scene.trial.folder.path().join("other");
+    std::fs::rename(scene.dir(), &other).unwrap();
+    // As if it had begun before any file of the other was there.
+    scene.export(&["--from", "5", "--until", "24", "--blocks-per-file", "100"]);
+    for table in TABLES {
+        for name in names_in(&other.join(table)) {
+            let name = format!("{table}/{name}");
+            std::fs::rename(other.join(&name), scene.dir().join(&name)).unwrap();
+        }
+    }
+    // What lies above its end is not lost.
+    scene.export(&["--until", "7", "--blocks-per-file", "10"]);
+    scene.check_whole(24);
+    assert_eq!(scene.ranges("inputs"), [(0, 9), (10, 19), (20, 24)]);
+    scene.export(&["--until", "tip", "--blocks-per-file", "10"]);
+    scene.check_whole(last);
+    crate::rows::check(&scene);
+}
+
+#[test]
 fn what_a_living_process_is_writing_is_no_leftover() {
     let scene = scene(11, 20);
     scene.export(&["--until", "5"]);
