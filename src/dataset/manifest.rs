@@ -241,7 +241,9 @@ pub(crate) fn publish(
         let listed = Apart::of(&pieces).kept;
         all.retain(|piece, _| listed.contains(piece));
         for (piece, about) in own {
-            if let Some(entry) = all.get_mut(piece) {
+            // Not where another process has put its own in place of it.
+            let entry = all.get_mut(piece);
+            if let Some(entry) = entry.filter(|entry| entry.bytes == about.bytes) {
                 entry.clone_from(about);
             }
         }

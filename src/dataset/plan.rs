@@ -290,6 +290,7 @@ mod tests {
                 prop_assert!(count == 1 || !(was_there || is_wanted), "{} is gone", height);
             }
         }
+
         /// Runs with any ends, over what earlier runs wrote: every block is in one file then.
         #[test]
         fn every_wanted_block_is_in_one_file(
