@@ -12,6 +12,7 @@ use anyhow::Context;
 use blkdex::Error;
 use blkdex::error::Family;
 use blkdex::primitives::Sha256Kernel;
+use blkdex::query::script::names_secret;
 use clap::Parser;
 use clap::error::ErrorKind;
 use commands::streams::{Answers, say};
@@ -27,6 +28,7 @@ fn main() -> ExitCode {
     }
     let args = match args::Args::try_parse() {
         Ok(args) => args,
+        Err(error) if error.use_stderr() && has_secret_argument() => return secret(),
         Err(error) => return usage(&error),
     };
     let mut out = Answers::new(stdout().lock());
@@ -35,6 +37,7 @@ fn main() -> ExitCode {
     match done {
         Ok(code) => after(code, written),
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) if is_of_user(&error) && has_secret_argument() => secret(),
         Err(error) => {
             say(&format!(
                 "blkdex: {}",
@@ -75,6 +78,22 @@ fn usage(error: &clap::Error) -> ExitCode {
     }
 }
 
+/// Whether there is a private key among the arguments, even one that the shell has parted.
+fn has_secret_argument() -> bool {
+    let args = std::env::args_os().skip(1);
+    let args: Vec<String> = args.map(|arg| arg.to_string_lossy().into_owned()).collect();
+    names_secret(&args.join(" "))
+}
+
+/// Refuses it, without showing anything that was given.
+fn secret() -> ExitCode {
+    say(
+        "blkdex: there is a private key among the arguments: give an address, or a descriptor of public keys \
+         (xpub), and keep the private key to yourself",
+    );
+    ExitCode::from(Family::User.exit_code())
+}
+
 /// The exit code of what is done. Its reader may have gone away, as `head` does; another fault of the
 /// output is one of a success only: what was interrupted stays that.
 fn after(code: ExitCode, written: std::io::Result<()>) -> ExitCode {
@@ -107,6 +126,13 @@ fn one_line(error: &anyhow::Error) -> String {
 }
 
 fn exit_code(error: &anyhow::Error) -> ExitCode {
-    let family = error.downcast_ref().map(Error::family);
-    ExitCode::from(family.unwrap_or(Family::Machine).exit_code())
+    ExitCode::from(family(error).exit_code())
+}
+
+fn is_of_user(error: &anyhow::Error) -> bool {
+    matches!(family(error), Family::User)
+}
+
+fn family(error: &anyhow::Error) -> Family {
+    error.downcast_ref().map_or(Family::Machine, Error::family)
 }

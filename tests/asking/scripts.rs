@@ -108,8 +108,42 @@ fn a_private_key_is_refused_and_not_shown_again() {
         "5HueCGU8rMjxEXxiPuD5BDku4MkFqeZyd4dZ1jvhTVqvbTLvyTJ",
         "xprv9s21ZrQH143K3QTDL4LXw2F7HEK3wJUD2nW2nRk4stbPy6cq3jPPqjiChkVvvNKmPGJxWUtg6LnF5kejMRNNU3TGtRBeJgk33yuGBxrMPHi",
     ] {
-        let err = refusal(indexed.index(), 2, &["balance", secret]);
-        assert!(err.contains("'***' is no script"), "{err}");
-        assert!(!err.contains(&secret[..10]), "{err}");
+        let parted = format!("{} {}", &secret[..20], &secret[20..]);
+        for args in [
+            &["balance", secret][..],
+            &["balance", &parted],
+            &["balance", &secret[..20], &secret[20..]],
+            &["history", "raw(51)", "--at", secret],
+            &["balance", "raw(51)", "--range", secret],
+            &["tx", secret],
+            &["outpoint", secret],
+            &["block", secret],
+            &[&format!("{secret}-balance")],
+        ] {
+            let err = refusal(indexed.index(), 2, args);
+            assert!(
+                err.contains("there is a private key among the arguments"),
+                "{err}"
+            );
+            assert!(
+                !err.contains(&secret[..10]) && !err.contains(&secret[20..30]),
+                "{err}"
+            );
+        }
+        for stray in [" ", "\t", "-", ",", ".", "\0"] {
+            let line = format!("{}{stray}{}\n", &secret[..40], &secret[40..]);
+            let list = indexed.folder.path().join("list");
+            std::fs::write(&list, line).unwrap();
+            let list = list.to_str().unwrap();
+            for command in ["balance", "outpoint", "tx"] {
+                let (_, out, err) = super::blkdex(indexed.index(), &[command, "--list", list]);
+                let all = format!("{out}{err}");
+                assert!(all.contains("***") && !all.contains(&secret[..10]), "{all}");
+            }
+        }
     }
+    // An address and other words beside it are none.
+    let address = "bcrt1qyq8dns7p6a20s5w8jd8a52nvrngkx2r5nqdmn5u7zkweuphul4nsvnjjf0";
+    let (code, _, err) = super::blkdex(indexed.index(), &["balance", address, "--at", "Later"]);
+    assert!(code == Some(2) && err.contains("Later"), "{err}");
 }

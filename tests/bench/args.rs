@@ -29,6 +29,7 @@ cargo bench --bench import -- [OPTIONS]
   --memory SIZE    passed on to every blkdex command
   --only LIST      of: stream,floor,import,eighth,verify,balance,history,service,wallet,
                    scripts,set,events,outpoints,tip,undo,dataset,binary
+                   [default: all; above 10 GB without dataset and binary]
   --generate-only  make the chain and print its facts";
 
 impl Args {

@@ -117,8 +117,8 @@ impl Job {
         ) || self.writes_tables()
     }
 
-    /// Whether it writes the chain as tables.
-    fn writes_tables(self) -> bool {
+    /// Whether it writes the chain as tables, which take more than its block files.
+    pub fn writes_tables(self) -> bool {
         matches!(self, Job::Dataset | Job::Binary)
     }
 }
@@ -190,6 +190,11 @@ impl Setting<'_> {
             Job::Service => sums_of_events(&stdout_of(self.folder))?.to_string(),
             _ => std::fs::read_to_string(stdout_of(self.folder))?,
         };
+        // A large chain leaves no room for what nobody reads again.
+        std::fs::remove_file(stdout_of(self.folder))?;
+        if matches!(job, Job::Eighth | Job::Tip) && index.exists() {
+            std::fs::remove_file(&index)?;
+        }
         if measured.success {
             let answered = !json(&measured.stdout).is_null();
             return Ok(if answered {

@@ -44,9 +44,40 @@ enum Around {
     WshMulti,
 }
 
-/// Whether there is a private key in the text.
+/// Characters of a private key by itself that a stray character has parted.
+const PARTED_CHARACTERS: std::ops::RangeInclusive<usize> = 50..=53;
+
+/// In at most so many parts.
+const PARTS_MAX: usize = 16;
+
+/// Whether there is a private key in the text, in one piece or in several.
 pub(super) fn has_secret(text: &str) -> bool {
-    words(text).any(is_secret)
+    words(text).any(is_secret) || has_parted(text)
+}
+
+/// Whether words that follow each other are a private key together.
+fn has_parted(text: &str) -> bool {
+    let words: Vec<&str> = words(text).filter(|word| !word.is_empty()).collect();
+    (0..words.len()).any(|at| {
+        let mut joined = String::new();
+        let mut is_key = |word: &&str| {
+            joined.push_str(word);
+            is_like_key(&joined)
+        };
+        words[at].starts_with(WIF_FIRST)
+            && words[at..].iter().take(PARTS_MAX).any(|word| is_key(word))
+    })
+}
+
+/// Whether it is as long as a private key, and of the characters of one, of all three kinds.
+fn is_like_key(joined: &str) -> bool {
+    let is_base58 = |c: u8| c.is_ascii_alphanumeric() && !b"0OIl".contains(&c);
+    let has = |kind: fn(&u8) -> bool| joined.as_bytes().iter().any(kind);
+    PARTED_CHARACTERS.contains(&joined.len())
+        && joined.bytes().all(is_base58)
+        && has(u8::is_ascii_digit)
+        && has(u8::is_ascii_lowercase)
+        && has(u8::is_ascii_uppercase)
 }
 
 fn is_secret(word: &str) -> bool {
