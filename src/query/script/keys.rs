@@ -60,12 +60,11 @@ fn has_parted(text: &str) -> bool {
     let words: Vec<&str> = words(text).filter(|word| !word.is_empty()).collect();
     (0..words.len()).any(|at| {
         let mut joined = String::new();
-        let mut is_key = |word: &&str| {
+        let is_key = |word: &&str| {
             joined.push_str(word);
             is_like_key(&joined)
         };
-        words[at].starts_with(WIF_FIRST)
-            && words[at..].iter().take(PARTS_MAX).any(|word| is_key(word))
+        words[at].starts_with(WIF_FIRST) && words[at..].iter().take(PARTS_MAX).any(is_key)
     })
 }
 
