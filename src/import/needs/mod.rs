@@ -148,7 +148,8 @@ impl Needs {
             coins_made: outputs,
             coins_before: ahead.coins,
         };
-        let predicted = predict(&chain, ahead.memory_bytes)?;
+        // With less there is no import, which is said elsewhere.
+        let predicted = predict(&chain, ahead.memory_bytes.max(BUDGET_BYTES_MIN))?;
         let floor_seconds = ahead.bytes as f64 * sample.seconds / sampled;
         Ok(Needs {
             blocks: ahead.blocks,
