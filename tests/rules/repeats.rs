@@ -1,6 +1,6 @@
 //! Rule 4: a coinbase that repeats an unspent one overwrites it (BIP 30), wherever the older coin is.
 
-use bitcoin::Transaction;
+use bitcoin::{ScriptBuf, Transaction};
 
 use crate::common::chain::{Chain, Plan, SUBSIDY_SAT};
 use crate::common::coins::MATURITY_BLOCKS;
@@ -104,6 +104,23 @@ fn overwriting_may_repeat() {
         crowd(&mut chain, between);
     }
     assert_equal_everywhere(&chain);
+}
+
+/// More coins are overwritten at once than the least memory has room for spends of older outputs: 86,272.
+#[test]
+fn a_coinbase_may_overwrite_as_many_coins_as_a_block_can_make() {
+    let mut chain = Chain::of_coinbases(3);
+    let mut outputs = vec![(ScriptBuf::new(), 0); 100_000];
+    outputs[0].1 = SUBSIDY_SAT;
+    let large = coinbase(78, &outputs);
+    for _ in 0..2 {
+        chain.grow_with(Plan {
+            coinbase: Some(large.clone()),
+            ..Plan::default()
+        });
+    }
+    let trial = Trial::new(&chain);
+    assert_eq!(trial.import().result.unwrap().coins, 3 + 100_000);
 }
 
 #[test]
