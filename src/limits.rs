@@ -7,11 +7,11 @@
 /// (redb 4.5, leaf page: 4 bytes of head, 16 of key, 4 of value end).
 pub const REDB_LEAF_BYTES: usize = 24;
 
-/// Pages of coins: small, because a spend looks up one row.
-pub const COINS_PAGE_BYTES: usize = 4 * 4096 - REDB_LEAF_BYTES;
+/// Pages of runs.
+pub const PAGE_BYTES: usize = 4 * 4096 - REDB_LEAF_BYTES;
 
-/// Pages of the other relations: read in sequence far more often than at a point.
-pub const PAGE_BYTES: usize = 8 * 4096 - REDB_LEAF_BYTES;
+/// Pages that runs had until index format 4, but for those of coins.
+pub const OLD_PAGE_BYTES: usize = 8 * 4096 - REDB_LEAF_BYTES;
 
 /// Bytes of pages gathered before they are given to redb in one transaction without a flush.
 /// 2 to 4 MB keep redb's cache small and cost little (measured in the design).

@@ -119,7 +119,6 @@ impl Batch {
     fn coins_to_gather(&mut self, index: &mut Index) -> crate::Result<Vec<Run>> {
         let mut coins: Vec<Run> = self.spills.iter().copied().filter(is_coins).collect();
         let with_oldest = index.catalogue().of(Relation::Coins).is_empty();
-        let positions_end = self.next_txo.0;
         let (store, catalogue) = index.for_merge();
         let buffer = self.deletes.whole();
         while overlap(&coins) > fan_in::<CoinRow>(buffer.len()) {
@@ -130,7 +129,6 @@ impl Batch {
                 store,
                 staging: &mut self.staging,
                 buffer,
-                positions_end,
                 new_id: &mut || catalogue.new_id(),
             }
             .fold(&coins, with_oldest)?;

@@ -54,7 +54,7 @@ use crate::batch::table::Table;
 use crate::datadir::BlockReader;
 use crate::index::Index;
 use crate::index::blocks::BlockRow;
-use crate::limits::COINS_PAGE_BYTES;
+use crate::limits::PAGE_BYTES;
 use crate::memory::part::Part;
 use crate::memory::plan::Plan;
 use crate::memory::region::Buffer;
@@ -137,7 +137,7 @@ impl Batch {
     /// Bytes for pages being written, for rows being sorted on the way there, and for a page of each of
     /// the runs that spends are looked up in.
     pub const PAGES_BYTES: usize =
-        Staging::BYTES + SortArea::BYTES + COIN_SPILLS_MAX * COINS_PAGE_BYTES;
+        Staging::BYTES + SortArea::BYTES + COIN_SPILLS_MAX * PAGE_BYTES;
 
     /// The fewest bytes of deletes: of two of the largest blocks.
     pub const DELETES_BYTES_MIN: usize = 2 * COIN_CHANGES_MAX * size_of::<CoinRow>();

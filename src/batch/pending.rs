@@ -65,6 +65,8 @@ impl PendingRow {
 /// Its pages are like those of coins.
 impl Row for PendingRow {
     const RELATION: Relation = Relation::Coins;
+    const HAS_VALUE: bool = false;
+    const FLAG_BITS: u32 = 1;
 
     #[inline(always)]
     fn key(self) -> u128 {
@@ -142,7 +144,7 @@ impl Pending {
         index: &mut Index,
         staging: &mut Staging,
         sort_area: &mut SortArea,
-        positions_end: Txo,
+        end: Txo,
         more: u64,
     ) -> Result<(), Failure> {
         if self.rows.room() as u64 >= more {
@@ -152,7 +154,7 @@ impl Pending {
         if let Some(bad) = self.spent_twice() {
             return Err(bad.into());
         }
-        Ok(self.spill(index, staging, positions_end)?)
+        Ok(self.spill(index, staging, end)?)
     }
 
     /// A transaction that spends an outpoint twice, of sorted rows.
@@ -169,10 +171,10 @@ impl Pending {
         &mut self,
         index: &mut Index,
         staging: &mut Staging,
-        positions_end: Txo,
+        end: Txo,
     ) -> crate::Result<()> {
         let id = index.new_run_id();
-        let mut writer = new_run::<PendingRow>(index, staging, id, positions_end);
+        let mut writer = new_run::<PendingRow>(index, staging, id, end);
         writer.extend(&self.rows)?;
         self.spills.extend(writer.finish()?);
         self.rows.clear();
@@ -189,7 +191,7 @@ impl Pending {
         index: &mut Index,
         staging: &mut Staging,
         sort_area: &mut SortArea,
-        positions_end: Txo,
+        end: Txo,
     ) -> Result<Stream<'_, PendingRow>, Failure> {
         sort_area.sorter().sort(&mut self.rows);
         if self.spills.is_empty() {
@@ -198,7 +200,7 @@ impl Pending {
         if let Some(bad) = self.spent_twice() {
             return Err(bad.into());
         }
-        self.spill(index, staging, positions_end)?;
+        self.spill(index, staging, end)?;
         let spills = self.spills.clone();
         Ok(Stream::of_runs(spills, false, self.rows.whole()))
     }

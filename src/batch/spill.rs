@@ -9,10 +9,10 @@ use crate::batch::clock::{Clock, Stage};
 use crate::index::Index;
 use crate::primitives::position::{Height, Txo};
 use crate::runs::catalogue::Run;
-use crate::runs::row::{CoinRow, Relation, Row, SpendingRow};
+use crate::runs::row::{CoinRow, Relation, Row, SpendingRow, position_in};
 use crate::runs::sort::SortArea;
 use crate::runs::write::{RunWriter, Staging};
-use bytemuck::Zeroable;
+use std::ops::Range;
 
 /// Fewest spends of recent outputs with which a batch begins a run of its own for them, which is never merged.
 /// With fewer, there would be too many such runs.
@@ -36,7 +36,7 @@ impl Batch {
         match relation {
             Relation::Funding => {
                 let rows = shares.funding.filled();
-                let run = write_sorted(index, staging, sort_area, rows, end, clock)?;
+                let run = write_sorted(index, staging, sort_area, rows, clock)?;
                 self.spills.extend(run);
                 shares.funding.clear();
             }
@@ -48,7 +48,7 @@ impl Batch {
             }
             Relation::Txids => {
                 let rows = shares.txids.filled();
-                let run = write_sorted(index, staging, sort_area, rows, end, clock)?;
+                let run = write_sorted(index, staging, sort_area, rows, clock)?;
                 self.spills.extend(run);
                 shares.txids.clear();
             }
@@ -66,20 +66,17 @@ impl Batch {
         let id = index.new_run_id();
         let mut writer = new_run::<CoinRow>(index, &mut self.staging, id, self.next_txo);
         let spilled_below = self.spilled_below;
+        let is_new = |coin: &CoinRow| coin.txo() >= spilled_below;
+        let mut puts = self.table.coins().filter(is_new).peekable();
         let mut deletes = self.deletes.iter().copied().peekable();
-        for put in self
-            .table
-            .coins()
-            .filter(|coin| coin.txo() >= spilled_below)
-        {
-            while let Some(delete) = deletes.next_if(|delete| *delete < put) {
-                writer.push(delete)?;
-            }
-            writer.push(put)?;
-        }
-        for delete in deletes {
-            writer.push(delete)?;
-        }
+        let rows = std::iter::from_fn(|| {
+            let delete = match puts.peek() {
+                Some(put) => deletes.next_if(|delete| delete < put),
+                None => deletes.next(),
+            };
+            delete.or_else(|| puts.next())
+        });
+        extend(&mut writer, rows)?;
         self.spills.extend(writer.finish()?);
         self.deletes.clear();
         self.spilled_below = next_txo;
@@ -88,20 +85,17 @@ impl Batch {
     }
 }
 
-/// A writer of a run of this batch; the commit fills in its heights.
+/// A writer of a run of this batch, with outputs and transactions in front of `end`; the commit fills in its
+/// heights.
 pub(super) fn new_run<'a, R: Row>(
     index: &'a Index,
     staging: &'a mut Staging,
     id: u32,
-    positions_end: Txo,
+    end: Txo,
 ) -> RunWriter<'a> {
-    RunWriter::new::<R>(
-        index.store(),
-        staging,
-        id,
-        (Height(0), Height(0)),
-        positions_end.0,
-    )
+    let heights = (Height(0), Height(0));
+    let positions = R::positions(Txo(0)..end);
+    RunWriter::new::<R>(index.store(), staging, id, heights, positions)
 }
 
 /// Sorts rows and writes them as a run.
@@ -110,13 +104,23 @@ fn write_sorted<R: Row>(
     staging: &mut Staging,
     sort_area: &mut SortArea,
     rows: &mut [R],
-    positions_end: Txo,
     clock: &mut Clock,
 ) -> Result<Option<Run>> {
     let id = index.new_run_id();
-    let mut writer = new_run::<R>(index, staging, id, positions_end);
+    let heights = (Height(0), Height(0));
+    let positions = positions_in(rows);
+    let mut writer = RunWriter::new::<R>(index.store(), staging, id, heights, positions);
     extend_sorted(&mut writer, sort_area, rows, clock)?;
     writer.finish()
+}
+
+/// The positions in the keys of these rows.
+fn positions_in<R: Row>(rows: &[R]) -> Range<u64> {
+    let positions = rows.iter().map(|row| position_in(row.key()));
+    let (first, last) = positions.fold((u64::MAX, 0), |(first, last), position| {
+        (first.min(position), last.max(position))
+    });
+    first.min(last)..last + 1
 }
 
 /// Writes spends, and adds the runs to `spills`. Those of older outputs come first. Those of recent ones, if
@@ -128,7 +132,7 @@ pub(super) fn write_spends(
     staging: &mut Staging,
     sort_area: &mut SortArea,
     spends: &mut Spends<'_>,
-    positions_end: Txo,
+    end: Txo,
     clock: &mut Clock,
     spills: &mut Vec<Run>,
 ) -> Result<()> {
@@ -136,10 +140,10 @@ pub(super) fn write_spends(
     let apart = take_apart(spills, recent.start);
     let is_apart = apart.is_some() || spends.recent().count() >= APART_ROWS_MIN;
     let id = index.new_run_id();
-    let mut writer = new_run::<SpendingRow>(index, staging, id, positions_end);
+    let mut writer = new_run::<SpendingRow>(index, staging, id, end);
     extend_sorted(&mut writer, sort_area, spends.older(), clock)?;
     if !is_apart {
-        extend_recent(&mut writer, spends)?;
+        extend(&mut writer, spends.recent())?;
         let end_key = key_of(recent.end);
         spills.extend(writer.finish()?.map(|run| Run { end_key, ..run }));
         return Ok(());
@@ -147,13 +151,16 @@ pub(super) fn write_spends(
     let end_key = key_of(recent.start);
     spills.extend(writer.finish()?.map(|run| Run { end_key, ..run }));
     let mut writer = match apart {
-        Some(run) => RunWriter::go_on::<SpendingRow>(index.store(), staging, run, positions_end.0)?,
+        Some(run) => {
+            let positions = SpendingRow::positions(Txo(0)..end);
+            RunWriter::go_on::<SpendingRow>(index.store(), staging, run, positions)?
+        }
         None => {
             let id = index.new_run_id();
-            new_run::<SpendingRow>(index, staging, id, positions_end)
+            new_run::<SpendingRow>(index, staging, id, end)
         }
     };
-    extend_recent(&mut writer, spends)?;
+    extend(&mut writer, spends.recent())?;
     let low_key = apart.map_or(key_of(recent.start), |run| run.low_key);
     let end_key = key_of(recent.end);
     spills.extend(writer.finish()?.map(|run| Run {
@@ -177,18 +184,17 @@ fn take_apart(spills: &mut Vec<Run>, start: Txo) -> Option<Run> {
     Some(spills.swap_remove(at))
 }
 
-/// Appends the spends of recent outputs to a run.
-fn extend_recent(writer: &mut RunWriter<'_>, spends: &Spends<'_>) -> Result<()> {
-    let mut rows = [SpendingRow::zeroed(); 512];
-    let mut spends = spends.recent();
+/// Appends rows to a run, some hundreds at a time.
+fn extend<R: Row>(writer: &mut RunWriter<'_>, mut rows: impl Iterator<Item = R>) -> Result<()> {
+    let mut some = [R::zeroed(); 512];
     loop {
         let mut count = 0;
-        for (row, spend) in rows.iter_mut().zip(&mut spends) {
-            *row = spend;
+        for (place, row) in some.iter_mut().zip(&mut rows) {
+            *place = row;
             count += 1;
         }
-        writer.extend(&rows[..count])?;
-        if count < rows.len() {
+        writer.extend(&some[..count])?;
+        if count < some.len() {
             return Ok(());
         }
     }
@@ -227,6 +233,7 @@ pub(super) mod tests {
             magic: [0; 4],
             fingerprint_key: [7; 16],
             keeps_txids: false,
+            is_old: false,
             blocks_dir: folder.to_owned(),
             tip: None,
             settled: None,

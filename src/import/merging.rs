@@ -135,7 +135,6 @@ impl Merging<'_, '_> {
             return Ok(());
         }
         self.note(Moment::BeforeMerge, R::RELATION)?;
-        let positions_end = self.index.next_txo().0;
         let segment_bytes = self.batch.segment_bytes();
         let (buffer, staging) = self.batch.for_merge::<R>();
         let (store, catalogue) = self.index.for_merge();
@@ -145,7 +144,6 @@ impl Merging<'_, '_> {
             catalogue,
             staging,
             buffer,
-            positions_end,
             segment_bytes,
         }
         .run(task, &mut || {

@@ -10,12 +10,12 @@ use std::path::PathBuf;
 pub enum Fault {
     /// The index was written by another version of blkdex.
     #[error(
-        "the index {} has format {found}, of {} blkdex; this one reads formats {} and {}: \
+        "the index {} has format {found}, of {} blkdex; this one reads formats {} to {}: \
          use that one, or make the index anew with `blkdex rebuild`",
         path.display(),
         if *found < FORMATS[0] { "an older" } else { "a newer" },
         FORMATS[0],
-        FORMATS[1]
+        FORMATS[FORMATS.len() - 1]
     )]
     OtherFormat {
         /// The index file.

@@ -2,7 +2,7 @@
 //!
 //! Invariant: read and checked before anything else in the file is believed.
 //!
-//! Table `meta`, name → bytes, numbers little-endian: `format` (u32; 3, or 4 if txids are kept), `network` (name), `magic`
+//! Table `meta`, name → bytes, numbers little-endian: `format` (u32; 5, or 6 if txids are kept), `network` (name), `magic`
 //! (4 bytes), `fingerprint_key` (16 random bytes), `blocks_dir` (path), `checksum`
 //! (XXH3-64 of the other fields), and, from the first commit on,
 //! `tip` and `settled` (u32).
@@ -25,12 +25,22 @@ use twox_hash::XxHash3_64;
 pub(super) const META: TableDefinition<'static, &str, &[u8]> = TableDefinition::new("meta");
 
 /// The format of an index that keeps no txids, and of one that does: a program that does not know of these
-/// would not write them. No other is read.
-const FORMAT: u32 = 3;
-const FORMAT_WITH_TXIDS: u32 = 4;
+/// would not write them.
+const FORMAT: u32 = 5;
+const FORMAT_WITH_TXIDS: u32 = 6;
 
-/// The formats that are read: of an index without txids, and of one that keeps them.
-pub const FORMATS: [u32; 2] = [FORMAT, FORMAT_WITH_TXIDS];
+/// The same of an index whose runs all have pages of another form. It is read, and has the present format from
+/// the first time on that it is opened for writing.
+const OLD_FORMAT: u32 = 3;
+const OLD_FORMAT_WITH_TXIDS: u32 = 4;
+
+/// The formats that are read.
+pub const FORMATS: [u32; 4] = [
+    OLD_FORMAT,
+    OLD_FORMAT_WITH_TXIDS,
+    FORMAT,
+    FORMAT_WITH_TXIDS,
+];
 
 /// See the module documentation.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -43,6 +53,8 @@ pub struct Meta {
     pub fingerprint_key: [u8; 16],
     /// Whether txids are kept ([`super::kept`]); the format says so.
     pub keeps_txids: bool,
+    /// Whether it has the format before the present one.
+    pub is_old: bool,
     /// Folder of the block files.
     pub blocks_dir: PathBuf,
     /// Height of the last committed block.
@@ -60,6 +72,7 @@ impl Meta {
             magic: network.magic,
             fingerprint_key: rand_key(),
             keeps_txids,
+            is_old: false,
             blocks_dir: datadir.blocks_dir().to_owned(),
             tip: None,
             settled: None,
@@ -98,7 +111,7 @@ impl Meta {
                 .ok_or_else(unreadable)
         };
         let format = number(format)?;
-        let Some(keeps_txids) = keeps_txids(format) else {
+        let Some((is_old, keeps_txids)) = kind_of(format) else {
             return Err(Fault::OtherFormat {
                 path: store.path().to_owned(),
                 found: format,
@@ -114,6 +127,7 @@ impl Meta {
                 .try_into()
                 .map_err(|_| unreadable())?,
             keeps_txids,
+            is_old,
             blocks_dir: OsStr::from_bytes(&needed("blocks_dir")?).into(),
             tip: height("tip")?.map(Height),
             settled: height("settled")?.map(Height),
@@ -125,9 +139,11 @@ impl Meta {
     }
 
     fn format(&self) -> u32 {
-        match self.keeps_txids {
-            true => FORMAT_WITH_TXIDS,
-            false => FORMAT,
+        match (self.is_old, self.keeps_txids) {
+            (false, false) => FORMAT,
+            (false, true) => FORMAT_WITH_TXIDS,
+            (true, false) => OLD_FORMAT,
+            (true, true) => OLD_FORMAT_WITH_TXIDS,
         }
     }
 
@@ -174,11 +190,14 @@ impl Meta {
     }
 }
 
-/// Whether an index of this format keeps txids; `None`: it cannot be read.
-fn keeps_txids(format: u32) -> Option<bool> {
+/// Whether a format is the one before the present one, and whether an index of it keeps txids; `None`: it cannot
+/// be read.
+fn kind_of(format: u32) -> Option<(bool, bool)> {
     match format {
-        FORMAT => Some(false),
-        FORMAT_WITH_TXIDS => Some(true),
+        FORMAT => Some((false, false)),
+        FORMAT_WITH_TXIDS => Some((false, true)),
+        OLD_FORMAT => Some((true, false)),
+        OLD_FORMAT_WITH_TXIDS => Some((true, true)),
         _ => None,
     }
 }

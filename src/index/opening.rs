@@ -35,6 +35,7 @@ impl Index {
         };
         let mut index = Index::load(store, meta)?;
         index.expect_network(&fresh.network, fresh.magic)?;
+        index.raise_format()?;
         if fresh.keeps_txids {
             index.keep_txids()?;
         }
@@ -84,6 +85,16 @@ impl Index {
             expected: name.to_owned(),
         }
         .into())
+    }
+
+    /// Gives an index of the format before the present one, because runs may be written.
+    fn raise_format(&mut self) -> Result<()> {
+        if !self.meta.is_old {
+            return Ok(());
+        }
+        self.meta.is_old = false;
+        let meta = &self.meta;
+        self.store.durable(|transaction| meta.save(transaction))
     }
 
     /// From the first block on txids are kept.

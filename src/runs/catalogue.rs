@@ -13,13 +13,13 @@
 //! | 24 | 16 | end of the keys, exclusive |
 //! | 40 | 8 | rows |
 //! | 48 | 8 | pages |
-//! | 56 | 1 | 1 if it is never merged, else 0 |
+//! | 56 | 1 | bit 0: it is never merged; bit 1: its pages are of index format 5 or 6 (`page/`) |
 //!
 //! The last entry, under the key 2^64 - 1, is the XXH3-64 of all others, keys and entries in order.
 
 use super::row::Relation;
 use crate::Result;
-use crate::limits::RUNS_MAX;
+use crate::limits::{PAGE_BYTES, RUNS_MAX};
 use crate::primitives::position::Height;
 use crate::store::reading::Reading;
 use crate::store::writing::{WriteTable, Writing};
@@ -80,6 +80,8 @@ pub struct Run {
     pub rows: u64,
     /// Pages that hold them.
     pub pages: u64,
+    /// Bytes of each page.
+    pub page_bytes: usize,
     /// Never merged: its keys overlap no other run of this kind.
     pub is_apart: bool,
 }
@@ -103,7 +105,7 @@ impl Run {
 
     /// Bytes of its pages.
     pub fn bytes(&self) -> u64 {
-        self.pages * super::page_bytes(self.relation) as u64
+        self.pages * self.page_bytes as u64
     }
 
     /// The entry's bytes.
@@ -115,7 +117,7 @@ impl Run {
         LittleEndian::write_u128(&mut bytes[24..], self.end_key);
         LittleEndian::write_u64(&mut bytes[40..], self.rows);
         LittleEndian::write_u64(&mut bytes[48..], self.pages);
-        bytes[56] = u8::from(self.is_apart);
+        bytes[56] = u8::from(self.is_apart) | u8::from(self.page_bytes == PAGE_BYTES) << 1;
         bytes
     }
 
@@ -134,7 +136,11 @@ impl Run {
             end_key: LittleEndian::read_u128(&bytes[24..]),
             rows: LittleEndian::read_u64(&bytes[40..]),
             pages: LittleEndian::read_u64(&bytes[48..]),
-            is_apart: bytes[56] == 1,
+            page_bytes: match bytes[56] & 2 {
+                0 => super::old_page_bytes(relation),
+                _ => PAGE_BYTES,
+            },
+            is_apart: bytes[56] & 1 == 1,
         })
     }
 }
@@ -254,6 +260,7 @@ mod tests {
             end_key: 4,
             rows: 5,
             pages: 6,
+            page_bytes: PAGE_BYTES,
             is_apart: true,
         };
         let bytes = run.encode();
@@ -262,6 +269,6 @@ mod tests {
         assert_eq!(Run::decode(4 << 32, &bytes), None);
         let golden = [1, 0, 0, 0, 2, 0, 0, 0, 3, 0, 0, 0];
         assert_eq!(bytes[..12], golden);
-        assert_eq!((bytes[24], bytes[40], bytes[48], bytes[56]), (4, 5, 6, 1));
+        assert_eq!((bytes[24], bytes[40], bytes[48], bytes[56]), (4, 5, 6, 3));
     }
 }

@@ -15,6 +15,7 @@
 use super::catalogue::Run;
 use super::merge::{free_below, write_segment};
 use super::page::NO_NEXT;
+use super::read::positions_of;
 use super::row::Row;
 use super::stream::{Stream, fan_in};
 use super::write::{RunWriter, Staging};
@@ -31,8 +32,6 @@ pub struct Folder<'a, R> {
     pub staging: &'a mut Staging,
     /// Rows being sorted.
     pub buffer: &'a mut [R],
-    /// All positions are smaller.
-    pub positions_end: u64,
     /// Gives ids for new runs.
     pub new_id: &'a mut dyn FnMut() -> u32,
 }
@@ -65,11 +64,12 @@ impl<R: Row> Folder<'_, R> {
         let heights = runs
             .first()
             .map_or((Height(0), Height(0)), |run| (run.from, run.to));
+        let positions = positions_of(store, &runs)?;
         let mut stream = Stream::of_runs(runs, with_oldest, self.buffer);
         let mut key = 0;
         while key != NO_NEXT {
             let id = (self.new_id)();
-            let writer = RunWriter::new::<R>(store, self.staging, id, heights, self.positions_end);
+            let writer = RunWriter::new::<R>(store, self.staging, id, heights, positions.clone());
             let segment = write_segment(store, writer, &mut stream, key, SEGMENT_BYTES_MIN)?;
             folded.extend(segment);
             key = stream.position();

@@ -12,12 +12,12 @@
 //! and the rows. redb holds one page at a time.
 
 use super::catalogue::Run;
-use super::page::{NO_NEXT, RowCursor};
+use super::page::{NO_NEXT, PageRows, RowCursor};
 use super::policy::overlap;
 use super::read::RunPages;
 use super::row::Row;
 use super::sort::{PART_ROWS_MAX, RowSorter};
-use super::{page_bytes, page_rows_max};
+use super::{old_page_bytes, page_rows_max};
 use crate::Result;
 use crate::runs::Damage;
 use crate::store::Store;
@@ -31,7 +31,7 @@ const fn sorter_rows<R: Row>() -> usize {
 
 /// Rows of the buffer that hold the bytes of an open page.
 const fn slot_rows<R: Row>() -> usize {
-    page_bytes(R::RELATION).div_ceil(size_of::<R>())
+    old_page_bytes(R::RELATION).div_ceil(size_of::<R>())
 }
 
 /// Rows of the buffer that each run takes: its open page, and all rows of that.
@@ -72,6 +72,7 @@ struct OpenPage<R> {
     key: u128,
     /// Which place in the buffer has its bytes.
     slot: usize,
+    rows: PageRows,
     cursor: RowCursor,
     /// The row in front of the cursor.
     row: R,
@@ -101,14 +102,15 @@ impl<R: Row> Source<R> {
         };
         let key = page.head.first_key;
         let damaged = |damage| pages.damaged(key, damage);
-        if page.bytes().len() != page_bytes(R::RELATION) {
+        if page.bytes().len() != self.run.page_bytes {
             return Err(damaged(Damage::PageLength(page.bytes().len())));
         }
-        let mut cursor = page.head.cursor();
+        let rows = pages.rows_of(&page)?;
+        let mut cursor = rows.cursor();
         // What is below was merged before.
-        let mut row = cursor.next::<R>(page.bytes()).map_err(damaged)?;
+        let mut row = rows.next::<R>(&mut cursor, page.bytes()).map_err(damaged)?;
         while row.is_some_and(|row| row.key() < self.run.low_key) {
-            row = cursor.next(page.bytes()).map_err(damaged)?;
+            row = rows.next(&mut cursor, page.bytes()).map_err(damaged)?;
         }
         if let Some(row) = row {
             // Runs end where their rows do, or else more of them overlap than the catalogue says.
@@ -117,6 +119,7 @@ impl<R: Row> Source<R> {
             self.page = Some(OpenPage {
                 key,
                 slot,
+                rows,
                 cursor,
                 row,
             });
@@ -138,7 +141,7 @@ impl<R: Row> Source<R> {
         let Some(page) = &mut self.page else {
             return Ok(0);
         };
-        let bytes = &slot_bytes(slots, page.slot)[..page_bytes(R::RELATION)];
+        let bytes = &slot_bytes(slots, page.slot)[..self.run.page_bytes];
         let (key, slot) = (page.key, page.slot);
         let taken = page.take_below(bound, bytes, to);
         let (taken, is_done) = taken.map_err(|damage| self.pages().damaged(key, damage))?;
@@ -164,7 +167,7 @@ impl<R: Row> OpenPage<R> {
             // There is room for a page of each run: more are kept rows that cannot all be right.
             *to.get_mut(taken).ok_or(Damage::RepeatedRow)? = row;
             taken += 1;
-            match cursor.next(bytes)? {
+            match self.rows.next(&mut cursor, bytes)? {
                 Some(next) => row = next,
                 None => return Ok((taken, true)),
             }

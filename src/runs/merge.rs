@@ -9,6 +9,7 @@
 
 use super::catalogue::{self, Catalogue, Run};
 use super::page::NO_NEXT;
+use super::read::positions_of;
 use super::row::{Relation, Row};
 use super::stream::Stream;
 use super::table_of;
@@ -126,8 +127,6 @@ pub struct Merger<'a, R> {
     pub staging: &'a mut Staging,
     /// Rows being sorted; room for [`fan_in`] runs.
     pub buffer: &'a mut [R],
-    /// All positions are smaller.
-    pub positions_end: u64,
     /// Bytes of a segment, set by hand for experiments.
     pub segment_bytes: Option<u64>,
 }
@@ -147,6 +146,7 @@ impl<R: Row> Merger<'_, R> {
         let segment_bytes = inputs.iter().map(Run::bytes).sum::<u64>() / SEGMENTS_WANTED;
         let segment_bytes = segment_bytes.max(SEGMENT_BYTES_MIN);
         let segment_bytes = self.segment_bytes.unwrap_or(segment_bytes);
+        let positions = positions_of(self.store, &inputs)?;
         let mut stream = Stream::of_runs(inputs, task.with_oldest, self.buffer);
         while task.key != NO_NEXT {
             let writer = RunWriter::new::<R>(
@@ -154,7 +154,7 @@ impl<R: Row> Merger<'_, R> {
                 self.staging,
                 self.catalogue.new_id(),
                 task.heights,
-                self.positions_end,
+                positions.clone(),
             );
             let low_key = task.key;
             let segment = write_segment(self.store, writer, &mut stream, low_key, segment_bytes)?;

@@ -4,14 +4,33 @@
 //! follow each other as each one says of the next.
 
 use super::catalogue::Run;
-use super::page::{NO_NEXT, PageHead, RowCursor};
+use super::page::{NO_NEXT, PageHead, PageRows, RowCursor};
 use super::row::Row;
 use super::{page_rows_max, table_of};
 use crate::runs::{Damage, Fault};
 use crate::store::reading::{ReadTable, Reading};
 use crate::store::{PageGuard, Store};
 use crate::{Error, Result};
+use std::ops::Range;
 use std::path::PathBuf;
+
+/// The positions in the keys of these runs.
+///
+/// # Errors
+/// As [`RunPages::page`].
+pub fn positions_of(store: &Store, runs: &[Run]) -> Result<Range<u64>> {
+    let snapshot = store.read()?;
+    let mut all: Option<Range<u64>> = None;
+    for run in runs {
+        let pages = RunPages::open(store, &snapshot, *run)?;
+        let positions = pages.page_for(run.low_key)?.head.positions();
+        all = Some(match all {
+            Some(all) => all.start.min(positions.start)..all.end.max(positions.end),
+            None => positions,
+        });
+    }
+    Ok(all.unwrap_or(0..0))
+}
 
 /// A page that was checked.
 pub struct Page {
@@ -90,6 +109,15 @@ impl RunPages {
         Ok(page)
     }
 
+    /// The rows of a page.
+    ///
+    /// # Errors
+    /// [`crate::runs::Fault::Damaged`].
+    pub fn rows_of(&self, page: &Page) -> Result<PageRows> {
+        let rows = page.head.rows_of(page.bytes());
+        rows.map_err(|damage| self.damaged(page.head.first_key, damage))
+    }
+
     fn checked(&self, key: u128, guard: PageGuard) -> Result<Page> {
         let head = PageHead::read(guard.value(), self.run.id, key)
             .map_err(|damage| self.damaged(key, damage))?;
@@ -115,7 +143,8 @@ fn damaged(path: PathBuf, run: &Run, key: u128, damage: Damage) -> Error {
 pub struct Walk<R> {
     pages: RunPages,
     page: Page,
-    rows: RowCursor,
+    rows: PageRows,
+    cursor: RowCursor,
     row: Option<R>,
 }
 
@@ -128,8 +157,9 @@ impl<R: Row> Walk<R> {
         let key = key.max(run.low_key);
         let pages = RunPages::open(store, snapshot, run)?;
         let page = pages.page_for(key)?;
-        let rows = page.head.cursor();
+        let rows = pages.rows_of(&page)?;
         let mut walk = Walk {
+            cursor: rows.cursor(),
             pages,
             page,
             rows,
@@ -157,7 +187,7 @@ impl<R: Row> Walk<R> {
     /// [`crate::runs::Fault::Damaged`], [`crate::store::Fault::Store`].
     #[inline]
     pub fn advance(&mut self) -> Result<()> {
-        self.row = match self.rows.next(self.page.bytes()) {
+        self.row = match self.rows.next(&mut self.cursor, self.page.bytes()) {
             Ok(Some(row)) => Some(row),
             Ok(None) if self.page.head.next_key == NO_NEXT => None,
             Ok(None) => {
@@ -170,11 +200,12 @@ impl<R: Row> Walk<R> {
     }
 
     fn enter(&mut self, page: Page) -> Result<()> {
-        self.rows = page.head.cursor();
+        self.rows = self.pages.rows_of(&page)?;
+        self.cursor = self.rows.cursor();
         self.page = page;
         self.row = self
             .rows
-            .next(self.page.bytes())
+            .next(&mut self.cursor, self.page.bytes())
             .map_err(|damage| self.pages.damaged(self.pages.run.low_key, damage))?;
         Ok(())
     }
@@ -202,15 +233,15 @@ impl<R: Row> Walk<R> {
     /// Goes forward to the first row of the page with a key of at least `key`, or behind its last. A
     /// commit passes nearly every row of `coins` here, so the cursor is a local one.
     fn seek_in_page(&mut self, key: u128) -> Result<()> {
-        let (bytes, mut rows) = (self.page.bytes(), self.rows);
+        let (bytes, mut cursor) = (self.page.bytes(), self.cursor);
         let row = loop {
-            match rows.next::<R>(bytes) {
+            match self.rows.next::<R>(&mut cursor, bytes) {
                 Ok(Some(row)) if row.key() < key => {}
                 Ok(row) => break row,
                 Err(damage) => return Err(self.pages.damaged(self.pages.run.low_key, damage)),
             }
         };
-        (self.row, self.rows) = (row, rows);
+        (self.row, self.cursor) = (row, cursor);
         Ok(())
     }
 }

@@ -9,7 +9,7 @@
 use crate::primitives::position::{TxNum, Txo};
 use crate::runs::Damage;
 use bytemuck::{Pod, Zeroable};
-use std::ops::RangeInclusive;
+use std::ops::{Range, RangeInclusive};
 
 /// Bits of a position in a key: a txo and a flag. Txos stay below 2^39; at mainnet's pace of 2026 that is
 /// enough for some thousand years.
@@ -21,10 +21,22 @@ pub fn keys_from(first_key: u128) -> RangeInclusive<u128> {
     first_key..=first_key | POSITION_MASK
 }
 
+/// The position in a key.
+#[inline(always)]
+pub fn position_in(key: u128) -> u64 {
+    (key & POSITION_MASK) as u64
+}
+
 /// A relation: what its rows look like, and what happens when rows of several runs meet.
 pub trait Row: Pod + Send + std::fmt::Debug + PartialEq {
     /// Which relation it is.
     const RELATION: Relation;
+
+    /// Whether a key leads to more than what is in it.
+    const HAS_VALUE: bool;
+
+    /// Bits behind the txo in a key.
+    const FLAG_BITS: u32 = 0;
 
     /// The sorting key; never 0 and never `u128::MAX`.
     fn key(self) -> u128;
@@ -34,6 +46,11 @@ pub trait Row: Pod + Send + std::fmt::Debug + PartialEq {
 
     /// The row of a key and a value that were kept.
     fn from_parts(key: u128, value: u64) -> Self;
+
+    /// What these txos are in keys.
+    fn positions(txos: Range<Txo>) -> Range<u64> {
+        txos.start.0 << Self::FLAG_BITS..txos.end.0 << Self::FLAG_BITS
+    }
 
     /// The largest key at or below `key` at which sorted rows may be cut: rows that
     /// [`Row::reconcile`] has to see together are never separated.
@@ -133,6 +150,8 @@ impl CoinRow {
 
 impl Row for CoinRow {
     const RELATION: Relation = Relation::Coins;
+    const HAS_VALUE: bool = false;
+    const FLAG_BITS: u32 = 1;
 
     #[inline(always)]
     fn key(self) -> u128 {
@@ -224,6 +243,7 @@ impl FundingRow {
 
 impl Row for FundingRow {
     const RELATION: Relation = Relation::Funding;
+    const HAS_VALUE: bool = true;
 
     #[inline(always)]
     fn key(self) -> u128 {
@@ -274,6 +294,7 @@ impl SpendingRow {
 
 impl Row for SpendingRow {
     const RELATION: Relation = Relation::Spending;
+    const HAS_VALUE: bool = true;
 
     #[inline(always)]
     fn key(self) -> u128 {
@@ -317,6 +338,7 @@ impl TxidRow {
 
 impl Row for TxidRow {
     const RELATION: Relation = Relation::Txids;
+    const HAS_VALUE: bool = false;
 
     #[inline(always)]
     fn key(self) -> u128 {

@@ -8,13 +8,14 @@ use super::catalogue::Run;
 use super::page::{NO_NEXT, PageWriter};
 use super::read::RunPages;
 use super::row::Row;
-use super::{page_bytes, table_of};
+use super::table_of;
 use crate::Result;
-use crate::limits::{COINS_PAGE_BYTES, STAGING_BYTES};
+use crate::limits::{PAGE_BYTES, STAGING_BYTES};
 use crate::memory::part::Part;
 use crate::memory::region::Region;
 use crate::primitives::position::Height;
 use crate::store::Store;
+use std::ops::Range;
 
 /// Pages on their way to redb.
 pub struct Staging {
@@ -31,7 +32,7 @@ impl Staging {
     /// # Errors
     /// [`crate::memory::Fault::Memory`].
     pub fn new() -> Result<Staging> {
-        let keys = Vec::with_capacity(STAGING_BYTES / COINS_PAGE_BYTES);
+        let keys = Vec::with_capacity(STAGING_BYTES / PAGE_BYTES);
         Ok(Staging {
             bytes: Region::new(Part::Pages, STAGING_BYTES)?,
             keys,
@@ -44,19 +45,17 @@ pub struct RunWriter<'a> {
     store: &'a Store,
     staging: &'a mut Staging,
     packer: PageWriter,
-    page_bytes: usize,
     run: Run,
 }
 
 impl<'a> RunWriter<'a> {
-    /// Begins the run `id` of relation `R` for the heights `from..=to`. All its positions stay below
-    /// `positions_end`.
+    /// Begins the run `id` of relation `R` for the heights `from..=to`, in whose keys these positions are.
     pub fn new<R: Row>(
         store: &'a Store,
         staging: &'a mut Staging,
         id: u32,
         heights: (Height, Height),
-        positions_end: u64,
+        positions: Range<u64>,
     ) -> RunWriter<'a> {
         staging.keys.clear();
         let run = Run {
@@ -68,14 +67,14 @@ impl<'a> RunWriter<'a> {
             end_key: NO_NEXT,
             rows: 0,
             pages: 0,
+            page_bytes: PAGE_BYTES,
             is_apart: false,
         };
-        let packer = PageWriter::new(id, positions_end);
+        let packer = PageWriter::new(id, positions);
         RunWriter {
             store,
             staging,
             packer,
-            page_bytes: page_bytes(R::RELATION),
             run,
         }
     }
@@ -89,27 +88,31 @@ impl<'a> RunWriter<'a> {
         store: &'a Store,
         staging: &'a mut Staging,
         run: Run,
-        positions_end: u64,
+        positions: Range<u64>,
     ) -> Result<RunWriter<'a>> {
         staging.keys.clear();
         let snapshot = store.read()?;
         let pages = RunPages::open(store, &snapshot, run)?;
         let last = pages.page_for(NO_NEXT - 1)?;
         let key = last.head.first_key;
+        let damaged = |damage| pages.damaged(key, damage);
+        let packer = PageWriter::again(&last.head, last.bytes(), positions).map_err(damaged)?;
         let mut writer = RunWriter {
             store,
             staging,
-            packer: PageWriter::from_page(last.head.ordinal, run.id, positions_end),
-            page_bytes: page_bytes(R::RELATION),
+            packer,
             run: Run {
                 rows: run.rows - last.head.rows() as u64,
                 pages: run.pages - 1,
                 ..run
             },
         };
-        let mut rows = last.head.cursor();
-        let damaged = |damage| pages.damaged(key, damage);
-        while let Some(row) = rows.next::<R>(last.bytes()).map_err(damaged)? {
+        let rows = last.head.rows_of(last.bytes()).map_err(damaged)?;
+        let mut cursor = rows.cursor();
+        while let Some(row) = rows
+            .next::<R>(&mut cursor, last.bytes())
+            .map_err(damaged)?
+        {
             writer.push(row)?;
         }
         drop((last, pages, snapshot));
@@ -136,8 +139,8 @@ impl<'a> RunWriter<'a> {
         self.run.rows += rows.len() as u64;
         let mut rest = rows;
         while !rest.is_empty() {
-            let start = self.staging.keys.len() * self.page_bytes;
-            let page = &mut self.staging.bytes[start..start + self.page_bytes];
+            let start = self.staging.keys.len() * PAGE_BYTES;
+            let page = &mut self.staging.bytes[start..start + PAGE_BYTES];
             rest = &rest[self.packer.fill(page, rest)..];
             if let Some(next) = rest.first() {
                 self.finish_page(next.key())?;
@@ -147,11 +150,11 @@ impl<'a> RunWriter<'a> {
     }
 
     fn finish_page(&mut self, next_key: u128) -> Result<()> {
-        let start = self.staging.keys.len() * self.page_bytes;
-        let page = &mut self.staging.bytes[start..start + self.page_bytes];
+        let start = self.staging.keys.len() * PAGE_BYTES;
+        let page = &mut self.staging.bytes[start..start + PAGE_BYTES];
         self.staging.keys.push(self.packer.finish(page, next_key));
         self.run.pages += 1;
-        let room = STAGING_BYTES / self.page_bytes;
+        let room = STAGING_BYTES / PAGE_BYTES;
         if self.staging.keys.len() == room || next_key == NO_NEXT {
             self.flush()
         } else {
@@ -161,12 +164,12 @@ impl<'a> RunWriter<'a> {
 
     fn flush(&mut self) -> Result<()> {
         let (store, staging) = (self.store, &mut *self.staging);
-        let bytes = staging.keys.len() * self.page_bytes;
+        let bytes = staging.keys.len() * PAGE_BYTES;
         staging.bytes.note_used(bytes);
         let name = self.run.table_name();
         store.volatile(|transaction| {
             let mut table = transaction.open_table(table_of(&name))?;
-            let pages = staging.bytes.chunks(self.page_bytes);
+            let pages = staging.bytes.chunks(PAGE_BYTES);
             table.append(staging.keys.iter().copied().zip(pages))
         })?;
         staging.keys.clear();

@@ -28,7 +28,7 @@ const HASHES: TableDefinition<'_, &[u8; 32], u32> = TableDefinition::new("hashes
 const KEPT: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("kept_txids");
 
 /// The format of an index that keeps txids.
-const FORMAT_WITH_TXIDS: u32 = 4;
+const FORMAT_WITH_TXIDS: u32 = 6;
 
 /// Key of the catalogue's last entry, which seals the others.
 const SEAL_KEY: u64 = u64::MAX;
@@ -268,7 +268,8 @@ impl IndexFile {
         let table = self.table(TableDefinition::<u128, &[u8]>::new(&name));
         for page in table.iter().unwrap() {
             let (key, page) = page.unwrap();
-            let found = read_page(page.value(), run.id, key.value());
+            let has_values = ["funding", "spending"].contains(&run.relation);
+            let found = read_page(page.value(), run.id, key.value(), has_values);
             let is_own = |(key, _): &Row| run.low_key <= *key && *key < run.end_key;
             rows.extend(found.into_iter().filter(is_own));
         }
@@ -287,13 +288,13 @@ impl Run {
             end_key: LittleEndian::read_u128(&bytes[24..]),
             rows: LittleEndian::read_u64(&bytes[40..]),
             pages: LittleEndian::read_u64(&bytes[48..]),
-            is_apart: bytes[56] == 1,
+            is_apart: bytes[56] & 1 == 1,
         }
     }
 }
 
 /// The rows of a page that has to be the one under `key` in the run `id`.
-fn read_page(page: &[u8], id: u32, key: u128) -> Vec<Row> {
+fn read_page(page: &[u8], id: u32, key: u128, has_values: bool) -> Vec<Row> {
     assert_eq!(
         LittleEndian::read_u64(page),
         XxHash3_64::oneshot(&page[8..])
@@ -302,25 +303,86 @@ fn read_page(page: &[u8], id: u32, key: u128) -> Vec<Row> {
     assert_eq!(LittleEndian::read_u128(&page[16..]), key);
     let next_key = LittleEndian::read_u128(&page[32..]);
     let position_bits = page[50];
-    let (mut rows, mut at) = (Vec::new(), 52);
-    let mut squeezed = squeeze(key, position_bits) - 1;
+    assert_eq!(page[51], 1, "as the format is now");
+    let start = u128::from(LittleEndian::read_u64(&page[52..]));
+    let (key_code, at) = read_code(page, 60);
+    let (value_code, at) = read_code(page, at);
+    let mut bits = Bits { page, at: at * 8 };
+    let mut rows = Vec::new();
+    let mut squeezed = squeeze(key - start, position_bits) - 1;
     for _ in 0..LittleEndian::read_u16(&page[48..]) {
-        let (key_bytes, value_bytes) = match page[at] & 15 {
-            15 => (16, page[at] >> 4),
-            bytes => (bytes.into(), page[at] >> 4),
-        };
-        at += 1;
-        squeezed += 1 + number(&page[at..at + key_bytes]);
-        at += key_bytes;
-        let value = number(&page[at..at + usize::from(value_bytes)]) as u64;
-        at += usize::from(value_bytes);
-        let position = squeezed & ((1 << position_bits) - 1);
+        let key_bits = bits.length(&key_code);
+        let value_bits = if has_values { bits.length(&value_code) } else { 0 };
+        let value = bits.number(value_bits) as u64;
+        squeezed += 1 + bits.number(key_bits);
+        let position = (squeezed & ((1 << position_bits) - 1)) + start;
         rows.push((squeezed >> position_bits << POSITION_BITS | position, value));
     }
-    assert!(page[at..].iter().all(|byte| *byte == 0));
+    while bits.at < page.len() * 8 {
+        assert_eq!(bits.take(1), 0, "nothing is behind the rows");
+    }
     assert!(rows.is_sorted_by(|a, b| a.0 < b.0));
     assert!(rows.first().unwrap().0 == key && rows.last().unwrap().0 < next_key);
     rows
+}
+
+/// The words of a code, each as its bits and the length it stands for, and where the code ends.
+fn read_code(page: &[u8], at: usize) -> (Vec<(usize, u128, u8)>, usize) {
+    let counts = &page[at..at + 8];
+    let bits = (1..=8).flat_map(|bits| std::iter::repeat_n(bits, counts[bits - 1].into()));
+    let (mut words, mut word, mut last_bits) = (Vec::new(), 0, 0);
+    for (bits, length) in bits.zip(&page[at + 8..]) {
+        word <<= bits - last_bits;
+        words.push((bits, word, *length));
+        word += 1;
+        last_bits = bits;
+    }
+    let end = at + 8 + words.len();
+    (words, end)
+}
+
+/// Reads a page bit by bit.
+struct Bits<'a> {
+    page: &'a [u8],
+    at: usize,
+}
+
+impl Bits<'_> {
+    fn take(&mut self, count: usize) -> u128 {
+        (0..count).fold(0, |number, _| {
+            let bit = self.page[self.at / 8] >> (7 - self.at % 8) & 1;
+            self.at += 1;
+            number << 1 | u128::from(bit)
+        })
+    }
+
+    /// How many bits the next number has.
+    fn length(&mut self, code: &[(usize, u128, u8)]) -> usize {
+        let (mut bits, mut word) = (0, 0);
+        let length = loop {
+            let is_word = |(its_bits, its_word, _): &&_| (*its_bits, *its_word) == (bits, word);
+            match code.iter().find(is_word) {
+                Some((.., length)) => break *length,
+                None if code.is_empty() => break 255,
+                None => {
+                    word = word << 1 | self.take(1);
+                    bits += 1;
+                }
+            }
+        };
+        match length {
+            255 => self.take(8) as usize,
+            length => length.into(),
+        }
+    }
+
+    /// A number of so many bits, the first of which, a one, is not there.
+    fn number(&mut self, bits: usize) -> u128 {
+        match bits {
+            0 => 0,
+            _ => 1 << (bits - 1) | self.take(bits - 1),
+        }
+    }
 }
 
 /// Appends the outputs of a page that has to be the one under `key`.

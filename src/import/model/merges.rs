@@ -4,7 +4,7 @@
 
 use super::super::merging::{Phase, appetite};
 use super::ROW_BYTES;
-use crate::runs::page_bytes;
+use crate::limits::PAGE_BYTES;
 use crate::runs::policy::{Generation, choose};
 use crate::runs::row::Relation;
 
@@ -39,7 +39,7 @@ impl Runs {
     pub fn add(&mut self, runs: u64, rows: f64) {
         if runs > 0 {
             self.generations
-                .push(generation(self.relation, runs as usize, rows));
+                .push(generation(runs as usize, rows));
         }
     }
 
@@ -53,18 +53,18 @@ impl Runs {
             self.merged_rows += rows * window.overlap as f64 / overlap as f64;
             let is_all = window.generations.len() == self.generations.len();
             let rows = if is_all { rows.min(left) } else { rows };
-            let one = generation(self.relation, overlap - window.overlap + 1, rows);
+            let one = generation(overlap - window.overlap + 1, rows);
             self.generations.splice(window.generations, [one]);
         }
     }
 }
 
-fn generation(relation: Relation, overlap: usize, rows: f64) -> Generation {
-    let pages = (rows * ROW_BYTES as f64 / page_bytes(relation) as f64).ceil();
+fn generation(overlap: usize, rows: f64) -> Generation {
+    let pages = (rows * ROW_BYTES as f64 / PAGE_BYTES as f64).ceil();
     Generation {
         runs: Vec::new(),
         rows: rows as u64,
-        bytes: pages as u64 * page_bytes(relation) as u64,
+        bytes: pages as u64 * PAGE_BYTES as u64,
         overlap,
     }
 }

@@ -1,7 +1,7 @@
 //! What a model holds is in the runs, whatever was merged.
 
 use super::rng::Rng;
-use super::{POSITIONS_END, Runs, read, spend, tx};
+use super::{Runs, read, spend, tx};
 use crate::primitives::position::{Height, Txo};
 use crate::runs::fold::Folder;
 use crate::runs::merge::Unfinished;
@@ -211,7 +211,7 @@ fn folded_runs_hold_the_same_coins_in_fewer_runs() {
             store: &runs.store,
             staging: &mut runs.staging,
             buffer: &mut buffer,
-            positions_end: POSITIONS_END,
+
             new_id: &mut || catalogue.new_id(),
         }
         .fold(&spilled, true)

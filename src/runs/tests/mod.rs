@@ -82,7 +82,7 @@ impl Runs {
         rows.sort_by_key(|row| row.key());
         let id = self.catalogue.new_id();
         let mut writer =
-            RunWriter::new::<R>(&self.store, &mut self.staging, id, heights, POSITIONS_END);
+            RunWriter::new::<R>(&self.store, &mut self.staging, id, heights, R::positions(Txo(0)..Txo(POSITIONS_END)));
         writer.extend(rows).unwrap();
         writer.finish().unwrap().unwrap()
     }
@@ -158,7 +158,7 @@ impl Runs {
             catalogue: &mut self.catalogue,
             staging: &mut self.staging,
             buffer: &mut buffer,
-            positions_end: POSITIONS_END,
+
             segment_bytes: Some(1),
         }
         .run(task, &mut is_over)

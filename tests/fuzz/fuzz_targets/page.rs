@@ -6,13 +6,14 @@ use libfuzzer_sys::fuzz_target;
 use twox_hash::XxHash3_64;
 
 fn walk<R: Row>(page: &[u8], head: &PageHead) {
-    let (mut cursor, mut last, mut rows) = (head.cursor(), 0, 0);
-    while let Ok(Some(row)) = cursor.next::<R>(page) {
+    let Ok(rows) = head.rows_of(page) else { return };
+    let (mut cursor, mut last, mut count) = (rows.cursor(), 0, 0);
+    while let Ok(Some(row)) = rows.next::<R>(&mut cursor, page) {
         assert!(row.key() > last && row.key() < head.next_key);
         last = row.key();
-        rows += 1;
+        count += 1;
     }
-    assert!(rows <= head.rows());
+    assert!(count <= head.rows());
 }
 
 fuzz_target!(|bytes: &[u8]| {
