@@ -136,8 +136,7 @@ impl Batch {
 
     /// Bytes for pages being written, for rows being sorted on the way there, and for a page of each of
     /// the runs that spends are looked up in.
-    pub const PAGES_BYTES: usize =
-        Staging::BYTES + SortArea::BYTES + COIN_SPILLS_MAX * PAGE_BYTES;
+    pub const PAGES_BYTES: usize = Staging::BYTES + SortArea::BYTES + COIN_SPILLS_MAX * PAGE_BYTES;
 
     /// The fewest bytes of deletes: of two of the largest blocks.
     pub const DELETES_BYTES_MIN: usize = 2 * COIN_CHANGES_MAX * size_of::<CoinRow>();

@@ -167,12 +167,7 @@ impl Pending {
     }
 
     /// Writes the buffer, which is sorted, as a run.
-    fn spill(
-        &mut self,
-        index: &mut Index,
-        staging: &mut Staging,
-        end: Txo,
-    ) -> crate::Result<()> {
+    fn spill(&mut self, index: &mut Index, staging: &mut Staging, end: Txo) -> crate::Result<()> {
         let id = index.new_run_id();
         let mut writer = new_run::<PendingRow>(index, staging, id, end);
         writer.extend(&self.rows)?;

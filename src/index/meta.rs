@@ -35,12 +35,7 @@ const OLD_FORMAT: u32 = 3;
 const OLD_FORMAT_WITH_TXIDS: u32 = 4;
 
 /// The formats that are read.
-pub const FORMATS: [u32; 4] = [
-    OLD_FORMAT,
-    OLD_FORMAT_WITH_TXIDS,
-    FORMAT,
-    FORMAT_WITH_TXIDS,
-];
+pub const FORMATS: [u32; 4] = [OLD_FORMAT, OLD_FORMAT_WITH_TXIDS, FORMAT, FORMAT_WITH_TXIDS];
 
 /// See the module documentation.
 #[derive(Clone, PartialEq, Eq, Debug)]

@@ -109,10 +109,7 @@ impl<'a> RunWriter<'a> {
         };
         let rows = last.head.rows_of(last.bytes()).map_err(damaged)?;
         let mut cursor = rows.cursor();
-        while let Some(row) = rows
-            .next::<R>(&mut cursor, last.bytes())
-            .map_err(damaged)?
-        {
+        while let Some(row) = rows.next::<R>(&mut cursor, last.bytes()).map_err(damaged)? {
             writer.push(row)?;
         }
         drop((last, pages, snapshot));

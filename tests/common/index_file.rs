@@ -312,7 +312,11 @@ fn read_page(page: &[u8], id: u32, key: u128, has_values: bool) -> Vec<Row> {
     let mut squeezed = squeeze(key - start, position_bits) - 1;
     for _ in 0..LittleEndian::read_u16(&page[48..]) {
         let key_bits = bits.length(&key_code);
-        let value_bits = if has_values { bits.length(&value_code) } else { 0 };
+        let value_bits = if has_values {
+            bits.length(&value_code)
+        } else {
+            0
+        };
         let value = bits.number(value_bits) as u64;
         squeezed += 1 + bits.number(key_bits);
         let position = (squeezed & ((1 << position_bits) - 1)) + start;

@@ -13,6 +13,7 @@ use std::process::Command;
 
 use common::fixtures::{data, expected};
 use common::program::told;
+use redb::ReadableDatabase;
 use serde_json::Value;
 
 const HEIGHT: u32 = 120;
@@ -73,7 +74,14 @@ fn an_index_of_each_format_answers_and_goes_on_to_what_a_new_one_says() {
         let verified = json(&index, &verify);
         let before = verified["muhash"].as_str().unwrap().to_owned();
         // Block by block, so that runs of both formats merge.
-        let import = ["import", "-q", "--commit-every", "1", "--datadir", &datadir()];
+        let import = [
+            "import",
+            "-q",
+            "--commit-every",
+            "1",
+            "--datadir",
+            &datadir(),
+        ];
         let (code, _, words) = blkdex(&index, &import);
         assert_eq!((code, words.as_str()), (Some(0), ""), "format {format}");
         let now = if [3, 5].contains(&format) { 5 } else { 6 };

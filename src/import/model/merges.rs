@@ -38,8 +38,7 @@ impl Runs {
     /// A commit adds so many runs with so many rows.
     pub fn add(&mut self, runs: u64, rows: f64) {
         if runs > 0 {
-            self.generations
-                .push(generation(runs as usize, rows));
+            self.generations.push(generation(runs as usize, rows));
         }
     }
 

@@ -40,7 +40,7 @@ pub fn floor_seconds(bytes: u64) -> f64 {
 }
 
 /// About what a row of any relation takes in a page.
-pub(super) const ROW_BYTES: u64 = 11;
+pub(super) const ROW_BYTES: u64 = 9;
 
 /// For each input and output: fingerprint, table.
 const CHANGE_NS: f64 = 65.0;

@@ -25,9 +25,9 @@ use lack::Lack;
 use sample::{Sample, Tally};
 use std::path::Path;
 
-/// Bytes that an index has for each output of the chain. (Measured on the bench's chains: 20.0 on 3 GB, 21.3 on
-/// 30 GB, with all coins in the table.)
-pub const INDEX_BYTES_PER_OUTPUT: u64 = 21;
+/// Bytes that an index has for each output of the chain. (Measured on the bench's chains: 16.9 to 18.3 on
+/// 3 GB, 18.1 to 19.2 on 30 GB, with 1 GiB to 64 MiB.)
+pub const INDEX_BYTES_PER_OUTPUT: u64 = 19;
 
 /// ...and, if it keeps txids, for each transaction, besides one for each output. (Measured on 1 GB: 32.3.)
 const KEPT_BYTES_PER_TX: u64 = 33;

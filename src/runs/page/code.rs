@@ -80,12 +80,22 @@ impl Code {
             .filter(|count| is_rare(*count))
             .sum();
         let escape = (ESCAPE, rare.max(count_min));
-        let of_lengths = (0..).zip(counts).map(|(length, count)| (length, u64::from(*count)));
+        let of_lengths = (0..)
+            .zip(counts)
+            .map(|(length, count)| (length, u64::from(*count)));
         let named = of_lengths.filter(|(_, count)| !is_rare(*count));
-        let mut chosen = [Chosen { length: 0, bits: 0, count: 0 }; CODED_MAX];
+        let mut chosen = [Chosen {
+            length: 0,
+            bits: 0,
+            count: 0,
+        }; CODED_MAX];
         let mut named_count = 0;
         for ((length, count), place) in named.chain([escape]).zip(&mut chosen) {
-            *place = Chosen { length, bits: 0, count };
+            *place = Chosen {
+                length,
+                bits: 0,
+                count,
+            };
             named_count += 1;
         }
         let chosen = &mut chosen[..named_count];
@@ -148,9 +158,9 @@ impl Code {
 
     /// Its words, and the bits of each, with the lengths that they stand for.
     fn entries(&self) -> impl Iterator<Item = (u32, usize, u8)> + '_ {
-        let bits = (1..).zip(self.words).flat_map(|(bits, words)| {
-            std::iter::repeat_n(bits, usize::from(words))
-        });
+        let bits = (1..)
+            .zip(self.words)
+            .flat_map(|(bits, words)| std::iter::repeat_n(bits, usize::from(words)));
         let mut next = 0;
         bits.zip(self.lengths).map(move |(bits, length)| {
             let word = next >> (WORD_BITS_MAX as u32 - bits);
@@ -179,13 +189,19 @@ impl Code {
     /// What is read at each word.
     pub fn table(&self) -> Table {
         let unused = match self.count() {
-            0 => Told { length: ESCAPE, bits: 0 },
+            0 => Told {
+                length: ESCAPE,
+                bits: 0,
+            },
             _ => Told::NOTHING,
         };
         let mut table = [unused; WORDS_MAX];
         let mut at = 0;
         for (bits, _, length) in self.entries() {
-            let told = Told { length, bits: bits as u8 };
+            let told = Told {
+                length,
+                bits: bits as u8,
+            };
             table[at..][..WORDS_MAX >> bits].fill(told);
             at += WORDS_MAX >> bits;
         }
@@ -203,7 +219,9 @@ fn give_bits(chosen: &mut [Chosen]) {
         }
     }
     let taken: usize = chosen.iter().map(|chosen| chosen.share()).sum();
-    let mut free = WORDS_MAX.checked_sub(taken).expect("none is rarer than a word of the most bits");
+    let mut free = WORDS_MAX
+        .checked_sub(taken)
+        .expect("none is rarer than a word of the most bits");
     // What is left makes those shorter that are worth most.
     loop {
         let shorter = chosen
@@ -279,7 +297,10 @@ mod tests {
     fn check(code: &Code) {
         let mut bytes = [0xAB; CODE_BYTES_MAX];
         let count = code.write(&mut bytes);
-        assert_eq!(Code::read(&bytes).expect("as it was written"), (*code, count));
+        assert_eq!(
+            Code::read(&bytes).expect("as it was written"),
+            (*code, count)
+        );
         let (words, table) = (code.words(), code.table());
         for (length, word) in words.iter().enumerate() {
             assert!(u32::from(word.bits) <= TOLD_BITS_MAX);
@@ -318,7 +339,10 @@ mod tests {
         let words = Code::of(&counts).words();
         let bits = [0, 17, 82, 90].map(|length: usize| words[length].bits);
         assert_eq!(bits[..3], [1, 2, 3]);
-        assert_eq!(bits[3], words[3].bits, "one that is rare is told as one that was never there");
+        assert_eq!(
+            bits[3], words[3].bits,
+            "one that is rare is told as one that was never there"
+        );
     }
 
     #[test]

@@ -4,7 +4,7 @@
 //! that its relation can have; anything else is [`Damage`].
 
 use super::bits::{self, AT_ONCE_MAX};
-use super::{PageHead, Packing, Squeeze, Table};
+use super::{Packing, PageHead, Squeeze, Table};
 use crate::runs::Damage;
 use crate::runs::row::Row;
 use byteorder::{ByteOrder, LittleEndian};
@@ -85,7 +85,10 @@ impl PageRows {
         let at = cursor.at + front as usize;
         let (value_rest, key_rest) = (bits_behind_first(value_bits), bits_behind_first(key_bits));
         cursor.at = at + (value_rest + key_rest) as usize;
-        let (high, low) = (key_rest.saturating_sub(AT_ONCE_MAX), key_rest.min(AT_ONCE_MAX));
+        let (high, low) = (
+            key_rest.saturating_sub(AT_ONCE_MAX),
+            key_rest.min(AT_ONCE_MAX),
+        );
         if front + value_rest + high > AT_ONCE_MAX {
             return take_long(page, at, key_bits, value_bits);
         }

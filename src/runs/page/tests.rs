@@ -146,7 +146,9 @@ fn the_bytes_of_a_page_stay_what_they_are() {
                   ffffffffffffffffffffffffffffffff02000201020000000000000000000000\
                   0000000000000000000000000003404240800000";
     assert_eq!(hex(&page[..84]), golden);
-    let many: Vec<_> = (1..400).map(|n| FundingRow::new(n, Txo(n as u64), 1000 + n as u64)).collect();
+    let many: Vec<_> = (1..400)
+        .map(|n| FundingRow::new(n, Txo(n as u64), 1000 + n as u64))
+        .collect();
     let (_, second) = pages_of(&many, 1..400).remove(1);
     // Words of 1 bit for 10 bits and for others; of 1 bit for 11 bits, of 2 for 10 and for others.
     let golden = "bd000901010000000000000001020000000000000a00ff01020000000000000b\

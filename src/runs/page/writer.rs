@@ -27,7 +27,7 @@
 use super::bits::{AT_ONCE_MAX, Pen, SPARE_BYTES, last_of};
 use super::code::{CODE_BYTES_MAX, Code, Counts, LENGTHS, TOLD_BITS_MAX, Word};
 use super::rows::bits_behind_first;
-use super::{HEAD_BYTES, PageHead, Packing, Squeeze};
+use super::{HEAD_BYTES, Packing, PageHead, Squeeze};
 use crate::runs::page_rows_max;
 use crate::runs::row::{POSITION_BITS, Row};
 use byteorder::{ByteOrder, LittleEndian};
@@ -241,7 +241,10 @@ fn put<R: Row>(
     if R::HAS_VALUE {
         writer.values.count(value_bits);
     }
-    let (high, low) = (key_rest.saturating_sub(AT_ONCE_MAX), key_rest.min(AT_ONCE_MAX));
+    let (high, low) = (
+        key_rest.saturating_sub(AT_ONCE_MAX),
+        key_rest.min(AT_ONCE_MAX),
+    );
     if front_bits + value_rest + high > AT_ONCE_MAX {
         pen.put(page, front, front_bits);
         pen.put_long(page, u128::from(value), value_rest);
@@ -250,7 +253,11 @@ fn put<R: Row>(
     }
     let front = front << value_rest | last_of(value, value_rest);
     let key_high = last_of((difference >> AT_ONCE_MAX) as u64, high);
-    pen.put(page, front << high | key_high, front_bits + value_rest + high);
+    pen.put(
+        page,
+        front << high | key_high,
+        front_bits + value_rest + high,
+    );
     pen.put(page, last_of(difference as u64, low), low);
     true
 }

@@ -81,8 +81,13 @@ impl Runs {
     fn spill<R: Row>(&mut self, rows: &mut [R], heights: (Height, Height)) -> Run {
         rows.sort_by_key(|row| row.key());
         let id = self.catalogue.new_id();
-        let mut writer =
-            RunWriter::new::<R>(&self.store, &mut self.staging, id, heights, R::positions(Txo(0)..Txo(POSITIONS_END)));
+        let mut writer = RunWriter::new::<R>(
+            &self.store,
+            &mut self.staging,
+            id,
+            heights,
+            R::positions(Txo(0)..Txo(POSITIONS_END)),
+        );
         writer.extend(rows).unwrap();
         writer.finish().unwrap().unwrap()
     }
