@@ -42,8 +42,8 @@ impl Batch {
     /// The position from which on there are about as many coins as half the table holds.
     fn oldest_to_warm(&mut self, index: &Index) -> Result<u64> {
         let wanted = self.table.coins_max() as u64 / 2;
-        let width = (self.next_txo.0 / WARM_PARTS as u64).max(1);
-        let mut parts = [0u64; WARM_PARTS + 1];
+        let width = part_width(self.next_txo.0);
+        let mut parts = [0u64; WARM_PARTS];
         let runs = index.catalogue().of(Relation::Coins);
         let mut stream = Stream::<CoinRow>::of_runs(runs, true, self.rows.whole());
         stream.open(index.store())?;
@@ -52,11 +52,30 @@ impl Batch {
                 parts[(coin.txo().0 / width) as usize] += 1;
             }
         }
-        let (mut part, mut newer) = (WARM_PARTS + 1, 0);
+        let (mut part, mut newer) = (WARM_PARTS, 0);
         while part > 0 && newer + parts[part - 1] <= wanted {
             part -= 1;
             newer += parts[part];
         }
         Ok(part as u64 * width)
+    }
+}
+
+/// Positions in a part, if all are smaller than `end`.
+fn part_width(end: u64) -> u64 {
+    end.div_ceil(WARM_PARTS as u64).max(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Found by an import that went on, at 64 MiB, with an index of 10.4 M outputs: it ended in a panic.
+    #[test]
+    fn every_position_is_in_a_part() {
+        let ends = (1..20_000).chain([10_434_000, 16_777_215, (1 << 39) - 1]);
+        for end in ends {
+            assert!((end - 1) / part_width(end) < WARM_PARTS as u64, "{end}");
+        }
     }
 }
