@@ -1,6 +1,8 @@
 //! The model beside imports that were measured, and what the manual says of mainnet.
 
+use super::predicting::{FUNDING, SPENDING};
 use super::*;
+use crate::batch::table::Table;
 use crate::import::needs::INDEX_BYTES_PER_OUTPUT;
 
 const CHAIN_30_GB: ChainSize = ChainSize {

@@ -18,8 +18,8 @@
 //! The key, squeezed (its position, less what is subtracted, cut to the bits of offset 50), is kept as the
 //! difference to the row before, less one; the first row's as 0. A row is, in bits, the highest first: how
 //! many bits the difference has, by the code of the keys; how many the value has, by the code of the values;
-//! the value; the difference. Of both, the first bit, which is a one, is left out. Rows of relations that have no
-//! values have neither their code's words nor bits, and a row begins right behind the one before.
+//! the value; the difference. Of both numbers, the first bit, which is a one, is left out. In rows of a relation
+//! without values nothing is told of one. A row begins right behind the one before.
 //!
 //! The codes of a page are made of the rows of the pages before, older ones counting less; the first page of
 //! a run knows none.
@@ -27,7 +27,7 @@
 use super::bits::{AT_ONCE_MAX, Pen, SPARE_BYTES, last_of};
 use super::code::{CODE_BYTES_MAX, Code, Counts, LENGTHS, TOLD_BITS_MAX, Word};
 use super::rows::bits_behind_first;
-use super::{HEAD_BYTES, Packing, PageHead, Squeeze};
+use super::{HEAD_BYTES, NO_NEXT, Packing, PageHead, Squeeze};
 use crate::runs::page_rows_max;
 use crate::runs::row::{POSITION_BITS, Row};
 use byteorder::{ByteOrder, LittleEndian};
@@ -41,7 +41,7 @@ const _: () = assert!(8 + 4 + 4 + 16 + 16 + 2 + 1 + 1 + 8 == HEAD_BYTES);
 const ROW_BYTES_MAX: usize = (2 * TOLD_BITS_MAX + u128::BITS + u64::BITS).div_ceil(8) as usize;
 
 /// Bytes of the smallest page, which has room for a row whatever its codes are.
-pub const PAGE_BYTES_MIN: usize = HEAD_BYTES + 2 * CODE_BYTES_MAX + ROW_BYTES_MAX + SPARE_BYTES;
+const PAGE_BYTES_MIN: usize = HEAD_BYTES + 2 * CODE_BYTES_MAX + ROW_BYTES_MAX + SPARE_BYTES;
 const _: () = assert!(PAGE_BYTES_MIN <= crate::limits::PAGE_BYTES);
 
 /// A code that is used, and what the next is made of.
@@ -180,8 +180,10 @@ impl PageWriter {
         LittleEndian::write_u64(&mut page[52..], self.squeeze.start);
         let checksum = XxHash3_64::oneshot(&page[8..]);
         LittleEndian::write_u64(page, checksum);
-        self.keys.renew();
-        self.values.renew();
+        if next_key != NO_NEXT {
+            self.keys.renew();
+            self.values.renew();
+        }
         self.ordinal += 1;
         self.rows = 0;
         self.first_key

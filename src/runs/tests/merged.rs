@@ -39,6 +39,7 @@ fn check_seeks<R: Row>(runs: &Runs, model: &BTreeMap<u128, u64>, wanted: &[u128]
 /// Rows of which none ends another.
 fn plain_rows_agree<R: Row>(seed: u64, make: fn(&mut Rng) -> R) {
     let mut runs = Runs::new(seed);
+    runs.with_old = seed % 2 == 1;
     let mut model = BTreeMap::new();
     for base_rows in BASE_ROWS {
         for _ in 0..runs.rng.between(1, 3) {
@@ -90,6 +91,7 @@ fn rows_are_found_whatever_was_merged() {
 /// Coins: puts and deletes of random ages, in runs of several spills a batch.
 fn coins_agree(seed: u64) {
     let mut runs = Runs::new(seed);
+    runs.with_old = seed % 2 == 1;
     let mut live: BTreeMap<u64, u128> = BTreeMap::new();
     let mut next_txo = 1;
     for base_rows in BASE_ROWS {

@@ -2,6 +2,7 @@
 
 mod damage;
 mod merged;
+mod old;
 #[path = "../../../tests/common/rng.rs"]
 pub(crate) mod rng;
 
@@ -40,6 +41,8 @@ struct Runs {
     staging: Staging,
     rng: Rng,
     next_height: u32,
+    /// Whether some are as an older index has them.
+    with_old: bool,
 }
 
 impl Runs {
@@ -54,6 +57,7 @@ impl Runs {
             staging: Staging::new().unwrap(),
             rng: Rng::new(seed),
             next_height: 0,
+            with_old: false,
         }
     }
 
@@ -93,7 +97,13 @@ impl Runs {
     }
 
     fn write<R: Row>(&mut self, rows: &mut [R], heights: (Height, Height)) -> Run {
-        let run = self.spill(rows, heights);
+        let run = match self.with_old && self.rng.below(2) == 0 {
+            true => {
+                rows.sort_by_key(|row| row.key());
+                old::spill(self, rows, heights)
+            }
+            false => self.spill(rows, heights),
+        };
         self.store
             .durable(|transaction| {
                 catalogue::change(transaction, |table| {
@@ -163,7 +173,6 @@ impl Runs {
             catalogue: &mut self.catalogue,
             staging: &mut self.staging,
             buffer: &mut buffer,
-
             segment_bytes: Some(1),
         }
         .run(task, &mut is_over)
