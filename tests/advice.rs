@@ -8,6 +8,7 @@ mod common;
 
 use blkdex::index::Index;
 use common::fixtures::data;
+use common::limits::limit_files;
 use common::trial::Trial;
 use redb::TableDefinition;
 use std::os::unix::process::CommandExt;
@@ -271,21 +272,7 @@ fn an_index_that_was_left_open_answers_without_a_byte_being_written() {
     let desk = Desk::new();
     desk.put(&left_open(&desk));
     let mut status = desk.blkdex(&["status"]);
-    // No file may grow: as on a full disk.
-    // SAFETY: between fork and exec only two plain system calls are made.
-    unsafe {
-        status.pre_exec(|| {
-            let none = libc::rlimit {
-                rlim_cur: 0,
-                rlim_max: 0,
-            };
-            libc::signal(libc::SIGXFSZ, libc::SIG_IGN);
-            match libc::setrlimit(libc::RLIMIT_FSIZE, &none) {
-                0 => Ok(()),
-                _ => Err(std::io::Error::last_os_error()),
-            }
-        });
-    }
+    limit_files(&mut status, 0);
     let output = status.output().unwrap();
     let words = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{words}");

@@ -1,7 +1,10 @@
 //! `--memory-log` and `--strict-memory` as a user meets them.
 
+#[path = "common/limits.rs"]
+mod limits;
+
 use blkdex::ledger::{Line, Moment, Record};
-use std::os::unix::process::CommandExt;
+use limits::limit_files;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -180,20 +183,7 @@ fn a_log_that_cannot_be_written_is_an_error_after_a_whole_import() {
     log.set_len(full - 1).expect("a long log");
     std::io::Write::write_all(&mut log, b"\n").expect("its last line ends");
     let mut command = scene.command(&scene.log(), &["--commit-every", "20"]);
-    // SAFETY: between fork and exec only two plain system calls are made.
-    unsafe {
-        command.pre_exec(move || {
-            let limit = libc::rlimit {
-                rlim_cur: full,
-                rlim_max: full,
-            };
-            libc::signal(libc::SIGXFSZ, libc::SIG_IGN);
-            match libc::setrlimit(libc::RLIMIT_FSIZE, &limit) {
-                0 => Ok(()),
-                _ => Err(std::io::Error::last_os_error()),
-            }
-        });
-    }
+    limit_files(&mut command, full);
     let ended = command.output().expect("the program runs");
     let (out, words) = (String::from_utf8_lossy(&ended.stdout), words(&ended));
     assert_eq!(ended.status.code(), Some(1), "{words}");

@@ -36,7 +36,7 @@ pub struct ImportArgs {
 #[derive(clap::Args, Debug)]
 pub struct HowArgs {
     /// All memory that the process may hold: 512M, 4GiB, bytes, or auto (half of what the machine
-    /// allows, at most 4 GiB)
+    /// or a limit allows, at most 4 GiB)
     #[arg(long, value_name = "SIZE", default_value = "auto", value_parser = parse_memory)]
     pub memory: Memory,
 

@@ -15,11 +15,10 @@ pub const BUDGET_BYTES_MIN: usize = 64 << 20;
 /// The most that `--memory auto` takes.
 const AUTO_BYTES_MAX: u64 = 4 << 30;
 
-/// The budget that `--memory auto` stands for: half of what the machine or its control group allows,
-/// at most 4 GiB, and at least the least that works.
+/// The budget that `--memory auto` stands for: half of what is allowed, at most 4 GiB, and at least the least
+/// that works.
 pub fn auto_bytes() -> usize {
-    let available = available_bytes().unwrap_or(2 * AUTO_BYTES_MAX);
-    ((available / 2).min(AUTO_BYTES_MAX) as usize).max(BUDGET_BYTES_MIN)
+    (half_of_allowed().min(AUTO_BYTES_MAX) as usize).max(BUDGET_BYTES_MIN)
 }
 
 /// The most that questions take unasked.
@@ -28,15 +27,16 @@ pub const QUESTION_BYTES_MAX: usize = 256 << 20;
 /// The least that they work with.
 pub const QUESTION_BYTES_MIN: usize = 32 << 20;
 
-/// The budget that `--memory auto` stands for where questions are answered: half of what the machine, its
-/// control group or the limit of the process (`prlimit --data`) allows, between 32 and 256 MiB.
+/// The budget that `--memory auto` stands for where questions are answered: half of what is allowed, between
+/// 32 and 256 MiB.
 pub fn auto_question_bytes() -> usize {
-    let allowed = available_bytes()
-        .into_iter()
-        .chain(data_limit_bytes())
-        .min();
-    let half = allowed.map_or(u64::MAX, |bytes| bytes / 2);
-    (half.min(QUESTION_BYTES_MAX as u64) as usize).max(QUESTION_BYTES_MIN)
+    (half_of_allowed().min(QUESTION_BYTES_MAX as u64) as usize).max(QUESTION_BYTES_MIN)
+}
+
+/// Half of what the machine, its control group or the limit of the process (`prlimit --data`) allows.
+fn half_of_allowed() -> u64 {
+    let limits = available_bytes().into_iter().chain(data_limit_bytes());
+    limits.min().map_or(u64::MAX, |bytes| bytes / 2)
 }
 
 /// What a part may take.

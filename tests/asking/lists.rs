@@ -2,6 +2,7 @@
 
 use crate::common::answers::running_balances;
 use crate::common::chain::{Chain, Plan};
+use crate::common::limits::limit_memory;
 use crate::common::parts::{coinbase, output_of, owner, spend};
 use crate::common::rng::Rng;
 use crate::common::trial::Trial;
@@ -15,7 +16,6 @@ use blkdex::query::{AT_ONCE_MAX, Event, Listing, Start, Utxo, View};
 use blkdex::utxo::At;
 use serde_json::Value;
 use std::io::{BufRead, BufReader};
-use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 
 /// Coins of one owner that come and go, several in a transaction and in a block; now and then a coinbase that
@@ -324,19 +324,7 @@ pub fn with_little_memory(trial: &Trial, args: &[&str]) -> Command {
     const DATA_BYTES_MAX: u64 = 40 << 20;
     let mut command = Command::new(env!("CARGO_BIN_EXE_blkdex"));
     command.env("BLKDEX_INDEX", trial.index()).args(args);
-    // SAFETY: between fork and exec only one plain system call is made.
-    unsafe {
-        command.pre_exec(|| {
-            let limit = libc::rlimit {
-                rlim_cur: DATA_BYTES_MAX,
-                rlim_max: DATA_BYTES_MAX,
-            };
-            match libc::setrlimit(libc::RLIMIT_DATA, &limit) {
-                0 => Ok(()),
-                _ => Err(std::io::Error::last_os_error()),
-            }
-        });
-    }
+    limit_memory(&mut command, DATA_BYTES_MAX);
     command
 }
 

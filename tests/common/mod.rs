@@ -13,6 +13,7 @@ pub mod damage;
 pub mod datadir;
 pub mod fixtures;
 pub mod index_file;
+pub mod limits;
 pub mod parts;
 pub mod program;
 pub mod pruning;

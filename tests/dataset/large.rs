@@ -1,12 +1,11 @@
 //! The largest blocks, with little memory.
 
-use std::process::Command;
-
 use bitcoin::absolute::LockTime;
 use bitcoin::transaction::Version;
 use bitcoin::{Amount, OutPoint, ScriptBuf, Sequence, Transaction, TxIn, TxOut, Witness};
 
 use crate::common::chain::{Chain, Plan};
+use crate::common::limits::limit_memory;
 use crate::common::parts::owner;
 use crate::set::Scene;
 
@@ -83,13 +82,9 @@ fn chain() -> Chain {
 fn the_largest_blocks_are_written_with_little_memory() {
     let scene = Scene::of(&chain(), 128 << 20);
     let args = ["--until", "tip", "--memory", "128M", "--quiet"];
-    let export = scene.command(&args);
-    let mut limited = Command::new("prlimit");
-    limited
-        .arg("--data=134217728")
-        .arg(export.get_program())
-        .args(export.get_args());
-    let output = limited.output().unwrap();
+    let mut export = scene.command(&args);
+    limit_memory(&mut export, 128 << 20);
+    let output = export.output().unwrap();
     let words = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{words}");
     crate::rows::check(&scene);

@@ -1,30 +1,12 @@
 //! Disks that are full, or fail, at any moment: one clear line, exit code 1, and what was committed
 //! stays and is gone on with.
 
-use std::os::unix::process::CommandExt;
-use std::process::{Command, ExitStatus};
+use std::process::ExitStatus;
 
+use crate::common::limits::limit_files;
 use crate::common::rng::Rng;
 use crate::kills;
 use crate::scene::Scene;
-
-/// Lets files of the program grow to so many bytes only, as a full disk would.
-fn limit_files(command: &mut Command, bytes: u64) {
-    // SAFETY: between fork and exec only two plain system calls are made.
-    unsafe {
-        command.pre_exec(move || {
-            let limit = libc::rlimit {
-                rlim_cur: bytes,
-                rlim_max: bytes,
-            };
-            libc::signal(libc::SIGXFSZ, libc::SIG_IGN);
-            match libc::setrlimit(libc::RLIMIT_FSIZE, &limit) {
-                0 => Ok(()),
-                _ => Err(std::io::Error::last_os_error()),
-            }
-        });
-    }
-}
 
 /// Checks how an import that met a fault ended; goes on without the fault, and compares.
 fn check_failed(scene: &Scene, status: ExitStatus, what: &str) {

@@ -102,6 +102,26 @@ fn a_warmed_table_answers_as_one_that_saw_everything() {
     }
 }
 
+/// The newest coins are found by counting in how many of the 4,096 parts of all positions they are.
+#[test]
+fn a_table_too_small_for_the_coins_is_warmed_with_the_newest() {
+    const OUTPUTS: u32 = 9_000;
+    let mut chain = Chain::of_coinbases(1);
+    chain.grow_with(Plan {
+        pay: Some((0..OUTPUTS).map(|_| (ScriptBuf::new(), 0)).collect()),
+        ..Plan::default()
+    });
+    chain.mine_empty(chain.tip(), 20);
+    let last = chain.height(chain.tip());
+    chain.mine_empty(chain.tip(), 1010);
+    let mut trial = Trial::new(&chain).with_tiny_table(100);
+    trial.options.until = Some(Height(last));
+    let coins = trial.import().quietly().coins;
+    assert!(coins > u64::from(OUTPUTS), "{coins}");
+    trial.options.until = None;
+    assert_eq!(trial.import_and_check(&chain).imported.blocks, 1010);
+}
+
 /// Every few outputs fill the table, so one batch spills more runs than a merge can gather at once.
 #[test]
 fn a_batch_may_spill_more_runs_than_one_merge_takes() {

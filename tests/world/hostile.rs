@@ -1,13 +1,14 @@
 //! Files made to hurt: bounded time and memory, and a clear verdict.
 
 use std::os::unix::fs::symlink;
-use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use super::{blkdex, import};
 use crate::common::chain::Chain;
+use crate::common::limits::limit_memory;
 use crate::common::parts::{output_of, owner, spend};
+use crate::common::program::told;
 use crate::common::trial::Trial;
 
 const SECONDS_MAX: u64 = 60;
@@ -21,19 +22,7 @@ struct Verdict {
 
 /// Runs it, within bounds of time and memory: more than it was given is refused by the system.
 fn judge(mut command: Command, trial: &Trial) -> Verdict {
-    // SAFETY: between fork and exec only one plain system call is made.
-    unsafe {
-        command.pre_exec(|| {
-            let limit = libc::rlimit {
-                rlim_cur: DATA_BYTES_MAX,
-                rlim_max: DATA_BYTES_MAX,
-            };
-            match libc::setrlimit(libc::RLIMIT_DATA, &limit) {
-                0 => Ok(()),
-                _ => Err(std::io::Error::last_os_error()),
-            }
-        });
-    }
+    limit_memory(&mut command, DATA_BYTES_MAX);
     let path = trial.folder.path().join("words");
     let file = std::fs::File::create(&path).unwrap();
     let began = Instant::now();
@@ -60,6 +49,22 @@ fn doctor_of(trial: &Trial) -> Verdict {
         .args(["--deep", "--json", "--memory", "128M", "--datadir"])
         .arg(&trial.datadir.path);
     judge(command, trial)
+}
+
+/// A budget that nobody named fits what the process may have.
+#[test]
+fn without_a_budget_an_import_goes_by_the_limit_of_its_process() {
+    let trial = Trial::new(&Chain::of_coinbases(150));
+    let mut command = blkdex("import", trial.index());
+    command
+        .args(["--quiet", "--json", "--datadir"])
+        .arg(&trial.datadir.path);
+    limit_memory(&mut command, 2 * DATA_BYTES_MAX);
+    let (code, out, words) = told(command.output().unwrap());
+    assert_eq!((code, words.as_str()), (Some(0), ""));
+    let summary: serde_json::Value = serde_json::from_str(&out).unwrap();
+    let budget_bytes = summary["memory_budget_bytes"].as_u64().unwrap();
+    assert_eq!(budget_bytes, DATA_BYTES_MAX);
 }
 
 /// Bytes of a block in front of the number of its coinbase's inputs: header, count, version.
