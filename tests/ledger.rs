@@ -1,10 +1,10 @@
 //! `--memory-log` and `--strict-memory` as a user meets them.
 
-#[path = "common/limits.rs"]
-mod limits;
+#[path = "common/mod.rs"]
+mod common;
 
 use blkdex::ledger::{Line, Moment, Record};
-use limits::limit_files;
+use common::limits::limit_files;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};

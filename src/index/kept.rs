@@ -126,10 +126,9 @@ impl<'s> KeptTxids<'s> {
     fn seek(&mut self, txo: Txo) -> Result<&mut OpenPage> {
         let is_in = |cursor: &KeptCursor| cursor.position() <= txo && txo < cursor.end();
         if !self.page.as_ref().is_some_and(|(_, cursor)| is_in(cursor)) {
-            let key = self.table.key_at_or_below(txo.0)?;
-            let key = key.ok_or_else(|| self.unreadable())?;
-            let page = self.table.get(key)?.ok_or_else(|| self.unreadable())?;
-            let cursor = KeptCursor::open(Txo(key), page.value());
+            let last = self.table.range(..=txo.0)?.next_back();
+            let (first, page) = last.ok_or_else(|| self.unreadable())??;
+            let cursor = KeptCursor::open(Txo(first.value()), page.value());
             let cursor = cursor.filter(is_in).ok_or_else(|| self.unreadable())?;
             self.page = Some((page, cursor));
         }

@@ -17,6 +17,7 @@
 //!
 //! The last entry, under the key 2^64 - 1, is the XXH3-64 of all others, keys and entries in order.
 
+use super::old_page_bytes;
 use super::row::Relation;
 use crate::Result;
 use crate::limits::{PAGE_BYTES, RUNS_MAX};
@@ -80,8 +81,8 @@ pub struct Run {
     pub rows: u64,
     /// Pages that hold them.
     pub pages: u64,
-    /// Bytes of each page.
-    pub page_bytes: usize,
+    /// Its pages are as they were until index format 4.
+    pub is_old: bool,
     /// Never merged: its keys overlap no other run of this kind.
     pub is_apart: bool,
 }
@@ -105,7 +106,15 @@ impl Run {
 
     /// Bytes of its pages.
     pub fn bytes(&self) -> u64 {
-        self.pages * self.page_bytes as u64
+        self.pages * self.page_bytes() as u64
+    }
+
+    /// Bytes of each page.
+    pub fn page_bytes(&self) -> usize {
+        match self.is_old {
+            true => old_page_bytes(self.relation),
+            false => PAGE_BYTES,
+        }
     }
 
     /// The entry's bytes.
@@ -117,7 +126,7 @@ impl Run {
         LittleEndian::write_u128(&mut bytes[24..], self.end_key);
         LittleEndian::write_u64(&mut bytes[40..], self.rows);
         LittleEndian::write_u64(&mut bytes[48..], self.pages);
-        bytes[56] = u8::from(self.is_apart) | u8::from(self.page_bytes == PAGE_BYTES) << 1;
+        bytes[56] = u8::from(self.is_apart) | u8::from(!self.is_old) << 1;
         bytes
     }
 
@@ -136,10 +145,7 @@ impl Run {
             end_key: LittleEndian::read_u128(&bytes[24..]),
             rows: LittleEndian::read_u64(&bytes[40..]),
             pages: LittleEndian::read_u64(&bytes[48..]),
-            page_bytes: match bytes[56] & 2 {
-                0 => super::old_page_bytes(relation),
-                _ => PAGE_BYTES,
-            },
+            is_old: bytes[56] & 2 == 0,
             is_apart: bytes[56] & 1 == 1,
         })
     }
@@ -260,7 +266,7 @@ mod tests {
             end_key: 4,
             rows: 5,
             pages: 6,
-            page_bytes: PAGE_BYTES,
+            is_old: false,
             is_apart: true,
         };
         let bytes = run.encode();

@@ -241,15 +241,19 @@ pub(super) fn free_below(transaction: &Writing, run: &Run, key: u128) -> Result<
     }
 }
 
-/// Frees the pages whose rows are all below the run's lowest key: all that start below it but the last.
+/// Frees the pages whose rows are all below the run's lowest key.
 fn free_pages_below(transaction: &Writing, run: &Run) -> Result<()> {
     let name = run.table_name();
     let mut table = transaction.open_table(table_of(&name))?;
-    let last = match table.range(..run.low_key)?.next_back() {
-        Some(last) => last?.0.value(),
-        None => return Ok(()),
+    let end = match run.is_old {
+        // All but the last that begins below it.
+        true => match table.range(..run.low_key)?.next_back() {
+            Some(last) => last?.0.value(),
+            None => return Ok(()),
+        },
+        false => run.low_key,
     };
-    while table.first_key()?.is_some_and(|first| first < last) {
+    while table.first_key()?.is_some_and(|first| first < end) {
         table.pop_first()?;
     }
     Ok(())

@@ -233,7 +233,7 @@ mod tests {
             end_key: keys.1,
             rows,
             pages: rows.div_ceil(1000),
-            page_bytes: crate::limits::PAGE_BYTES,
+            is_old: false,
             is_apart: false,
         }
     }

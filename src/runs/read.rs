@@ -76,33 +76,36 @@ impl RunPages {
         damaged(self.path.clone(), &self.run, key, damage)
     }
 
-    /// The page kept under `key`.
+    /// The page that begins with `first_key`.
     ///
     /// # Errors
     /// [`crate::runs::Fault::Damaged`], [`crate::store::Fault::Store`].
-    pub fn page(&self, key: u128) -> Result<Page> {
-        match self.table.get(key)? {
-            Some(guard) => self.checked(key, guard),
-            None => Err(self.damaged(key, Damage::PageMissing)),
+    pub fn page(&self, first_key: u128) -> Result<Page> {
+        let page = self.page_for(first_key)?;
+        match page.head.first_key == first_key {
+            true => Ok(page),
+            false => Err(self.damaged(first_key, Damage::PageMissing)),
         }
     }
 
-    /// The page in which a row with `key` would be: the last that starts at or below it, else the first.
+    /// The page in which a row with `key` would be: the last that begins at or below it, else the first.
     ///
     /// # Errors
     /// [`crate::runs::Fault::Damaged`], [`crate::store::Fault::Store`].
     pub fn page_for(&self, key: u128) -> Result<Page> {
-        let page = match self.table.key_at_or_below(key)? {
-            Some(first_key) => self.page(first_key)?,
-            None => match self.table.range::<u128>(..)?.next() {
-                Some(first) => {
-                    let (first_key, guard) = first?;
-                    self.checked(first_key.value(), guard)?
-                }
-                None => return Err(self.damaged(key, Damage::PageMissing)),
+        let entry = match self.run.is_old {
+            true => match self.table.range(..=key)?.next_back() {
+                Some(last) => Some(last),
+                None => self.table.range::<u128>(..)?.next(),
             },
+            false => self.table.range(key..)?.next(),
         };
-        // A merge that frees pages leaves one that begins below what is left.
+        let Some(entry) = entry else {
+            return Err(self.damaged(key, Damage::PageMissing));
+        };
+        let (kept_under, guard) = entry?;
+        let page = self.checked(kept_under.value(), guard)?;
+        // A merge that frees pages leaves one that begins at or below what is left.
         if page.head.first_key > key && page.head.ordinal > 0 {
             return Err(self.damaged(key, Damage::PageMissing));
         }

@@ -5,7 +5,7 @@
 //! Memory: the [`Staging`] area, made once and lent to one writer after the other.
 
 use super::catalogue::Run;
-use super::page::{NO_NEXT, PageWriter};
+use super::page::{NO_NEXT, PageWriter, kept_under};
 use super::read::RunPages;
 use super::row::Row;
 use super::table_of;
@@ -67,7 +67,7 @@ impl<'a> RunWriter<'a> {
             end_key: NO_NEXT,
             rows: 0,
             pages: 0,
-            page_bytes: PAGE_BYTES,
+            is_old: false,
             is_apart: false,
         };
         let packer = PageWriter::new(id, positions);
@@ -80,7 +80,8 @@ impl<'a> RunWriter<'a> {
     }
 
     /// Goes on with `run`, which nothing names yet, behind its last row. Its last page, which is hardly ever
-    /// full, is written again.
+    /// full, is written again. Of `positions`, it may know more than its first pages did, so it is to be apart:
+    /// a merge asks one page of each input for them.
     ///
     /// # Errors
     /// [`crate::runs::Fault::Damaged`], [`crate::store::Fault::Store`].
@@ -90,11 +91,12 @@ impl<'a> RunWriter<'a> {
         run: Run,
         positions: Range<u64>,
     ) -> Result<RunWriter<'a>> {
+        assert!(run.is_apart, "no merge reads it");
         staging.keys.clear();
         let snapshot = store.read()?;
         let pages = RunPages::open(store, &snapshot, run)?;
-        let last = pages.page_for(NO_NEXT - 1)?;
-        let key = last.head.first_key;
+        let key = kept_under(NO_NEXT);
+        let last = pages.page_for(key)?;
         let damaged = |damage| pages.damaged(key, damage);
         let packer = PageWriter::again(&last.head, last.bytes(), positions).map_err(damaged)?;
         let mut writer = RunWriter {

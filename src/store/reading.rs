@@ -5,11 +5,11 @@
 use super::held::Held;
 use crate::Result;
 use redb::{
-    AccessGuard, Key, ReadOnlyTable, ReadTransaction, ReadableTable, StorageError, TableDefinition,
-    TableError, TableHandle, Value,
+    AccessGuard, Key, ReadOnlyTable, ReadTransaction, StorageError, TableDefinition, TableError,
+    TableHandle, Value,
 };
 use std::borrow::Borrow;
-use std::ops::{Bound, RangeBounds};
+use std::ops::RangeBounds;
 use std::sync::Arc;
 
 /// A transaction that reads. Clones are one transaction.
@@ -102,22 +102,8 @@ impl<K: Key + 'static, V: Value + 'static> ReadTable<K, V> {
         Ok(value.map(|value| Held::new(self.file(), value)))
     }
 
-    /// The largest key at or below `key`. Reads one page of redb, or two: a range would read its first
-    /// page as well.
-    ///
-    /// # Errors
-    /// [`crate::store::Fault::Store`], [`crate::store::Fault::DamagedIndex`].
-    pub fn key_at_or_below(&self, key: K) -> Result<Option<K>>
-    where
-        K: for<'k> Value<SelfType<'k> = K>,
-    {
-        self.call(|table| -> std::result::Result<_, StorageError> {
-            let mut cursor = table.upper_bound(Bound::Included(key))?;
-            Ok(cursor.peek_prev()?.map(|(key, _)| key.value()))
-        })
-    }
-
-    /// The entries of a range of keys.
+    /// The entries of a range of keys. redb reads no page before an entry is asked for, and then only those of the
+    /// end it is asked for at.
     ///
     /// # Errors
     /// [`crate::store::Fault::Store`], [`crate::store::Fault::DamagedIndex`].

@@ -300,8 +300,9 @@ fn read_page(page: &[u8], id: u32, key: u128, has_values: bool) -> Vec<Row> {
         XxHash3_64::oneshot(&page[8..])
     );
     assert_eq!(LittleEndian::read_u32(&page[8..]), id);
-    assert_eq!(LittleEndian::read_u128(&page[16..]), key);
+    let first_key = LittleEndian::read_u128(&page[16..]);
     let next_key = LittleEndian::read_u128(&page[32..]);
+    assert_eq!(key, next_key - 1);
     let position_bits = page[50];
     assert_eq!(page[51], 1, "as the format is now");
     let start = u128::from(LittleEndian::read_u64(&page[52..]));
@@ -309,7 +310,7 @@ fn read_page(page: &[u8], id: u32, key: u128, has_values: bool) -> Vec<Row> {
     let (value_code, at) = read_code(page, at);
     let mut bits = Bits { page, at: at * 8 };
     let mut rows = Vec::new();
-    let mut squeezed = squeeze(key - start, position_bits) - 1;
+    let mut squeezed = squeeze(first_key - start, position_bits) - 1;
     for _ in 0..LittleEndian::read_u16(&page[48..]) {
         let key_bits = bits.length(&key_code);
         let value_bits = if has_values {
@@ -326,7 +327,7 @@ fn read_page(page: &[u8], id: u32, key: u128, has_values: bool) -> Vec<Row> {
         assert_eq!(bits.take(1), 0, "nothing is behind the rows");
     }
     assert!(rows.is_sorted_by(|a, b| a.0 < b.0));
-    assert!(rows.first().unwrap().0 == key && rows.last().unwrap().0 < next_key);
+    assert!(rows.first().unwrap().0 == first_key && rows.last().unwrap().0 < next_key);
     rows
 }
 

@@ -143,7 +143,9 @@ impl Code {
         let (lengths, to) = lengths.zip(to).ok_or(Damage::PageHead)?;
         to.copy_from_slice(lengths);
         let is_length = |length: &u8| usize::from(*length) < LENGTHS || *length == ESCAPE;
-        if !lengths.iter().all(is_length) {
+        // Without a word that escapes, there is none for lengths that the code does not know.
+        let has_escape = lengths.is_empty() || lengths.contains(&ESCAPE);
+        if !has_escape || !lengths.iter().all(is_length) {
             return Err(Damage::PageHead);
         }
         let begun: usize = (1..)
@@ -354,11 +356,13 @@ mod tests {
     }
 
     #[test]
-    fn a_code_with_too_many_words_or_cut_short_is_damage() {
+    fn a_code_with_too_many_words_or_cut_short_or_without_escape_is_damage() {
         let mut bytes = [0; CODE_BYTES_MAX];
         bytes[0] = 3;
         assert_eq!(Code::read(&bytes).unwrap_err(), Damage::PageHead);
         bytes[..8].copy_from_slice(&[1, 1, 1, 1, 1, 1, 1, 2]);
+        assert_eq!(Code::read(&bytes).unwrap_err(), Damage::PageHead);
+        bytes[8] = ESCAPE;
         assert!(Code::read(&bytes).is_ok());
         assert_eq!(Code::read(&bytes[..16]).unwrap_err(), Damage::PageHead);
         bytes[7] = 3;

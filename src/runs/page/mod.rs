@@ -1,7 +1,7 @@
 //! The page: sorted rows packed by their differences, filling one redb page exactly.
 //!
 //! Invariant: a page that reads back without [`Damage`] holds exactly the rows that were written, in
-//! strictly ascending order, and belongs where it was found: run, ordinal and first key are in it.
+//! strictly ascending order, and belongs where it was found: run, ordinal and keys are in it.
 //!
 //! | file | what |
 //! | --- | --- |
@@ -29,6 +29,12 @@ use twox_hash::XxHash3_64;
 
 /// Key of the page behind the last.
 pub const NO_NEXT: u128 = u128::MAX;
+
+/// The key under which a page is kept: the last before the next page. So the first page at or above a key is
+/// the one that has its row, and redb finds it without reading another.
+pub const fn kept_under(next_key: u128) -> u128 {
+    next_key - 1
+}
 
 /// Bytes in front of the codes.
 const HEAD_BYTES: usize = 60;
@@ -84,7 +90,7 @@ pub struct PageHead {
     pub next_key: u128,
     /// Ordinal of the page in its run.
     pub ordinal: u32,
-    /// Key of the first row, under which the page is kept.
+    /// Key of the first row.
     pub first_key: u128,
     run: u32,
     rows: u16,
@@ -93,7 +99,7 @@ pub struct PageHead {
 }
 
 impl PageHead {
-    /// Checks the page that is kept under `key` in `run`.
+    /// Checks the page that is kept under `key` in `run`: until index format 4, under its first row's.
     ///
     /// # Errors
     /// [`Damage`] that says which check failed.
@@ -121,12 +127,17 @@ impl PageHead {
             },
             packing,
         };
-        if head.run != run || head.first_key != key {
-            return Err(Damage::Misplaced);
-        }
-        let is_wrong = head.rows == 0 || key == 0 || head.next_key <= key;
-        if is_wrong || head.squeeze.bits > POSITION_BITS || start > position_in(key) {
+        let first_key = head.first_key;
+        let is_wrong = head.rows == 0 || first_key == 0 || head.next_key <= first_key;
+        if is_wrong || head.squeeze.bits > POSITION_BITS || !head.squeeze.has_room_for(first_key) {
             return Err(Damage::PageHead);
+        }
+        let kept_under = match packing {
+            Packing::Bits => kept_under(head.next_key),
+            Packing::Bytes => first_key,
+        };
+        if head.run != run || kept_under != key {
+            return Err(Damage::Misplaced);
         }
         Ok(head)
     }

@@ -23,11 +23,13 @@
 //!
 //! The codes of a page are made of the rows of the pages before, older ones counting less; the first page of
 //! a run knows none.
+//!
+//! redb keeps a page under the key at offset 32, less one ([`kept_under`]).
 
 use super::bits::{AT_ONCE_MAX, Pen, SPARE_BYTES, last_of};
 use super::code::{CODE_BYTES_MAX, Code, Counts, LENGTHS, TOLD_BITS_MAX, Word};
 use super::rows::bits_behind_first;
-use super::{HEAD_BYTES, NO_NEXT, Packing, PageHead, Squeeze};
+use super::{HEAD_BYTES, NO_NEXT, Packing, PageHead, Squeeze, kept_under};
 use crate::runs::page_rows_max;
 use crate::runs::row::{POSITION_BITS, Row};
 use byteorder::{ByteOrder, LittleEndian};
@@ -186,7 +188,7 @@ impl PageWriter {
         }
         self.ordinal += 1;
         self.rows = 0;
-        self.first_key
+        kept_under(next_key)
     }
 }
 

@@ -71,7 +71,7 @@ pub fn spill<R: Row>(runs: &mut Runs, rows: &[R], heights: (Height, Height)) -> 
         end_key: NO_NEXT,
         rows: rows.len() as u64,
         pages: 0,
-        page_bytes: old_page_bytes(R::RELATION),
+        is_old: true,
         is_apart: false,
     };
     let name = run.table_name();

@@ -25,7 +25,12 @@ fuzz_target!(|bytes: &[u8]| {
     let sum = XxHash3_64::oneshot(&page[8..]);
     page[..8].copy_from_slice(&sum.to_le_bytes());
     let run = u32::from_le_bytes(page[8..12].try_into().unwrap());
-    let key = u128::from_le_bytes(page[16..32].try_into().unwrap());
+    // Where it is kept: under its first key until index format 4, now under the last before the next page's.
+    let key_at = |at: usize| u128::from_le_bytes(page[at..at + 16].try_into().unwrap());
+    let key = match page.get(51) {
+        Some(1) => key_at(32).wrapping_sub(1),
+        _ => key_at(16),
+    };
     let Ok(head) = PageHead::read(&page, run, key) else { return };
     walk::<CoinRow>(&page, &head);
     walk::<FundingRow>(&page, &head);
