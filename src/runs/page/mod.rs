@@ -129,7 +129,10 @@ impl PageHead {
         };
         let first_key = head.first_key;
         let is_wrong = head.rows == 0 || first_key == 0 || head.next_key <= first_key;
-        if is_wrong || head.squeeze.bits > POSITION_BITS || !head.squeeze.has_room_for(first_key) {
+        let is_squeezed = head.squeeze.bits <= POSITION_BITS
+            && start <= position_in(first_key)
+            && head.squeeze.has_room_for(first_key);
+        if is_wrong || !is_squeezed {
             return Err(Damage::PageHead);
         }
         let kept_under = match packing {

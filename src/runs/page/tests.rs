@@ -107,6 +107,23 @@ fn a_page_of_another_run_or_key_is_refused() {
     assert_eq!(read(&page[..60], 7, *key), Damage::PageLength(60));
 }
 
+/// Found by fuzzing: with the largest number, positions ran over.
+#[test]
+fn a_page_that_subtracts_what_its_first_key_does_not_have_is_refused() {
+    let pages = pages_of(&[spend(1, 2)], 0..24);
+    let (key, page) = &pages[0];
+    assert!(PageHead::read(page, 7, *key).is_ok());
+    let position = position_in(LittleEndian::read_u128(&page[16..]));
+    for start in [position + 1, u64::MAX - 5] {
+        let mut page = page.clone();
+        LittleEndian::write_u64(&mut page[52..], start);
+        let checksum = XxHash3_64::oneshot(&page[8..]);
+        LittleEndian::write_u64(&mut page, checksum);
+        let refused = PageHead::read(&page, 7, *key).unwrap_err();
+        assert_eq!(refused, Damage::PageHead, "{start}");
+    }
+}
+
 /// Found by fuzzing.
 #[test]
 fn rows_that_the_relation_has_no_room_for_are_damage() {
