@@ -33,7 +33,9 @@ fn locked_version(lock: &Path, package: &str) -> Option<String> {
 fn commit(repository: &Path) -> Option<String> {
     let git = |args: &[&str]| {
         let mut git = Command::new("git");
-        let output = git.arg("-C").arg(repository).args(args).output().ok()?;
+        // Else git may write its index, which is watched: the next build would begin anew.
+        git.arg("--no-optional-locks").arg("-C").arg(repository);
+        let output = git.args(args).output().ok()?;
         let words = String::from_utf8(output.stdout).ok()?;
         output.status.success().then(|| words.trim().to_owned())
     };
@@ -51,11 +53,8 @@ fn commit(repository: &Path) -> Option<String> {
             );
         }
     }
-    git(&[
-        "describe",
-        "--always",
-        "--dirty",
-        "--abbrev=12",
-        "--exclude=*",
-    ])
+    let commit = git(&["rev-parse", "--short=12", "HEAD"])?;
+    let changed = git(&["status", "--porcelain", "--untracked-files=no"])?;
+    let mark = if changed.is_empty() { "" } else { "-dirty" };
+    Some(format!("{commit}{mark}"))
 }
